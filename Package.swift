@@ -1,0 +1,36 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Millrace has no package dependencies, by decision: Foundation-free where it can be, the toolchain's modules, and GNU
+// readline for the prompt. The targets below are the stations of the one-way road described in ARCHITECTURE.md, in order:
+// each may import only those listed before it.
+
+let package = Package(
+    name: "Millrace",
+    products: [.executable(name: "millrace", targets: ["millrace"])],
+    dependencies: [],
+    targets: [
+        // Header-only C: CRC32C by hardware, prefetch, and the few system calls that Swift cannot import.
+        .target(name: "CMillrace"),
+        .systemLibrary(name: "CReadline"),
+
+        .target(name: "Platform", dependencies: ["CMillrace"]),
+        .target(name: "Columns", dependencies: ["Platform"]),
+        .target(name: "Syntax"),
+        .target(name: "Planning", dependencies: ["Columns", "Syntax"]),
+        .target(name: "ShardLog", dependencies: ["Platform", "Columns"]),
+        .target(name: "Dataflow", dependencies: ["Platform", "Columns", "Planning"]),
+        .target(name: "Engine", dependencies: ["Platform", "Columns", "Syntax", "Planning", "ShardLog", "Dataflow"]),
+        .executableTarget(name: "millrace", dependencies: ["Engine", "CReadline"]),
+
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
+        .testTarget(name: "ColumnsTests", dependencies: ["Columns"]),
+        .testTarget(name: "SyntaxTests", dependencies: ["Syntax"]),
+        .testTarget(name: "PlanningTests", dependencies: ["Planning"]),
+        .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
+        .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+        .testTarget(name: "CommandTests", dependencies: []),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,46 @@
+// Clock: where every reading of time comes from.
+//
+// Nothing above this module asks the system for the time. The real clock and a simulated one stand behind the same
+// protocol, so that a test decides what time it is and a run can be repeated exactly.
+
+import Glibc
+
+/// A source of time. Readings may stand still or jump (an administrator sets the clock): whoever needs a value that never
+/// goes back must make it so itself.
+package protocol Clock: AnyObject, Sendable {
+    /// Wall-clock time in microseconds since 1970-01-01T00:00:00Z.
+    func nowMicroseconds() -> Int64
+    /// A reading that never goes back, in nanoseconds from an arbitrary start. For measuring durations only.
+    func monotonicNanoseconds() -> UInt64
+}
+
+/// The machine's own clock.
+package final class SystemClock: Clock {
+    package init() {}
+
+    package func nowMicroseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1_000
+    }
+
+    package func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+}
+
+/// A clock that moves only when told to.
+package final class ManualClock: Clock, @unchecked Sendable {
+    // Safe to share: every access holds the lock.
+    private let lock = Lock()
+    private var microseconds: Int64
+
+    package init(startingAtMicroseconds start: Int64 = 0) { microseconds = start }
+
+    package func nowMicroseconds() -> Int64 { lock.locked { microseconds } }
+    package func monotonicNanoseconds() -> UInt64 { lock.locked { UInt64(bitPattern: microseconds) &* 1_000 } }
+    package func advance(byMicroseconds step: Int64) { lock.locked { microseconds &+= step } }
+    package func set(toMicroseconds now: Int64) { lock.locked { microseconds = now } }
+}

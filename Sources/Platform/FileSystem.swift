@@ -1,0 +1,89 @@
+// FileSystem: every file the engine touches, behind one protocol.
+//
+// The real implementation is `PosixFileSystem`; the simulated one lets a test fail, tear or lose any operation. Semantics that
+// both keep:
+// - A write is durable only after `synchronize()` of the file has returned; a new, renamed or removed name only after
+//   `synchronizeDirectory` of its folder.
+// - A failed `synchronize()` leaves the file's unsynced content unknown: the caller must treat it as such (fence, re-read).
+// - Paths are plain strings, UTF-8, "/" separated.
+
+/// Why a file operation failed: what was tried, on which path, and the system's error number and text.
+package struct FileError: Error, CustomStringConvertible, Sendable {
+    package let operation: String
+    package let path: String
+    package let code: Int32
+    package let reason: String
+
+    package init(operation: String, path: String, code: Int32, reason: String) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+        self.reason = reason
+    }
+
+    package var description: String { "cannot \(operation) \(path): \(reason)" }
+}
+
+/// How a file is opened.
+package enum FileMode: Sendable {
+    /// For reading only; the file must exist.
+    case read
+    /// For reading and writing; created when missing, content kept.
+    case readWrite
+    /// For reading and writing; created when missing, emptied when there.
+    case truncate
+}
+
+/// An open file. Offsets and counts are in bytes. May be used from several threads for reading; one thread writes.
+package protocol File: AnyObject, Sendable {
+    var path: String { get }
+    func size() throws(FileError) -> Int
+    /// Reads into `buffer` from `offset`; returns the count read, which is short only at the end of the file.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int
+    /// Writes all of `bytes` at `offset`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError)
+    /// Makes the content durable (fdatasync).
+    func synchronize() throws(FileError)
+    func truncate(to byteCount: Int) throws(FileError)
+    /// Maps the first `byteCount` bytes for reading. Bytes written later within an already mapped range become visible
+    /// only through a new map when the file system is simulated: map again after the file has grown.
+    func map(byteCount: Int) throws(FileError) -> MappedBytes
+}
+
+/// A read-only view of a file's bytes, unmapped when the last reference goes.
+package final class MappedBytes: @unchecked Sendable {
+    // Safe to share: the bytes are read-only for the lifetime of the object.
+    package let bytes: UnsafeRawBufferPointer
+    private let release: @Sendable (UnsafeRawBufferPointer) -> Void
+
+    package init(_ bytes: UnsafeRawBufferPointer, release: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+        self.bytes = bytes
+        self.release = release
+    }
+
+    deinit { release(bytes) }
+}
+
+/// Held while a process owns a data directory; released when the last reference goes.
+package protocol DirectoryLock: AnyObject, Sendable {}
+
+package protocol FileSystem: AnyObject, Sendable {
+    func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File
+    func exists(_ path: String) -> Bool
+    /// Creates the folder and the missing ones above it.
+    func createDirectory(_ path: String) throws(FileError)
+    /// The names in a folder, sorted by bytes.
+    func list(_ path: String) throws(FileError) -> [String]
+    /// Renames atomically, replacing what is there.
+    func rename(_ from: String, to: String) throws(FileError)
+    /// Removes a file.
+    func remove(_ path: String) throws(FileError)
+    /// Removes a folder and everything below it.
+    func removeTree(_ path: String) throws(FileError)
+    func synchronizeDirectory(_ path: String) throws(FileError)
+    /// Locks a folder for this process, writing `owner` where another process can read it. Throws a FileError whose
+    /// reason names the present owner when there is one.
+    func lockDirectory(_ path: String, owner: String) throws(FileError) -> any DirectoryLock
+    /// Bytes free on the volume that holds `path`.
+    func freeByteCount(at path: String) throws(FileError) -> Int
+}

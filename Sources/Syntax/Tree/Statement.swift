@@ -1,0 +1,169 @@
+// Statement: everything that can stand before a semicolon.
+
+package struct Statement: Hashable, Sendable {
+    package indirect enum Kind: Hashable, Sendable {
+        case query(Query)
+        case insert(Insert)
+        case createRelation(CreateRelation)
+        case createView(CreateView)
+        case createQuery(CreateQuery)
+        /// `DROP STREAM|TABLE|VIEW|QUERY [IF EXISTS] name, ..`; PUMP is QUERY.
+        case drop(ObjectKind, names: [QualifiedName], ifExists: Bool)
+        /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name`.
+        case show(ShowKind)
+        /// `DESCRIBE name`, `DESC name`.
+        case describe(QualifiedName)
+        /// `EXPLAIN [LOGICAL|PHYSICAL] statement`; nil shows both.
+        case explain(ExplainKind?, Statement)
+        /// `SET name = value`, `SET name TO value`.
+        case set(Identifier, Expression)
+        /// `RESET name`.
+        case reset(Identifier)
+    }
+
+    package var kind: Kind
+    package var span: SourceSpan
+
+    package init(_ kind: Kind, span: SourceSpan) {
+        self.kind = kind
+        self.span = span
+    }
+}
+
+package enum ObjectKind: String, Hashable, Sendable { case stream = "STREAM", table = "TABLE", view = "VIEW", query = "QUERY" }
+
+package enum ShowKind: Hashable, Sendable {
+    case streams, tables, views, queries, functions, all
+    case create(QualifiedName)
+}
+
+package enum ExplainKind: String, Hashable, Sendable { case logical = "LOGICAL", physical = "PHYSICAL" }
+
+/// `INSERT INTO t [(columns)] query`; VALUES is a query body.
+package struct Insert: Hashable, Sendable {
+    package var target: QualifiedName
+    package var columns: [Identifier]
+    package var query: Query
+
+    package init(target: QualifiedName, columns: [Identifier], query: Query) {
+        self.target = target
+        self.columns = columns
+        self.query = query
+    }
+}
+
+/// `CREATE [OR REPLACE] STREAM|TABLE [IF NOT EXISTS] name (..) PARTITION BY (..) SHARDS n RETAIN .. WITH (..)`.
+package struct CreateRelation: Hashable, Sendable {
+    package var kind: ObjectKind
+    package var name: QualifiedName
+    package var orReplace: Bool
+    package var ifNotExists: Bool
+    package var columns: [ColumnClause]
+    package var watermark: WatermarkClause?
+    /// `PRIMARY KEY (a, b) [NOT ENFORCED]`.
+    package var primaryKey: [Identifier]
+    package var partitionBy: [Identifier]
+    package var shards: Expression?
+    /// `RETAIN INTERVAL '1' DAY`, `RETAIN '10 GB'`, `RETAIN INTERVAL '1' DAY, '10 GB'`: each an interval or a size literal.
+    package var retain: [Expression]
+    package var options: [Option]
+
+    package init(
+        kind: ObjectKind, name: QualifiedName, orReplace: Bool = false, ifNotExists: Bool = false, columns: [ColumnClause],
+        watermark: WatermarkClause? = nil, primaryKey: [Identifier] = [], partitionBy: [Identifier] = [],
+        shards: Expression? = nil, retain: [Expression] = [], options: [Option] = []
+    ) {
+        self.kind = kind
+        self.name = name
+        self.orReplace = orReplace
+        self.ifNotExists = ifNotExists
+        self.columns = columns
+        self.watermark = watermark
+        self.primaryKey = primaryKey
+        self.partitionBy = partitionBy
+        self.shards = shards
+        self.retain = retain
+        self.options = options
+    }
+}
+
+/// `price BIGINT NOT NULL`, `day AS DATE_FORMAT(ts, 'yyyy-MM-dd')`.
+package struct ColumnClause: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case physical(TypeName, isNotNull: Bool)
+        case computed(Expression)
+    }
+
+    package var name: Identifier
+    package var kind: Kind
+    package var span: SourceSpan
+
+    package init(name: Identifier, kind: Kind, span: SourceSpan) {
+        self.name = name
+        self.kind = kind
+        self.span = span
+    }
+}
+
+/// `WATERMARK FOR ts AS ts - INTERVAL '4' SECOND`.
+package struct WatermarkClause: Hashable, Sendable {
+    package var column: Identifier
+    package var expression: Expression
+    package var span: SourceSpan
+
+    package init(column: Identifier, expression: Expression, span: SourceSpan) {
+        self.column = column
+        self.expression = expression
+        self.span = span
+    }
+}
+
+/// `connector = 'file'` and `'connector' = 'file'`. Keys may be dotted (`events.per.second`); they are compared in lower case.
+package struct Option: Hashable, Sendable {
+    package var key: String
+    /// The value's text: of a string its content, of a number or a word the text as written.
+    package var value: String
+    package var keySpan: SourceSpan
+    package var valueSpan: SourceSpan
+
+    package init(key: String, value: String, keySpan: SourceSpan, valueSpan: SourceSpan) {
+        self.key = key
+        self.value = value
+        self.keySpan = keySpan
+        self.valueSpan = valueSpan
+    }
+}
+
+/// `CREATE [OR REPLACE] VIEW name [(columns)] AS query`.
+package struct CreateView: Hashable, Sendable {
+    package var name: QualifiedName
+    package var orReplace: Bool
+    package var ifNotExists: Bool
+    package var columns: [Identifier]
+    package var query: Query
+
+    package init(name: QualifiedName, orReplace: Bool, ifNotExists: Bool, columns: [Identifier], query: Query) {
+        self.name = name
+        self.orReplace = orReplace
+        self.ifNotExists = ifNotExists
+        self.columns = columns
+        self.query = query
+    }
+}
+
+/// `CREATE [OR REPLACE] QUERY|PUMP [IF NOT EXISTS] name AS INSERT INTO .. SELECT ..`.
+package struct CreateQuery: Hashable, Sendable {
+    package var name: QualifiedName
+    package var orReplace: Bool
+    package var ifNotExists: Bool
+    package var insert: Insert
+    package var options: [Option]
+
+    package init(name: QualifiedName, orReplace: Bool, ifNotExists: Bool, insert: Insert, options: [Option] = []) {
+        self.name = name
+        self.orReplace = orReplace
+        self.ifNotExists = ifNotExists
+        self.insert = insert
+        self.options = options
+    }
+}
