@@ -42,7 +42,7 @@ package struct Expression: Hashable, Sendable {
         /// `x AT TIME ZONE 'UTC'`.
         case atTimeZone(Expression, Expression)
         /// `a[1]`, `m['k']`.
-        case subscript(Expression, Expression)
+        case element(Expression, Expression)
         /// `(expression).field`; a plain `a.b` is a `.column` that the binder may read as a field.
         case field(Expression, Identifier)
         /// `ARRAY[a, b]`.
