@@ -1,0 +1,102 @@
+// Catalog: what names stand for, as the planner sees it. The engine keeps the catalog on disk and implements the protocol.
+
+import Columns
+import Syntax
+
+/// A column of a stream or table.
+package struct ColumnDefinition: Hashable, Sendable {
+    package var name: String
+    package var type: SQLType
+    package var isNotNull: Bool
+    /// Set for a computed column: evaluated when a row is read, never stored. Bound against the physical columns.
+    package var computed: Expression?
+
+    package init(name: String, type: SQLType, isNotNull: Bool = false, computed: Expression? = nil) {
+        self.name = name
+        self.type = type
+        self.isNotNull = isNotNull
+        self.computed = computed
+    }
+}
+
+/// `WATERMARK FOR column AS expression`. The expression is over all columns of the relation, computed ones included.
+package struct WatermarkDefinition: Hashable, Sendable {
+    /// Index into the relation's columns; physical or computed, never NULL.
+    package var column: Int
+    package var expression: Expression
+
+    package init(column: Int, expression: Expression) {
+        self.column = column
+        self.expression = expression
+    }
+}
+
+/// A stream or a table, as defined by CREATE STREAM | TABLE.
+package struct RelationDefinition: Hashable, Sendable {
+    package var name: String
+    package var kind: ObjectKind
+    package var columns: [ColumnDefinition]
+    package var watermark: WatermarkDefinition?
+    /// Indices of physical columns.
+    package var partitionBy: [Int]
+    package var primaryKey: [Int]
+    package var shardCount: Int
+    package var retainedMicrosecondsMax: Int64?
+    package var retainedBytesMax: Int64?
+    /// Keys in lower case, without `connector`.
+    package var options: [String: String]
+    /// `log` (the default), `file`, `nexmark`, `system`, `blackhole`, `print`; in lower case.
+    package var connector: String
+    /// Rows of the stream carry change kinds (set by the engine when an updating query writes it).
+    package var isChangelog: Bool
+
+    package init(
+        name: String, kind: ObjectKind = .stream, columns: [ColumnDefinition], watermark: WatermarkDefinition? = nil,
+        partitionBy: [Int] = [], primaryKey: [Int] = [], shardCount: Int = 1, retainedMicrosecondsMax: Int64? = nil,
+        retainedBytesMax: Int64? = nil, options: [String: String] = [:], connector: String = "log", isChangelog: Bool = false
+    ) {
+        self.name = name
+        self.kind = kind
+        self.columns = columns
+        self.watermark = watermark
+        self.partitionBy = partitionBy
+        self.primaryKey = primaryKey
+        self.shardCount = shardCount
+        self.retainedMicrosecondsMax = retainedMicrosecondsMax
+        self.retainedBytesMax = retainedBytesMax
+        self.options = options
+        self.connector = connector
+        self.isChangelog = isChangelog
+    }
+
+    /// The columns that are stored, in order: the schema of the log's frames, of files, of INSERT.
+    package var physicalColumns: [Int] { columns.indices.filter { columns[$0].computed == nil } }
+    package var physicalSchema: Schema {
+        Schema(physicalColumns.map { SQLType.Field(name: columns[$0].name, type: columns[$0].type) })
+    }
+}
+
+package struct ViewDefinition: Hashable, Sendable {
+    package var name: String
+    /// Names given in CREATE VIEW name (a, b); empty when the query's own are used.
+    package var columns: [String]
+    package var query: Query
+
+    package init(name: String, columns: [String], query: Query) {
+        self.name = name
+        self.columns = columns
+        self.query = query
+    }
+}
+
+package enum CatalogEntry: Sendable {
+    case relation(RelationDefinition)
+    case view(ViewDefinition)
+}
+
+package protocol Catalog {
+    /// The entry whose name matches: exactly, or without regard to case when only one does.
+    func entry(named name: String) -> CatalogEntry?
+    /// Every name, for suggestions; sorted.
+    var entryNames: [String] { get }
+}

@@ -1,0 +1,158 @@
+// PhysicalPlan: the operator graph that runs, as a tree of nodes. Ordinals always refer to the columns of the node's input.
+//
+// What the engine makes of it: the part of the tree between a scan and the first keyed node runs in parallel over slices of the
+// source; a keyed node runs in parallel over partitions of its key; rows are exchanged by key hash in between. Nothing here
+// says how an operator computes.
+
+import Columns
+import Syntax
+
+package indirect enum PhysicalPlan: Hashable, Sendable {
+    /// Reads a relation. Output: `columns`, ordinals of the relation's physical columns.
+    case scan(ScanNode)
+    /// Constant rows.
+    case values([[Value]], Schema)
+    /// Makes the event-time watermark of each source shard: stands directly above the scan or above the projection that
+    /// computes its column; before any filter, so that rows filtered out still move time.
+    case watermark(PhysicalPlan, WatermarkNode)
+    /// Rows for which the predicate is true.
+    case filter(PhysicalPlan, BoundExpression)
+    case project(PhysicalPlan, [BoundExpression])
+    /// Adds window_start and window_end (TIMESTAMP of the time column's precision and kind) behind the input's columns; a row comes once
+    /// per window it belongs to. TUMBLE, HOP and CUMULATE only.
+    case assignWindow(PhysicalPlan, WindowNode)
+    /// Output: the group keys, then (when windowed) window_start and window_end, then the aggregates.
+    case aggregate(PhysicalPlan, AggregateNode)
+    /// All rows of all inputs; they have the same types.
+    case union([PhysicalPlan])
+    /// Bounded input only: all rows, ordered, ties by arrival; cut to the limit.
+    case sort(PhysicalPlan, SortNode)
+    /// The first rows in arrival order, after `offset` ones.
+    case limit(PhysicalPlan, count: Int?, offset: Int)
+}
+
+package struct ScanNode: Hashable, Sendable {
+    package var relation: RelationDefinition
+    /// Ordinals into `relation.physicalColumns`' schema (not into `relation.columns`), ascending.
+    package var columns: [Int]
+
+    package init(relation: RelationDefinition, columns: [Int]) {
+        self.relation = relation
+        self.columns = columns
+    }
+}
+
+package struct WatermarkNode: Hashable, Sendable {
+    package var timeColumn: Int
+    /// Over the input's columns; its maximum over the rows seen is the shard's watermark.
+    package var expression: BoundExpression
+    /// Set when the expression is the time column minus a constant: then it is that constant.
+    package var delayMicroseconds: Int64?
+
+    package init(timeColumn: Int, expression: BoundExpression, delayMicroseconds: Int64?) {
+        self.timeColumn = timeColumn
+        self.expression = expression
+        self.delayMicroseconds = delayMicroseconds
+    }
+}
+
+/// A window's shape; all in microseconds, all positive but the offset. Windows align to 1970-01-01T00:00:00 plus the offset.
+package enum WindowShape: Hashable, Sendable {
+    case tumble(size: Int64, offset: Int64)
+    /// The size need not be a multiple of the slide.
+    case hop(size: Int64, slide: Int64, offset: Int64)
+    /// Windows that begin every `size` and end at each `step` after that; size is a multiple of step.
+    case cumulate(size: Int64, step: Int64, offset: Int64)
+    /// Ends at its last row plus the gap; two rows exactly a gap apart belong together.
+    case session(gap: Int64)
+}
+
+package struct WindowNode: Hashable, Sendable {
+    package var shape: WindowShape
+    package var timeColumn: Int
+
+    package init(shape: WindowShape, timeColumn: Int) {
+        self.shape = shape
+        self.timeColumn = timeColumn
+    }
+}
+
+package enum EmitMode: Hashable, Sendable {
+    /// Once, when the watermark reaches the window's end.
+    case onWindowClose
+    /// At the end of every epoch that changed a group: a changelog.
+    case changes
+    /// Once, when the bounded input ends.
+    case atEnd
+}
+
+package struct AggregateNode: Hashable, Sendable {
+    /// Ordinals of the input; may be empty.
+    package var keys: [Int]
+    /// nil: one group per key for ever.
+    package var window: WindowNode?
+    package var aggregates: [AggregateCall]
+    package var emit: EmitMode
+    /// Extra time after a window's end during which its rows are still taken (and the result is emitted again), microseconds.
+    package var allowedLatenessMicroseconds: Int64
+    /// True when the input may retract rows.
+    package var inputRetracts: Bool
+
+    package init(
+        keys: [Int], window: WindowNode?, aggregates: [AggregateCall], emit: EmitMode, allowedLatenessMicroseconds: Int64 = 0,
+        inputRetracts: Bool = false
+    ) {
+        self.keys = keys
+        self.window = window
+        self.aggregates = aggregates
+        self.emit = emit
+        self.allowedLatenessMicroseconds = allowedLatenessMicroseconds
+        self.inputRetracts = inputRetracts
+    }
+}
+
+package struct SortNode: Hashable, Sendable {
+    package struct Key: Hashable, Sendable {
+        package var column: Int
+        package var isDescending: Bool
+        package var nullsFirst: Bool
+
+        package init(column: Int, isDescending: Bool, nullsFirst: Bool) {
+            self.column = column
+            self.isDescending = isDescending
+            self.nullsFirst = nullsFirst
+        }
+    }
+
+    package var keys: [Key]
+    package var limit: Int?
+    package var offset: Int
+
+    package init(keys: [Key], limit: Int?, offset: Int) {
+        self.keys = keys
+        self.limit = limit
+        self.offset = offset
+    }
+}
+
+extension PhysicalPlan {
+    /// The types of the node's output columns.
+    package var outputTypes: [SQLType] {
+        switch self {
+        case .scan(let node):
+            let schema = node.relation.physicalSchema
+            return node.columns.map { schema[$0].type }
+        case .values(_, let schema): return schema.types
+        case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.outputTypes
+        case .project(_, let expressions): return expressions.map(\.type)
+        case .assignWindow(let input, let node):
+            let types = input.outputTypes
+            return types + [types[node.timeColumn], types[node.timeColumn]]
+        case .aggregate(let input, let node):
+            let types = input.outputTypes
+            let window = node.window.map { [types[$0.timeColumn], types[$0.timeColumn]] } ?? []
+            return node.keys.map { types[$0] } + window + node.aggregates.map(\.resultType)
+        case .union(let inputs): return inputs.first?.outputTypes ?? []
+        }
+    }
+}
