@@ -203,12 +203,17 @@ extension StatementParser {
             case .star:
                 let second = peek(2)
                 return second.kind == .end || second.keyword == .from || second.symbol == .comma || second.symbol == .rightParenthesis
+            case .minus, .plus:
+                // `STREAM -price` against `stream - price`.
+                return next.span.start > current.span.end && peek(2).span.start == next.span.end
             default: return false
             }
         case .word:
             switch next.keyword {
             case .distinct, .all, .case, .cast, .not, .null, .true, .false, .left, .right, .array, .currentDate, .currentTime,
                  .currentTimestamp, .localtime, .localtimestamp: return true
+            case .at: return !(peek(2).keyword == .time && peek(3).keyword == .zone)
+            case .similar: return peek(2).keyword != .to
             case let keyword?: return !keyword.isReserved
             case nil: return true
             }
