@@ -201,8 +201,7 @@ extension StatementParser {
             switch next.symbol {
             case .leftParenthesis: return true
             case .star:
-                let second = peek(2)
-                return second.kind == .end || second.keyword == .from || second.symbol == .comma || second.symbol == .rightParenthesis
+                return !canBeginOperand(peek(2))
             case .minus, .plus:
                 // `STREAM -price` against `stream - price`.
                 return next.span.start > current.span.end && peek(2).span.start == next.span.end
@@ -219,6 +218,23 @@ extension StatementParser {
             }
         default:
             return true
+        }
+    }
+
+    /// Whether `*` before this token multiplies; otherwise it is the star of a select list.
+    private func canBeginOperand(_ token: Token) -> Bool {
+        switch token.kind {
+        case .end, .invalid: return false
+        case .symbol: return token.symbol == .leftParenthesis || token.symbol == .minus || token.symbol == .plus
+        case .word:
+            switch token.keyword {
+            case .window, .qualify, .emit, .start: return false
+            case .not, .null, .true, .false, .case, .array, .left, .right, .currentDate, .currentTime, .currentTimestamp,
+                 .localtime, .localtimestamp: return true
+            case let keyword?: return !keyword.isReserved
+            case nil: return true
+            }
+        default: return true
         }
     }
 

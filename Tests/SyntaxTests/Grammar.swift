@@ -198,7 +198,7 @@ struct SentenceGenerator {
             var candidates = items
             if isSpent {
                 let least = items.compactMap { grammar.height($0) }.min() ?? 0
-                candidates = items.filter { grammar.height($0) == least }
+                candidates = items.filter { grammar.height($0) ?? .max <= least + (tokens.count < 3 * tokensMax ? 2 : 0) }
             }
             expand(candidates[random.below(candidates.count)], depth: depth, rule: rule)
         }
@@ -224,6 +224,7 @@ struct SentenceGenerator {
         case "decimal": return pick(["1.5", ".5", "1.", "0.000001", "123456789012345678901234567890.5"])
         case "double": return pick(["1e3", "1.5E-7", ".5e+2"])
         case "string": return pick(Self.strings)
+        case "name_string": return pick(["'hour'", "'a.b'", "'it''s'"])
         case "bytes": return pick(["X'CAFE'", "x''", "X'00ff'"])
         case "length": return pick(["1", "3", "38", "6"])
         case "option_word", "option_text":
