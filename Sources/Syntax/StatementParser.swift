@@ -223,7 +223,7 @@ struct StatementParser {
             return SQLError(
                 "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(shown)?")
         }
-        if index > 0, let (shown, keyword) = misspelt(tokens[index - 1], expectedBefore) {
+        if index > 0, let shown = misspelt(tokens[index - 1], expectedBefore) {
             let before = tokens[index - 1]
             return SQLError(
                 "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(shown)?")

@@ -44,7 +44,7 @@ error: expected GROUP BY, found "gropu"
   |
 1 | select * from bid gropu by price
   |                   ^^^^^
-hint: did you mean GROUP?
+hint: did you mean GROUP BY?
 ========
 select * from bid limt 5
 --------
@@ -62,7 +62,7 @@ error: expected ORDER BY, found "oder"
   |
 1 | select * from bid where price > 5 oder by price
   |                                   ^^^^
-hint: did you mean ORDER?
+hint: did you mean ORDER BY?
 ========
 select * from a jion b on a.x = b.x
 --------
@@ -555,12 +555,11 @@ error: WITH RECURSIVE is not supported
 ========
 with a (select 1) select * from a
 --------
-error: expected a column name, found "select"
- --> line 1, column 9
+error: expected AS, found "("
+ --> line 1, column 8
   |
 1 | with a (select 1) select * from a
-  |         ^^^^^^
-hint: SELECT is a reserved word; as a name it is written "select"
+  |        ^
 ========
 with a as select 1 select * from a
 --------
@@ -612,11 +611,12 @@ error: expected ONLY, found the end of the statement
 ========
 select * from bid emit chnages
 --------
-error: expected JOIN, INNER JOIN, CROSS JOIN, ASOF, ... or the end of the statement, found "chnages"
+error: expected CHANGES, found "chnages"
  --> line 1, column 24
   |
 1 | select * from bid emit chnages
   |                        ^^^^^^^
+hint: did you mean CHANGES?
 ========
 select * from bid emit on windw close
 --------
@@ -695,7 +695,7 @@ error: expected a type, found ")"
 ========
 create stream a (b int,)
 --------
-error: expected WATERMARK, PRIMARY or a column name, found ")"
+error: expected WATERMARK, PRIMARY KEY or a column name, found ")"
  --> line 1, column 24
   |
 1 | create stream a (b int,)
@@ -751,7 +751,7 @@ error: expected a value: a string, a number or a word, found ")"
 ========
 create stream a (b int) with (first-event = 5)
 --------
-error: expected something else, found "-"
+error: expected "=", found "-"
  --> line 1, column 36
   |
 1 | create stream a (b int) with (first-event = 5)
@@ -799,7 +799,7 @@ error: expected PARTITION BY, found "partiton"
   |
 1 | create stream a (b int) partiton by b
   |                         ^^^^^^^^
-hint: did you mean PARTITION?
+hint: did you mean PARTITION BY?
 ========
 create view v select 1
 --------
@@ -971,21 +971,29 @@ error: expected an expression, found the end of the statement
 1 | select a from b where c like
   |                             ^
 ========
-select row() over w w2 w3 from b
+select row_number() over w w2 w3 from b
 --------
-error: expected ",", FROM, WHERE, GROUP BY, ... or the end of the statement, found "w"
- --> line 1, column 19
+error: expected ",", FROM, WHERE, GROUP BY, ... or the end of the statement, found "w3"
+ --> line 1, column 31
   |
-1 | select row() over w w2 w3 from b
-  |                   ^
+1 | select row_number() over w w2 w3 from b
+  |                               ^^
 ========
-select a.b. from c
+select a.b., d from c
 --------
-no error
+error: expected a name, found ","
+ --> line 1, column 12
+  |
+1 | select a.b., d from c
+  |            ^
 ========
-select a. from c
+select a.5 from c
 --------
-no error
+error: expected AS, FROM, ",", WHERE, ... or the end of the statement, found the number 0.5
+ --> line 1, column 9
+  |
+1 | select a.5 from c
+  |         ^^
 ========
 select * from bid match_recognize (partition by a)
 --------
