@@ -1,7 +1,7 @@
 // Parser+Primary: what stands between operators: literals, names, calls, CASE, CAST, subqueries, rows and arrays.
 //
 // The functions are kept apart, and out of line, because the recursion through parentheses passes through them: what each keeps
-// on the stack bounds how deep a statement may be.
+// on the stack bounds how deep a statement may be. The larger forms count for two levels.
 
 extension StatementParser {
     @inline(never)
@@ -181,6 +181,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseCase() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         note(.when)
@@ -195,11 +196,13 @@ extension StatementParser {
         guard !branches.isEmpty else { throw unexpected() }
         let otherwise = accept(.else) ? try parseExpression() : nil
         try expect(.end)
+        leave()
         return Expression(.caseWhen(operand: operand, branches: branches, otherwise: otherwise), span: span(from: start))
     }
 
     @inline(never)
     private mutating func parseCast(isTry: Bool) throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -207,12 +210,14 @@ extension StatementParser {
         try expect(.as)
         let type = try parseTypeName()
         try expect(.rightParenthesis)
+        leave()
         return Expression(.cast(operand, type, isTry: isTry), span: span(from: start))
     }
 
     /// `EXTRACT(HOUR FROM ts)`, `EXTRACT('hour' FROM ts)`.
     @inline(never)
     private mutating func parseExtract() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -226,6 +231,7 @@ extension StatementParser {
         try expect(.from)
         let operand = try parseExpression()
         try expect(.rightParenthesis)
+        leave()
         return Expression(.extract(field: field, operand), span: span(from: start))
     }
 
@@ -266,6 +272,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseRow() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -274,6 +281,7 @@ extension StatementParser {
             items = try parseExpressionList()
             try expect(.rightParenthesis)
         }
+        leave()
         return Expression(.row(items), span: span(from: start))
     }
 

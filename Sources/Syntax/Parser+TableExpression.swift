@@ -4,7 +4,7 @@ extension StatementParser {
     /// A table and the joins that follow it, which lean to the left.
     @inline(never)
     mutating func parseTableExpression() throws(SQLError) -> TableExpression {
-        try enter()
+        try enter(Self.tableLevels)
         let outer = deepest
         deepest = depth
         let start = current.span
@@ -16,7 +16,7 @@ extension StatementParser {
             left = TableExpression(.join(kind, left, right, condition), span: span(from: start))
         }
         deepest = max(outer, deepest)
-        leave()
+        leave(Self.tableLevels)
         return left
     }
 
