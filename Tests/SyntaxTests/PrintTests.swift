@@ -6,10 +6,11 @@ import XCTest
 final class PrintTests: XCTestCase {
     private func check(_ source: String, _ expected: String, line: UInt = #line) {
         do {
-            XCTAssertEqual(Printer.print(try Parser.parseStatement(source)), expected, line: line)
+            let statement = try Parser.parseStatement(source)
+            XCTAssertEqual(Printer.print(statement), expected, line: line)
             if let problem = roundTripProblem(source) { XCTFail(problem, line: line) }
         } catch {
-            XCTFail(render(error as? SQLError ?? SQLError("?", at: .none), source: source, name: nil), line: line)
+            XCTFail(render(error, source: source, name: nil), line: line)
         }
     }
 
@@ -19,7 +20,7 @@ final class PrintTests: XCTestCase {
             XCTAssertEqual(Printer.print(expression), expected, line: line)
             XCTAssertEqual(try Parser.parseExpression(expected).strippingSpans(), expression.strippingSpans(), line: line)
         } catch {
-            XCTFail(render(error as? SQLError ?? SQLError("?", at: .none), source: source, name: nil), line: line)
+            XCTFail(render(error, source: source, name: nil), line: line)
         }
     }
 
@@ -188,7 +189,7 @@ final class PrintTests: XCTestCase {
             )
             WITH (
               connector = 'nexmark',
-              'first.event' = '5',
+              first.event = '5',
               'first-event.rate' = '-1.5',
               x = 'true'
             )
