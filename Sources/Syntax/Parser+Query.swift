@@ -356,7 +356,9 @@ extension StatementParser {
         let position = peek(2)
         if position.keyword == .latest || position.keyword == .trimHorizon || position.kind == .string { return true }
         switch position.keyword {
-        case .timestamp, .timestamptz, .timestampLtz: return peek(3).kind == .string || peek(3).symbol == .leftParenthesis || peek(3).keyword == .with || peek(3).keyword == .without
+        case .timestamp, .timestamptz, .timestampLtz:
+            let next = peek(3)
+            return next.kind == .string || next.symbol == .leftParenthesis || next.keyword == .with || next.keyword == .without
         default: return false
         }
     }

@@ -7,7 +7,8 @@
 //
 // Depth: `enter` and `leave` count the levels of recursion; `deepest` is the level of the lowest leaf of the tree that the innermost
 // loop has built so far. A loop that wraps what it has (a chain of operators, joins or set operations) lets the whole tree sink
-// by one each time (`sink`). What takes much of the stack counts for several levels (`queryLevels`). So the limit holds for the height of the tree and not only for the parser's own stack.
+// by one each time (`sink`). What takes much of the stack counts for several levels (`queryLevels`). So the limit holds for the
+// height of the tree and not only for the parser's own stack.
 
 struct StatementParser {
     struct Expectation {
