@@ -62,7 +62,7 @@ final class ErrorTests: XCTestCase {
             render(SQLError("bad", at: SourceSpan(start: start, end: start + 3)), source: source, name: nil),
             """
             error: bad
-             --> line 1, column 17
+             --> line 1, column 18
               |
             1 | select '日本',  foo bar
               |                     ^^^
