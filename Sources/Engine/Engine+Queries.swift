@@ -35,7 +35,7 @@ extension Engine {
             throw SQLError("relation \"\(relation.name)\" does not exist", at: span, code: SQLError.undefinedTable)
         }
         if let stream = stream(of: object) { return QueryTarget(object: object, relation: relation, stream: stream) }
-        guard Connectors.canWrite(relation.connector) else {
+        guard Connectors.isSink(relation.connector) else {
             throw SQLError(
                 "\"\(relation.name)\" cannot be written: connector '\(relation.connector)' is a source only", at: span,
                 code: SQLError.featureNotSupported)

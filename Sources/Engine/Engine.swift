@@ -106,7 +106,7 @@ package final class Engine: @unchecked Sendable {
     }
 
     func createRelation(_ relation: RelationDefinition, sql: String) throws {
-        try Connectors.validate(relation)
+        try Connectors.validate(relation, engineOptions: StreamOptions.names)
         let settings = try LogSettings.make(for: relation, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
         guard let settings else { return }
@@ -173,7 +173,7 @@ package final class Engine: @unchecked Sendable {
         let wanted = errorStreamName(for: name)
         if let object = object(named: wanted), let stream = stream(of: object) { return stream }
         let sql = """
-            CREATE STREAM \(Printer.quoteIfNeeded(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
+            CREATE STREAM \(Printer.quote(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
             origin VARCHAR, bytes BYTES)
             """
         guard let statement = try Parser.parseScript(sql).first?.statement, case .createRelation(let create) = statement.kind else {
@@ -195,7 +195,7 @@ package final class Engine: @unchecked Sendable {
             if let shared = sinks[object.name] { return shared.retained() }
             let made = try Connectors.sink(
                 for: relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: resumes,
-                standardOutput: options.onPrint)
+                standardOutput: { [options] bytes in bytes.withUnsafeBytes { options.onPrint($0) } })
             if let notice = made.notice { options.onNotice(notice) }
             let shared = SharedSink(made)
             sinks[object.name] = shared
@@ -287,7 +287,7 @@ package final class Engine: @unchecked Sendable {
     private func startFeeder(_ object: CatalogObject) {
         guard let relation = object.relation, let stream = stream(of: object) else { return }
         do {
-            let source = try Connectors.feeder(for: relation, fileSystem: fileSystem)
+            let source = try Connectors.feeder(for: relation)
             lock.locked { feeders[object.id] = Feeder(source: source, stream: stream, name: object.name) }
         } catch {
             options.onNotice("stream \(object.name) cannot be fed: \(error)")
