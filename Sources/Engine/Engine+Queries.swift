@@ -115,7 +115,7 @@ extension Engine {
                             "expected a constant timestamp", at: expression.span, hint: "for example TIMESTAMP '2026-01-01 00:00:00'",
                             code: SQLError.invalidParameter)
                     }
-                    return Int64(bitPattern: try stream.sequence(shard: shard, arrivedAtMicroseconds: time))
+                    return Int64(bitPattern: stream.reader(shard: shard).sequence(of: .arrival(time)))
                 }
             }
         }

@@ -54,15 +54,18 @@ package final class Engine: @unchecked Sendable {
         self.clock = clock
         self.fileSystem = fileSystem
         do {
-            log = try LogDirectory.open(
-                directory, fileSystem: fileSystem, clock: clock, owner: options.ownerDescription, isReadOnly: options.isReadOnly)
+            log = try LogDirectory(
+                directory, fileSystem, clock, isReadOnly: options.isReadOnly, owner: options.ownerDescription)
         } catch {
             throw EngineError("\(error)")
         }
         signal = log.signal
         catalog = try StoredCatalog(directory: directory, fileSystem: fileSystem, isWritable: !options.isReadOnly)
         errorStreams = ErrorStreams()
-        for report in log.recoveryReports { options.onNotice("\(report)") }
+        let recovery = log.recovery
+        for truncation in recovery.truncations { options.onNotice("\(truncation)") }
+        for damage in recovery.damage { options.onNotice("damaged log: \(damage)") }
+        for failure in recovery.failures { options.onNotice("\(failure.path) cannot be opened: \(failure.reason)") }
         guard !options.isReadOnly else { return }
         startFeeders()
         maintenance = JoinableThread { [weak self] in
@@ -107,11 +110,13 @@ package final class Engine: @unchecked Sendable {
 
     func createRelation(_ relation: RelationDefinition, sql: String) throws {
         try Connectors.validate(relation, engineOptions: StreamOptions.names)
-        let settings = try LogSettings.make(for: relation, isEphemeral: options.isEphemeral)
+        _ = try StreamOptions.description(of: relation, id: 1, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
-        guard let settings else { return }
+        guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
+            return
+        }
         do {
-            _ = try log.create(id: String(object.id), settings: settings)
+            _ = try log.create(description)
         } catch {
             try removeFromCatalog(object)
             throw EngineError("stream \(relation.name) cannot be created: \(error)")
@@ -126,7 +131,7 @@ package final class Engine: @unchecked Sendable {
         }
         try removeFromCatalog(object)
         do {
-            if log.stream(id: String(object.id)) != nil { try log.drop(id: String(object.id)) }
+            if let stream = log.stream(id: object.id) { try log.drop(stream) }
         } catch {
             throw EngineError("the files of \(object.name) cannot be removed: \(error)")
         }
@@ -164,7 +169,7 @@ package final class Engine: @unchecked Sendable {
     // MARK: Streams
 
     /// The log behind a relation; nil for connectors that keep no rows here.
-    func stream(of object: CatalogObject) -> LogStream? { log.stream(id: String(object.id)) }
+    func stream(of object: CatalogObject) -> LogStream? { log.stream(id: object.id) }
 
     func errorStreamName(for name: String) -> String { name + "_errors" }
 
@@ -267,7 +272,7 @@ package final class Engine: @unchecked Sendable {
     private func maintain() {
         let started = clock.monotonicNanoseconds()
         do {
-            try log.maintain(nowMicroseconds: clock.nowMicroseconds())
+            try log.maintain()
         } catch {
             options.onNotice("maintenance of the log failed: \(error)")
         }
@@ -308,7 +313,7 @@ package final class Engine: @unchecked Sendable {
             let errors = streams[index].name + "_errors"
             streams[index].errorRows = streams.first { $0.name == errors }?.rowCount ?? 0
         }
-        return EngineStatus(directory: directory, heldBy: log.heldBy, streams: streams, queries: queryProgress())
+        return EngineStatus(directory: directory, heldBy: options.isReadOnly ? LockOwner.read(directory, fileSystem) : nil, streams: streams, queries: queryProgress())
     }
 
     /// Streams, tables, views, queries, columns and functions: for completion at a prompt.

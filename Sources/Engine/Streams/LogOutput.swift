@@ -35,7 +35,7 @@ final class LogOutput: QueryOutput {
         let (kept, refused) = MandatoryColumns.split(joined, mandatory: mandatory, relation: relation)
         guard kept.count > 0 else { return refused }
         _ = try stream.append(
-            kept, producer: producer, epoch: epoch, rotation: epoch, arrivalMicroseconds: clockMicroseconds)
+            kept, producer: producer, epoch: epoch, routing: .automatic(rotation: epoch), arrivalMicroseconds: clockMicroseconds)
         return refused
     }
 
