@@ -167,7 +167,8 @@ extension PlanStages {
         if kind != .logical {
             if !lines.isEmpty { lines.append("") }
             lines.append("== Physical plan ==")
-            lines += head.map { $0.lowercased() } + planned.plan.lines(indent: indent)
+            lines += target.map { ["insert into \($0.name)"] } ?? []
+            lines += planned.plan.lines(indent: indent)
         }
         lines.append("")
         lines.append("mode: \(mode == .bounded ? "bounded, ends with what is there now" : "continuous")")
