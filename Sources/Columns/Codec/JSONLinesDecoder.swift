@@ -169,6 +169,8 @@ package final class JSONLinesDecoder {
             lineCount = lines
         }
         var p = start
+        // A byte order mark at the very beginning is no part of the first line.
+        if offsetOfBase + (start - base) == 0 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF { p += 3 }
         while p < end && row < limit {
             let lineStart = p
             // Only a block longer than the longest line can hold a longer one.
