@@ -17,7 +17,7 @@ import Planning
 import Platform
 
 package final class FileSource: ReplayableSource, @unchecked Sendable {
-    // Safe to share: everything is immutable but `estimate` and `followed`, which are used under the lock.
+    // Safe to share: everything is immutable but `rowByteCountEstimate` and `followedEnd`, which are used under the lock.
     package let shardCount = 1
     private let relationName: String
     private let format: FileFormat
@@ -187,7 +187,14 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
         options.limits.badRowByteCountMax = RejectedRow.bytesMax
         switch format.encoding {
         case .json: return .json(JSONLinesDecoder(schema: schema, options: options))
-        case .csv: return .csv(CSVDecoder(schema: schema))
+        case .csv:
+            var csv = CSVFormat()
+            csv.delimiter = format.delimiter
+            csv.hasHeader = false
+            csv.nullText = format.nullText
+            let decoder = CSVDecoder(schema: schema, format: csv, options: options)
+            if let header { decoder.setHeader(header) }
+            return .csv(decoder)
         }
     }
 
@@ -262,39 +269,54 @@ private enum TextRowDecoder {
     }
 }
 
-/// Finds row ends of CSV by the rules of RFC 4180: a quote means something only at the start of a field and within a quoted one.
+/// Finds row ends of CSV by the rules of RFC 4180: a quote means something only at the start of a field and within a quoted one. A row
+/// that is longer than the decoder takes ends at the next line feed, whatever the quotes say: the decoder's rule, so that ranges and
+/// rows agree.
 struct CSVRowScanner {
-    private enum State { case fieldStart, plain, quoted, quoteInQuoted }
+    private enum State { case fieldStart, plain, quoted, quoteInQuoted, skipping }
 
     private let delimiter: UInt8
+    private let rowByteCountMax: Int
     private var state = State.fieldStart
+    /// Bytes of the row so far.
+    private var rowByteCount = 0
 
-    init(delimiter: UInt8) { self.delimiter = delimiter }
+    init(delimiter: UInt8, rowByteCountMax: Int = DecodingLimits().lineByteCountMax) {
+        self.delimiter = delimiter
+        self.rowByteCountMax = rowByteCountMax
+    }
 
     /// The index after the first row end that is at or after `notBefore`; the state is kept when there is none in the piece.
     mutating func rowEnd(in piece: [UInt8], notBefore: Int) -> Int? {
         piece.withUnsafeBufferPointer { bytes in
+            var state = state
+            var rowStart = -rowByteCount
             for index in 0..<bytes.count {
                 let byte = bytes[index]
+                if index &- rowStart > rowByteCountMax { state = .skipping }
                 switch state {
                 case .quoted:
                     if byte == 0x22 { state = .quoteInQuoted }
                     continue
-                case .quoteInQuoted where byte == 0x22:
-                    state = .quoted
-                    continue
-                case .fieldStart where byte == 0x22:
+                case .quoteInQuoted where byte == 0x22, .fieldStart where byte == 0x22:
                     state = .quoted
                     continue
                 default: break
                 }
                 if byte == 10 {
                     state = .fieldStart
-                    if index + 1 >= notBefore { return index + 1 }
-                } else {
+                    rowStart = index + 1
+                    if index + 1 >= notBefore {
+                        self.state = state
+                        rowByteCount = 0
+                        return index + 1
+                    }
+                } else if state != .skipping {
                     state = byte == delimiter ? .fieldStart : .plain
                 }
             }
+            self.state = state
+            rowByteCount = bytes.count - rowStart
             return nil
         }
     }
