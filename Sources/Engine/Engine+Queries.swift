@@ -110,7 +110,7 @@ extension Engine {
                     }
                     return max(source.start(shard: shard), Int64(sequence))
                 case .time(let expression):
-                    guard let time = ExpressionTyping.constantTimestamp(expression) else {
+                    guard let time = try Engine.constantTimestamp(expression) else {
                         throw SQLError(
                             "expected a constant timestamp", at: expression.span, hint: "for example TIMESTAMP '2026-01-01 00:00:00'",
                             code: SQLError.invalidParameter)
@@ -119,6 +119,16 @@ extension Engine {
                 }
             }
         }
+    }
+
+    /// The microseconds of a timestamp literal, or of a text that is one; nil for anything else.
+    private static func constantTimestamp(_ expression: Expression) throws(SQLError) -> Int64? {
+        guard case .literal(let literal) = expression.kind else { return nil }
+        let bound = try ExpressionTyping.cast(
+            try ExpressionTyping.literal(literal, span: expression.span), to: .timestamp(precision: 6), mode: .explicit,
+            span: expression.span, text: "")
+        guard case .constant(.integer(let microseconds)) = bound.kind else { return nil }
+        return microseconds
     }
 
     /// Starts a query on its own thread. `savedAs` makes it a saved one: in the catalog (unless `existing`), with a journal.

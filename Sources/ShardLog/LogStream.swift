@@ -22,6 +22,18 @@ package enum Routing: Sendable {
     case rows([Int32])
 }
 
+/// Puts the appends of several threads in order: `enter` is called when the rows are encoded and must wait for its turn, `leave` when they have their
+/// sequence numbers and the next may follow. Syncing is outside, so that it overlaps with the next one's encoding.
+package struct AppendOrder {
+    package let enter: () -> Void
+    package let leave: () -> Void
+
+    package init(enter: @escaping () -> Void, leave: @escaping () -> Void) {
+        self.enter = enter
+        self.leave = leave
+    }
+}
+
 /// What an append did.
 package struct AppendResult: Sendable, Hashable {
     package struct Part: Sendable, Hashable {
@@ -96,7 +108,8 @@ package final class LogStream: @unchecked Sendable {
     /// have taken their rows all the same (a repetition with the same producer and epoch skips those). From any thread.
     @discardableResult
     package func append(
-        _ batches: [RowBatch], producer: UInt64 = 0, epoch: UInt64 = 0, routing: Routing = .automatic(rotation: 0), arrivalMicroseconds: Int64
+        _ batches: [RowBatch], producer: UInt64 = 0, epoch: UInt64 = 0, routing: Routing = .automatic(rotation: 0), arrivalMicroseconds: Int64,
+        order: AppendOrder? = nil
     ) throws(LogError) -> AppendResult {
         for batch in batches { try check(batch) }
         let batches = batches.filter { $0.count > 0 }
@@ -148,10 +161,12 @@ package final class LogStream: @unchecked Sendable {
         }
 
         // Step 3.
+        order?.enter()
         var groups: [(Shard, CommitGroup)] = []
         for (shard, request) in requests {
             if let group = shard.submit(request) { groups.append((shard, group)) }
         }
+        order?.leave()
         if groups.count > 1, description.sync == .always, let pool {
             let shared = groups
             pool.run(count: shared.count) { shared[$0].0.finish(shared[$0].1) }

@@ -84,7 +84,8 @@ package final class EpochLog {
     // MARK: Writing
 
     package func append(_ record: EpochRecord) throws(FileError) {
-        let file = try file ?? beginFile(firstEpoch: record.epoch)
+        let target: any File
+        if let file { target = file } else { target = try beginFile(firstEpoch: record.epoch) }
         let words = record.words
         var bytes: [UInt8] = []
         bytes.reserveCapacity(8 + words.count * 8)
@@ -96,7 +97,7 @@ package final class EpochLog {
         let whole = head + bytes
         var failure: FileError?
         whole.withUnsafeBytes { buffer in
-            do throws(FileError) { try file.write(buffer, at: offset) } catch { failure = error }
+            do throws(FileError) { try target.write(buffer, at: offset) } catch { failure = error }
         }
         if let failure { throw failure }
         offset += whole.count

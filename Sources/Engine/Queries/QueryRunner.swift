@@ -60,6 +60,7 @@ package final class QueryRunner {
     private var ended: [[Bool]]
     private var lastCheckpointClock: Int64 = .min
     private var hasRunEpoch = false
+    private var hasResumedSources = false
 
     /// `sources` are in the order of the graph's scans.
     package init(
@@ -125,6 +126,14 @@ package final class QueryRunner {
 
     package func step(nowMicroseconds: Int64) throws -> StepOutcome {
         if hasRunEpoch && graph.isFinished { return .finished }
+        if !hasResumedSources {
+            for (scan, source) in sources.enumerated() {
+                for shard in 0..<source.shardCount {
+                    source.resume(shard: shard, at: positions[scan][shard], nowMicroseconds: nowMicroseconds)
+                }
+            }
+            hasResumedSources = true
+        }
         let clock = max(clockMicroseconds, nowMicroseconds)
         guard let record = try nextRecord(clock: clock) else {
             return .idle(until: graph.nextIdleDeadline())
