@@ -66,7 +66,7 @@ final class TextTests: XCTestCase {
     func testDoubleForms() {
         let forms: [(Double, String)] = [
             (0, "0"), (-0.0, "-0"), (1.5, "1.5"), (100, "100"), (1e14, "100000000000000"), (1e15, "1e+15"), (1e20, "1e+20"), (1e-4, "0.0001"),
-            (1.25e-5, "1.25e-05"), (123456.789, "123456.789"), (5e-324, "5e-324"), (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (1.25e-5, "1.25e-05"), (123456.789, "123456.789"), (.leastNonzeroMagnitude, "5e-324"), (1.7976931348623157e308, "1.7976931348623157e+308"),
             (.nan, "NaN"), (.infinity, "Infinity"), (-.infinity, "-Infinity"), (0.1, "0.1"), (-2.5, "-2.5"), (1e100, "1e+100"),
         ]
         for (value, text) in forms { XCTAssertEqual(TextFormat.string(.double(value), type: .double), text) }
