@@ -39,6 +39,16 @@ package struct AppendResult: Sendable, Hashable {
     package struct Part: Sendable, Hashable {
         package let shard: Int
         package let sequences: Range<UInt64>
+
+        package init(shard: Int, sequences: Range<UInt64>) {
+            self.shard = shard
+            self.sequences = sequences
+        }
+    }
+
+    package init(parts: [Part] = [], repeatedRowCount: Int = 0) {
+        self.parts = parts
+        self.repeatedRowCount = repeatedRowCount
     }
 
     /// The rows each shard took, by shard.
