@@ -1,0 +1,127 @@
+// EngineFace: what programs above the engine see of it: opening a data directory, sessions that execute statements, cursors over
+// results, appending, tailing, status. The command line and the gateways use nothing else.
+
+import Columns
+import Planning
+import Platform
+import Syntax
+
+/// Whatever can go wrong below SQL: a file, a connector, a held directory. The text is for people.
+package struct EngineError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// An error of a statement, with its source text, so that it can be shown with a caret.
+package struct StatementError: Error, Sendable {
+    package let error: SQLError
+    /// The text that the error's span refers to.
+    package let source: String
+
+    package init(error: SQLError, source: String) {
+        self.error = error
+        self.source = source
+    }
+}
+
+package struct EngineOptions: Sendable {
+    /// Threads per query, the driver's own included.
+    package var workerCount = 2
+    /// A temporary directory: nothing is synced, no epoch log, no checkpoints.
+    package var isEphemeral = false
+    /// Opens without the lock, for looking only, beside a process that holds the directory. No query runs, nothing is written.
+    package var isReadOnly = false
+    /// Whether saved queries are started.
+    package var startsQueries = true
+    package var batchRows = 8_192
+    package var epochRowsMax = 1 << 20
+    package var checkpointIntervalMicroseconds: Int64 = 10_000_000
+    /// What `lock` shows to other processes, e.g. the command line.
+    package var ownerDescription = "millrace"
+    /// Receives notices that belong to no statement (a query failed, a torn tail was cut); called from any thread.
+    package var onNotice: @Sendable (String) -> Void = { _ in }
+    /// Receives the bytes of `print` sinks; called from any thread, whole lines.
+    package var onPrint: @Sendable (UnsafeRawBufferPointer) -> Void = { _ in }
+
+    package init() {}
+}
+
+/// What a statement gave.
+package enum StatementResult {
+    /// A command tag as in PostgreSQL: `CREATE STREAM`, `INSERT 0 3`, `DROP QUERY`.
+    case done(tag: String)
+    /// Rows of SELECT, SHOW, DESCRIBE, EXPLAIN: pulled from the cursor.
+    case rows(Cursor)
+    /// INSERT INTO .. SELECT or CREATE QUERY: runs on in the background.
+    case running(tag: String, RunningQuery)
+}
+
+/// What the next pull of a cursor brings.
+package enum CursorEvent {
+    case rows(RowBatch)
+    /// Nothing within the time given; the query goes on.
+    case idle
+    case end
+}
+
+/// How a query that runs is doing.
+package struct QueryProgress: Sendable {
+    package enum State: String, Sendable { case running, ended, failed, stopped }
+
+    package var name: String
+    package var state: State = .running
+    /// Why it failed.
+    package var reason: String?
+    package var epoch: UInt64 = 0
+    package var rowsIn: Int64 = 0
+    package var rowsOut: Int64 = 0
+    package var lateRows: Int64 = 0
+    package var failedRows: Int64 = 0
+    package var rejectedRows: Int64 = 0
+    /// Microseconds of event time; Int64.min before the first, Int64.max at the end of time.
+    package var watermark: Int64 = .min
+    /// Rows (log) or positions that are there and not yet read.
+    package var behind: Int64 = 0
+    package var stateByteCount: Int = 0
+    package var checkpointEpoch: UInt64 = 0
+    package var statement: String = ""
+    /// A line per operator and per shard, for people.
+    package var details: [String] = []
+
+    package init(name: String) { self.name = name }
+}
+
+package struct StreamStatus: Sendable {
+    package struct Shard: Sendable {
+        package var oldestSequence: UInt64
+        package var endSequence: UInt64
+        package var byteCount: Int
+        package var expiredRows: UInt64
+        /// Damage or fencing, for people; nil when healthy.
+        package var fault: String?
+    }
+
+    package var name: String
+    package var connector: String
+    package var shards: [Shard]
+    package var rowCount: UInt64
+    package var errorRows: UInt64
+}
+
+package struct EngineStatus: Sendable {
+    package var directory: String
+    /// The process that holds the directory, when it is not this one.
+    package var heldBy: String?
+    package var streams: [StreamStatus]
+    package var queries: [QueryProgress]
+}
+
+/// Where `tail` begins.
+package enum TailStart: Sendable {
+    case trimHorizon
+    case latest
+    case sequence(UInt64)
+    /// Arrival time, microseconds since 1970.
+    case time(Int64)
+}
