@@ -15,7 +15,7 @@
 //   sumSquares         32    the same of x * x
 //   min, max (word)     8    any 8-byte layout as an Int64 that orders as the type does
 //   min, max (wide)    16    DECIMAL and INTERVAL
-//   min, max (text)    16    StringView into the table's arena
+//   min, max (text) 8 + 16   whether there is a value, StringView into the table's arena
 //   first, last     8 + 16   arrival number, then the value
 
 import Columns
@@ -45,8 +45,9 @@ struct Accumulator: Hashable, Sendable {
     var byteCount: Int {
         switch kind {
         case .rows, .nulls, .trues, .minWord, .maxWord: 8
-        case .sumInt64, .minDecimal, .maxDecimal, .minInterval, .maxInterval, .minText, .maxText: 16
-        case .sumInt128, .firstWord, .lastWord, .firstWide, .lastWide, .firstText, .lastText: 24
+        case .sumInt64, .minDecimal, .maxDecimal,
+            .minInterval, .maxInterval: 16
+        case .sumInt128, .minText, .maxText, .firstWord, .lastWord, .firstWide, .lastWide, .firstText, .lastText: 24
         case .sumInterval, .sumDouble, .sumSquares: 32
         }
     }
@@ -72,8 +73,7 @@ struct Accumulator: Hashable, Sendable {
     /// Offset of a StringView within the state.
     var stringOffset: Int? {
         switch kind {
-        case .minText, .maxText: 0
-        case .firstText, .lastText: 8
+        case .minText, .maxText, .firstText, .lastText: 8
         default: nil
         }
     }

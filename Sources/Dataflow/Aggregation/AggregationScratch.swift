@@ -11,8 +11,8 @@ final class AggregationScratch: @unchecked Sendable {
     private var signBuffer = Buffer(byteCount: 0)
     private var bitBuffer = Buffer(byteCount: 0)
     private var pointerBuffer = Buffer(byteCount: 0)
-    /// Selections of the batch at hand, see `RowSelection`.
-    var selections: [RowSelection] = []
+    /// Selections of the batch at hand, see `FedRows`.
+    var selections: [FedRows] = []
     private var selectionBuffers: [Buffer] = []
     private(set) var selectionsUsed = 0
 
@@ -55,7 +55,7 @@ final class AggregationScratch: @unchecked Sendable {
 }
 
 /// The rows that reach an accumulator: their numbers (nil: 0..<count), and for each its slot and, where rows are retracted, its sign.
-struct RowSelection {
+struct FedRows {
     /// What it stands for: a filter column or -1, and an argument column whose NULLs are left out or -1.
     var filter = -1
     var argument = -1

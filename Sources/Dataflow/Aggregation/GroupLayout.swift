@@ -5,8 +5,7 @@
 // The compact input is the batch that reaches the tables: only the columns that keys, arguments and filters name, keys first; the
 // arrival number behind them when FIRST or LAST wants it.
 //
-// Strings need care in two accumulators kinds (text minimum and maximum, and text first and last): an empty state has no valid view,
-// which is why every view in a template is StringView.empty (`GroupTable` writes them, as a template of bytes cannot hold a pointer).
+// A view in a row is valid at all times: the template holds StringView.empty wherever one stands.
 
 import Columns
 import Planning
@@ -211,6 +210,11 @@ final class GroupLayout: Sendable {
             emittedOffset = -1
             emittedLayout = nil
         }
+        for string in strings.dropFirst(keyStrings.count) {
+            withUnsafeBytes(of: StringView.empty) { view in
+                for index in 0..<16 { template[string - keyWidth + index] = view[index] }
+            }
+        }
         self.template = template
         stringOffsets = strings
         stateStrings = Array(strings.dropFirst(keyStrings.count))
@@ -221,14 +225,13 @@ final class GroupLayout: Sendable {
         self.inputTypes = inputColumns.map { types[$0] }
         needsArrival = accumulators.contains { $0.needsArrival }
         rowCountOffset = rowCount >= 0 ? offsets[rowCount] : -1
-        self.calls = calls.map { call in
-            var call = call
-            call.rows = offsets[call.rows]
-            if call.nulls >= 0 { call.nulls = offsets[call.nulls] }
-            if call.main >= 0 { call.main = offsets[call.main] }
-            if call.second >= 0 { call.second = offsets[call.second] }
-            return call
+        for index in calls.indices {
+            calls[index].rows = offsets[calls[index].rows]
+            if calls[index].nulls >= 0 { calls[index].nulls = offsets[calls[index].nulls] }
+            if calls[index].main >= 0 { calls[index].main = offsets[calls[index].main] }
+            if calls[index].second >= 0 { calls[index].second = offsets[calls[index].second] }
         }
+        self.calls = calls
     }
 
     /// Whether partial states can be taken away again, so that a hopping window can slide by adding and subtracting.
@@ -238,6 +241,6 @@ final class GroupLayout: Sendable {
     func compact(_ batch: RowBatch, arrival: Column?) -> RowBatch {
         var columns = inputColumns.map { batch.columns[$0] }
         if needsArrival { columns.append(arrival ?? Column.constant(.integer(1), type: .bigint, count: batch.count)) }
-        return RowBatch(count: batch.count, columns: columns, changes: retracts ? batch.changes : nil, watermarks: batch.watermarks)
+        return RowBatch(count: batch.count, columns: columns, changes: retracts ? batch.changes : nil)
     }
 }

@@ -187,7 +187,8 @@ final class KeyTable: @unchecked Sendable {
         let stride = rowStride
         for i in range {
             let entry = index[Int(truncatingIfNeeded: hash(i) & 0xFFFF_FFFF) & mask]
-            millrace_prefetch(rows + Int(UInt32(truncatingIfNeeded: entry)) &* stride &- (entry == 0 ? 0 : stride))
+            let slot = max(Int(UInt32(truncatingIfNeeded: entry)), 1) - 1
+            millrace_prefetch(rows + slot &* stride)
         }
     }
 

@@ -1,0 +1,5 @@
+import XCTest
+
+@testable import Dataflow
+
+final class GroupTableOperatorTests: XCTestCase {}
