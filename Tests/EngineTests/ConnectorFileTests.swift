@@ -216,6 +216,7 @@ final class FileConnectorTests: XCTestCase {
         try put(files, "/e.csv", Array("id,nane,price,at\n".utf8))
         XCTAssertTrue(failure(relation("/e.csv"), files).contains("did you mean 'nane'?"))
         try put(files, "/empty.csv", [])
+        XCTAssertTrue(failure(relation("/empty.csv", ["follow": "true"]), files).contains("no whole header line"))
         XCTAssertEqual(try readAll(try Connectors.source(for: relation("/empty.csv"), fileSystem: files, clock: ManualClock()), rows: 1).rows.count, 0)
     }
 

@@ -181,7 +181,7 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
     /// All columns are decoded, whichever are wanted: whether a row is a bad one must not depend on who reads it.
     private func makeDecoder(from: Int64, batchRows: Int) -> TextRowDecoder {
         var options = DecodingOptions()
-        options.batchRowLimit = max(batchRows, 1)
+        options.batchRowLimit = min(max(batchRows, 1), 1 << 20)
         options.columnsNotNull = columnsNotNull
         options.startByteOffset = Int(from)
         options.limits.badRowByteCountMax = RejectedRow.bytesMax
@@ -207,9 +207,12 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
     ) throws(ConnectorError) -> (names: [String], end: Int64) {
         let columns = relation.physicalSchema.fields.map(\.name)
         let rest = Array(bytes[min(start, bytes.count)...])
-        guard !rest.isEmpty else { return (columns, Int64(bytes.count)) }
         var scanner = CSVRowScanner(delimiter: format.delimiter)
         let found = scanner.rowEnd(in: rest, notBefore: 1)
+        if found == nil && format.follows {
+            throw ConnectorError("\(relation.name): \(format.path) has no whole header line yet (a file without a header needs header = 'false')")
+        }
+        guard !rest.isEmpty else { return (columns, Int64(bytes.count)) }
         if found == nil && bytes.count >= 64 * 1024 {
             throw ConnectorError("\(relation.name): the first line of \(format.path) is longer than 64 KiB: it is no CSV header")
         }

@@ -191,7 +191,7 @@ package final class NexmarkSource: ReplayableSource, @unchecked Sendable {
         var chunk = SourceChunk(next: max(from, to))
         var row = generator.configuration.rowCount(of: kind, before: from)
         let last = generator.configuration.rowCount(of: kind, before: max(from, to))
-        let step = Int64(max(batchRows, 1))
+        let step = Int64(min(max(batchRows, 1), 1 << 20))
         while row < last {
             let end = min(row + step, last)
             let made = generator.columns(wanted, kind: kind, shard: shard, rows: row..<end)
