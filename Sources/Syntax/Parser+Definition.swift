@@ -1,0 +1,243 @@
+// Parser+Definition: CREATE STREAM, TABLE, VIEW, QUERY and PUMP, with columns, watermark, keys and options.
+
+extension StatementParser {
+    /// Behind CREATE.
+    mutating func parseCreate() throws(SQLError) -> Statement.Kind {
+        var orReplace = false
+        if accept(.or, shown: "OR REPLACE") {
+            try expect(.replace)
+            orReplace = true
+        }
+        let kind = try parseObjectKind()
+        var ifNotExists = false
+        if at(.if), isNext(.not) {
+            advance()
+            advance()
+            try expect(.exists)
+            ifNotExists = true
+        }
+        let name = try parseQualifiedName("a \(kind.rawValue.lowercased()) name")
+        switch kind {
+        case .stream, .table:
+            return .createRelation(try parseRelation(kind, name, orReplace: orReplace, ifNotExists: ifNotExists))
+        case .view:
+            let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
+            try expect(.as)
+            try expectQuery()
+            return .createView(
+                CreateView(name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: columns, query: try parseQuery()))
+        case .query:
+            let options = accept(.with) ? try parseOptions() : []
+            try expect(.as)
+            try expect(.insert, shown: "INSERT INTO")
+            let insert = try parseInsert()
+            return .createQuery(
+                CreateQuery(name: name, orReplace: orReplace, ifNotExists: ifNotExists, insert: insert, options: options))
+        }
+    }
+
+    mutating func expectQuery() throws(SQLError) {
+        if startsQuery() || at(.leftParenthesis) { return }
+        note(.select, .values, .with)
+        throw unexpected()
+    }
+
+    private mutating func parseRelation(
+        _ kind: ObjectKind, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool
+    ) throws(SQLError) -> CreateRelation {
+        var relation = CreateRelation(kind: kind, name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: [])
+        if accept(.leftParenthesis) {
+            repeat {
+                try parseColumnElement(into: &relation)
+                try checkCount(relation.columns.count)
+            } while accept(.comma)
+            try expect(.rightParenthesis)
+        }
+        var seen: Set<Keyword> = []
+        while current.kind != .end {
+            let clause = current
+            if accept(.partition, shown: "PARTITION BY") || accept(.partitioned, shown: "PARTITIONED BY") {
+                try once(.partition, "PARTITION BY", &seen, clause)
+                try expect(.by)
+                relation.partitionBy = try parsePartitionColumns()
+            } else if accept(.shards) {
+                try once(.shards, "SHARDS", &seen, clause)
+                relation.shards = try parseShardCount()
+            } else if accept(.retain) {
+                try once(.retain, "RETAIN", &seen, clause)
+                relation.retain = try parseRetention()
+            } else if accept(.with) {
+                try once(.with, "WITH", &seen, clause)
+                relation.options = try parseOptions()
+            } else {
+                try expectEnd()
+            }
+        }
+        return relation
+    }
+
+    private func once(_ keyword: Keyword, _ shown: String, _ seen: inout Set<Keyword>, _ token: Token) throws(SQLError) {
+        guard seen.insert(keyword).inserted else { throw SQLError("\(shown) is given twice", at: token.span) }
+    }
+
+    /// One element between the parentheses: a column, the watermark, or the primary key.
+    private mutating func parseColumnElement(into relation: inout CreateRelation) throws(SQLError) {
+        let start = current.span
+        if at(.watermark), isNext(.for) {
+            advance()
+            advance()
+            let column = try parseIdentifier("a column name")
+            try expect(.as)
+            let clause = WatermarkClause(column: column, expression: try parseExpression(), span: span(from: start))
+            guard relation.watermark == nil else { throw SQLError("WATERMARK is given twice", at: start) }
+            relation.watermark = clause
+            return
+        }
+        if at(.primary), isNext(.key) {
+            advance()
+            advance()
+            let key = try parseIdentifierList("a column name")
+            try acceptNotEnforced()
+            try setPrimaryKey(key, at: start, in: &relation)
+            return
+        }
+        note(.watermark, .primary)
+        let name = try parseIdentifier("a column name")
+        if accept(.as) {
+            relation.columns.append(ColumnClause(name: name, kind: .computed(try parseExpression()), span: span(from: start)))
+            return
+        }
+        let type = try parseTypeName()
+        var isNotNull = false
+        while true {
+            if at(.not), isNext(.null) {
+                advance()
+                advance()
+                isNotNull = true
+            } else if accept(.primary, shown: "PRIMARY KEY") {
+                let keyStart = previousSpan
+                try expect(.key)
+                try acceptNotEnforced()
+                try setPrimaryKey([name], at: keyStart, in: &relation)
+            } else if !accept(.null) {
+                note("NOT NULL", .not)
+                break
+            }
+        }
+        relation.columns.append(
+            ColumnClause(name: name, kind: .physical(type, isNotNull: isNotNull), span: span(from: start)))
+    }
+
+    private mutating func acceptNotEnforced() throws(SQLError) {
+        guard at(.not), !isNext(.null) else { return }
+        advance()
+        try expect(.enforced)
+    }
+
+    private func setPrimaryKey(_ key: [Identifier], at span: SourceSpan, in relation: inout CreateRelation) throws(SQLError) {
+        guard relation.primaryKey.isEmpty else { throw SQLError("PRIMARY KEY is given twice", at: span) }
+        relation.primaryKey = key
+    }
+
+    /// `a, b` and `(a, b)`.
+    private mutating func parsePartitionColumns() throws(SQLError) -> [Identifier] {
+        if at(.leftParenthesis) { return try parseIdentifierList("a column name") }
+        var names: [Identifier] = []
+        repeat {
+            names.append(try parseIdentifier("a column name"))
+            try checkCount(names.count)
+        } while accept(.comma)
+        return names
+    }
+
+    private mutating func parseShardCount() throws(SQLError) -> Expression {
+        guard current.kind == .integer else {
+            note("a number of shards")
+            throw unexpected()
+        }
+        let token = current
+        advance()
+        return Expression(.literal(.integer(token.text)), span: token.span)
+    }
+
+    /// `INTERVAL '7' DAY`, `'10 GB'`, or both with a comma.
+    private mutating func parseRetention() throws(SQLError) -> [Expression] {
+        var limits: [Expression] = []
+        repeat {
+            guard current.kind == .string || at(.interval) else {
+                note("an interval", .interval)
+                note("a size such as '10 GB'")
+                throw unexpected()
+            }
+            limits.append(try parseExpression())
+            try checkCount(limits.count, max: 2, what: "limits in RETAIN")
+        } while accept(.comma)
+        return limits
+    }
+
+    // MARK: Options
+
+    /// Behind WITH: `(connector = 'file', 'path' = 'x', rate = 5)`.
+    mutating func parseOptions() throws(SQLError) -> [Option] {
+        try expect(.leftParenthesis)
+        var options: [Option] = []
+        var keys: Set<String> = []
+        if accept(.rightParenthesis) { return [] }
+        repeat {
+            let option = try parseOption()
+            guard keys.insert(option.key.lowercased()).inserted else {
+                throw SQLError("option \"\(option.key)\" is given twice", at: option.keySpan)
+            }
+            options.append(option)
+            try checkCount(options.count)
+        } while accept(.comma)
+        try expect(.rightParenthesis)
+        return options
+    }
+
+    private mutating func parseOption() throws(SQLError) -> Option {
+        let keyStart = current.span
+        var key = ""
+        if current.kind == .string {
+            key = current.text
+            guard !key.isEmpty else { throw SQLError("an option's name cannot be empty", at: keyStart) }
+            advance()
+        } else {
+            key = try parseLabel("an option name").name
+            while at(.dot) {
+                advance()
+                key += "." + (try parseLabel("an option name").name)
+            }
+        }
+        let keySpan = span(from: keyStart)
+        if at(.minus) {
+            throw unexpected(hint: "a name with a hyphen is quoted: '\(key)-...' = ...")
+        }
+        try expect(.equal)
+        let (value, valueSpan) = try parseOptionValue()
+        return Option(key: key, value: value, keySpan: keySpan, valueSpan: valueSpan)
+    }
+
+    private mutating func parseOptionValue() throws(SQLError) -> (String, SourceSpan) {
+        let start = current.span
+        var sign = ""
+        if at(.minus) || at(.plus) {
+            sign = at(.minus) ? "-" : ""
+            advance()
+        }
+        let token = current
+        switch token.kind {
+        case .integer, .decimal, .double:
+            advance()
+            return (sign + token.text, span(from: start))
+        case .string, .word, .quotedWord:
+            guard sign.isEmpty else { break }
+            advance()
+            return (token.text, token.span)
+        default:
+            break
+        }
+        note("a value: a string, a number or a word")
+        throw unexpected()
+    }
+}

@@ -1,0 +1,333 @@
+// Parser+Primary: what stands between operators: literals, names, calls, CASE, CAST, subqueries, rows and arrays.
+//
+// The functions are kept apart, and out of line, because the recursion through parentheses passes through them: what each keeps
+// on the stack bounds how deep a statement may be.
+
+extension StatementParser {
+    mutating func parsePrimary() throws(SQLError) -> Expression {
+        let token = current
+        switch token.kind {
+        case .integer, .decimal, .double, .string, .bytes:
+            return parseConstant()
+        case .quotedWord:
+            return try parseNameOrCall()
+        case .word:
+            return try parseWord()
+        case .symbol where token.symbol == .leftParenthesis:
+            return try parseParenthesised()
+        default:
+            note(Self.anExpression)
+            throw unexpected()
+        }
+    }
+
+    @inline(never)
+    private mutating func parseConstant() -> Expression {
+        let token = current
+        advance()
+        let literal: Literal
+        switch token.kind {
+        case .integer: literal = .integer(token.text)
+        case .decimal: literal = .decimal(token.text)
+        case .double: literal = .double(token.text)
+        case .bytes: literal = .bytes(Self.decodeHexadecimal(token.text))
+        default: literal = .string(token.text)
+        }
+        return Expression(.literal(literal), span: token.span)
+    }
+
+    private static func decodeHexadecimal(_ digits: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var high: UInt32?
+        for digit in digits.utf8 {
+            let value = Lexer.hexadecimalValue(digit) ?? 0
+            if let first = high {
+                bytes.append(UInt8(truncatingIfNeeded: first << 4 | value))
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
+    }
+
+    /// `(expression)`, `(a, b)`, `(SELECT ..)`.
+    @inline(never)
+    private mutating func parseParenthesised() throws(SQLError) -> Expression {
+        let start = current.span
+        if startsQuery(at: index) { return try parseScalarQuery() }
+        advance()
+        var expression = try parseExpression()
+        if at(.comma) {
+            var items = [expression]
+            while accept(.comma) {
+                items.append(try parseExpression())
+                try checkCount(items.count)
+            }
+            expression.kind = .row(items)
+        }
+        try expect(.rightParenthesis)
+        expression.span = span(from: start)
+        return expression
+    }
+
+    @inline(never)
+    mutating func parseScalarQuery() throws(SQLError) -> Expression {
+        let start = current.span
+        try expect(.leftParenthesis)
+        try expectQuery()
+        let query = try parseQuery()
+        try expect(.rightParenthesis)
+        return Expression(.scalarQuery(query), span: span(from: start))
+    }
+
+    // MARK: Words
+
+    @inline(never)
+    private mutating func parseWord() throws(SQLError) -> Expression {
+        let token = current
+        guard let keyword = token.keyword else { return try parseNameOrCall() }
+        let start = token.span
+        switch keyword {
+        case .null: return takeLiteral(.null)
+        case .true: return takeLiteral(.boolean(true))
+        case .false: return takeLiteral(.boolean(false))
+        case .case: return try parseCase()
+        case .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp:
+            if isNext(.leftParenthesis) {
+                let name = takeIdentifier()
+                return try parseCall(QualifiedName([name], span: name.span))
+            }
+            advance()
+            return Expression(.niladic(keyword.rawValue), span: start)
+        case .array where isNext(.leftBracket):
+            advance()
+            return try parseArray(start)
+        case .map where isNext(.leftBracket): return try parseMap()
+        case .interval where startsInterval(): return try parseInterval()
+        case .date, .time, .timestamp, .timestamptz, .timestampLtz:
+            if startsTypedLiteral() { return try parseTypedLiteral() }
+        case .cast where isNext(.leftParenthesis): return try parseCast(isTry: false)
+        case .tryCast where isNext(.leftParenthesis): return try parseCast(isTry: true)
+        case .exists where isNext(.leftParenthesis):
+            advance()
+            try expect(.leftParenthesis)
+            try expectQuery()
+            let query = try parseQuery()
+            try expect(.rightParenthesis)
+            return Expression(.exists(query), span: span(from: start))
+        case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1):
+            advance()
+            try expect(.leftParenthesis)
+            let query = try parseQuery()
+            try expect(.rightParenthesis)
+            return Expression(.cursor(query), span: span(from: start))
+        case .extract where isNext(.leftParenthesis): return try parseExtract()
+        case .row where isNext(.leftParenthesis): return try parseRow()
+        default: break
+        }
+        if keyword.isReserved, !(keyword.mayNameFunction && isNext(.leftParenthesis)) {
+            note(Self.anExpression)
+            throw unexpected()
+        }
+        return try parseNameOrCall()
+    }
+
+    private mutating func takeLiteral(_ literal: Literal) -> Expression {
+        let span = current.span
+        advance()
+        return Expression(.literal(literal), span: span)
+    }
+
+    /// `price`, `b.price`, `f(x)`, `schema.f(x)`.
+    @inline(never)
+    private mutating func parseNameOrCall() throws(SQLError) -> Expression {
+        let start = current.span
+        // What a misspelt word may have been meant to be, should the statement go wrong right behind it.
+        note(.case, .cast, .not, .exists, .interval, .distinct)
+        var parts = [takeIdentifier()]
+        while at(.dot) {
+            advance()
+            parts.append(try parseLabel("a name"))
+            try checkCount(parts.count, max: 16, what: "parts of a name")
+        }
+        let name = QualifiedName(parts, span: span(from: start))
+        if at(.leftParenthesis) { return try parseCall(name) }
+        return Expression(.column(name), span: name.span)
+    }
+
+    // MARK: CASE, CAST, EXTRACT
+
+    @inline(never)
+    private mutating func parseCase() throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        note(.when)
+        let operand = at(.when) ? nil : try parseExpression()
+        var branches: [CaseBranch] = []
+        while accept(.when) {
+            let condition = try parseExpression()
+            try expect(.then)
+            branches.append(CaseBranch(condition: condition, result: try parseExpression()))
+            try checkCount(branches.count)
+        }
+        guard !branches.isEmpty else { throw unexpected() }
+        let otherwise = accept(.else) ? try parseExpression() : nil
+        try expect(.end)
+        return Expression(.caseWhen(operand: operand, branches: branches, otherwise: otherwise), span: span(from: start))
+    }
+
+    @inline(never)
+    private mutating func parseCast(isTry: Bool) throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        try expect(.leftParenthesis)
+        let operand = try parseExpression()
+        try expect(.as)
+        let type = try parseTypeName()
+        try expect(.rightParenthesis)
+        return Expression(.cast(operand, type, isTry: isTry), span: span(from: start))
+    }
+
+    /// `EXTRACT(HOUR FROM ts)`, `EXTRACT('hour' FROM ts)`.
+    @inline(never)
+    private mutating func parseExtract() throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        try expect(.leftParenthesis)
+        let field: Identifier
+        if current.kind == .string {
+            field = Identifier(current.text, isQuoted: true, span: current.span)
+            advance()
+        } else {
+            field = try parseIdentifier("a field such as HOUR")
+        }
+        try expect(.from)
+        let operand = try parseExpression()
+        try expect(.rightParenthesis)
+        return Expression(.extract(field: field, operand), span: span(from: start))
+    }
+
+    // MARK: Arrays, maps, rows
+
+    /// Behind ARRAY, or within one, at the bracket: `[1, 2]`, `[[1, 2], [3]]`.
+    @inline(never)
+    private mutating func parseArray(_ start: SourceSpan) throws(SQLError) -> Expression {
+        try enter()
+        try expect(.leftBracket)
+        var items: [Expression] = []
+        if !accept(.rightBracket) {
+            repeat {
+                items.append(at(.leftBracket) ? try parseArray(current.span) : try parseExpression())
+                try checkCount(items.count)
+            } while accept(.comma)
+            try expect(.rightBracket)
+        }
+        leave()
+        return Expression(.array(items), span: span(from: start))
+    }
+
+    /// `MAP['k', 1]` as the call map('k', 1); with one item it is an element of the column `map`.
+    @inline(never)
+    private mutating func parseMap() throws(SQLError) -> Expression {
+        let name = takeIdentifier()
+        let qualified = QualifiedName([name], span: name.span)
+        try expect(.leftBracket)
+        if accept(.rightBracket) {
+            return Expression(.call(FunctionCall(name: qualified, arguments: [])), span: span(from: name.span))
+        }
+        let items = try parseExpressionList()
+        try expect(.rightBracket)
+        let span = span(from: name.span)
+        if items.count == 1 { return Expression(.element(Expression(.column(qualified), span: name.span), items[0]), span: span) }
+        return Expression(.call(FunctionCall(name: qualified, arguments: items)), span: span)
+    }
+
+    @inline(never)
+    private mutating func parseRow() throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        try expect(.leftParenthesis)
+        var items: [Expression] = []
+        if !accept(.rightParenthesis) {
+            items = try parseExpressionList()
+            try expect(.rightParenthesis)
+        }
+        return Expression(.row(items), span: span(from: start))
+    }
+
+    // MARK: Literals of time
+
+    /// `INTERVAL '1'`, `INTERVAL 1`, `INTERVAL - '1'`; a column of that name otherwise.
+    private func startsInterval() -> Bool {
+        let next = peek(1)
+        let hasSign = next.symbol == .minus || next.symbol == .plus
+        let value = hasSign ? peek(2) : next
+        switch value.kind {
+        case .string: return true
+        case .integer, .decimal: return !hasSign || intervalField(peek(3)) != nil
+        default: return false
+        }
+    }
+
+    /// `INTERVAL '10' SECOND`, `INTERVAL '1:30' MINUTE TO SECOND`, `INTERVAL '2 days'`, `INTERVAL 10 SECOND`.
+    @inline(never)
+    private mutating func parseInterval() throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        var text = at(.minus) ? "-" : ""
+        if at(.minus) || at(.plus) { advance() }
+        let isNumber = current.kind != .string
+        text += current.text
+        advance()
+        let from = try acceptIntervalField()
+        if isNumber, from == nil {
+            note("a unit such as SECOND")
+            throw unexpected()
+        }
+        var to: IntervalField?
+        if from != nil, at(.to), intervalField(peek(1)) != nil {
+            advance()
+            to = try acceptIntervalField()
+        }
+        return Expression(.literal(.interval(text: text, from: from, to: to)), span: span(from: start))
+    }
+
+    /// `SECOND`, `SECONDS`; nil for every other token.
+    func intervalField(_ token: Token) -> IntervalField? {
+        guard token.kind == .word else { return nil }
+        let name = token.text.lowercased()
+        return IntervalField(rawValue: name) ?? (name.hasSuffix("s") ? IntervalField(rawValue: String(name.dropLast())) : nil)
+    }
+
+    /// A field and the digits it may ask for (`DAY(3)`), which are not kept.
+    mutating func acceptIntervalField() throws(SQLError) -> IntervalField? {
+        guard let field = intervalField(current) else { return nil }
+        advance()
+        if at(.leftParenthesis), peek(1).kind == .integer, peek(2).symbol == .rightParenthesis {
+            for _ in 0..<3 { advance() }
+        }
+        return field
+    }
+
+    /// Whether a type and then a string stand here: `DATE '..'`, `TIMESTAMP(3) WITH TIME ZONE '..'`.
+    private func startsTypedLiteral() -> Bool {
+        var distance = 1
+        if peek(1).symbol == .leftParenthesis, peek(2).kind == .integer, peek(3).symbol == .rightParenthesis { distance = 4 }
+        if peek(distance).keyword == .with || peek(distance).keyword == .without {
+            distance += peek(distance + 1).keyword == .local ? 2 : 1
+            guard peek(distance).keyword == .time, peek(distance + 1).keyword == .zone else { return false }
+            distance += 2
+        }
+        return peek(distance).kind == .string
+    }
+
+    @inline(never)
+    private mutating func parseTypedLiteral() throws(SQLError) -> Expression {
+        let start = current.span
+        let type = try parseTypeName()
+        let text = current.text
+        advance()
+        return Expression(.literal(.typed(type, text)), span: span(from: start))
+    }
+}

@@ -1,0 +1,435 @@
+// Parser+Query: WITH, set operations, SELECT and its clauses, ORDER BY, LIMIT, EMIT and START FROM.
+//
+// Whether an opening parenthesis begins a query or an expression is decided before anything is built, by looking at the first word
+// behind the run of parentheses and at what follows the inner ones (`startsQuery(at:)`): no backtracking, so no input can make the
+// parser do the same work twice.
+
+extension StatementParser {
+    /// Whether the current token begins a query that is not in parentheses.
+    func startsQuery() -> Bool { startsPlainQuery(at: index) || (at(.leftParenthesis) && startsQuery(at: index)) }
+
+    private func startsPlainQuery(at place: Int) -> Bool {
+        guard place < tokens.count else { return false }
+        switch tokens[place].keyword {
+        case .select, .with: return true
+        case .values: return place + 1 < tokens.count && tokens[place + 1].symbol == .leftParenthesis
+        default: return false
+        }
+    }
+
+    /// Whether the parenthesis at `place` encloses a query: `(SELECT`, `((SELECT ..) UNION ..`, and not `((SELECT ..) + 1`.
+    func startsQuery(at place: Int) -> Bool {
+        var inner = place
+        // Further in than this nothing parses anyway.
+        let innermost = place + ParserLimits.nestingLevelsMax + 1
+        while inner < innermost, inner + 1 < tokens.count, tokens[inner + 1].symbol == .leftParenthesis { inner += 1 }
+        guard startsPlainQuery(at: inner + 1) else { return false }
+        while inner > place {
+            let end = Int(closing[inner])
+            guard end > 0, end + 1 < tokens.count else { return false }
+            let follower = tokens[end + 1]
+            if follower.symbol != .rightParenthesis {
+                switch follower.keyword {
+                case .union, .intersect, .except, .order, .limit, .offset, .fetch, .emit, .start: break
+                default: return false
+                }
+            }
+            inner -= 1
+        }
+        return true
+    }
+
+    /// `[WITH ..] body [ORDER BY ..] [LIMIT ..] [OFFSET ..] [EMIT ..] [START FROM ..]`.
+    mutating func parseQuery() throws(SQLError) -> Query {
+        try enter()
+        let outer = deepest
+        deepest = depth
+        let start = current.span
+        let with = at(.with) ? try parseWith() : []
+        var query = try parseSetOperations(minimumPrecedence: 1)
+        let tail = try parseTail()
+        if !with.isEmpty || !tail.isEmpty {
+            // A query in parentheses keeps what it has; what stands outside applies to its result.
+            if !query.with.isEmpty && !with.isEmpty || query.hasTail && !tail.isEmpty { query = try wrapped(query) }
+            if !with.isEmpty { query.with = with }
+            if !tail.isEmpty { query.setTail(tail) }
+        }
+        query.span = span(from: start)
+        deepest = max(outer, deepest)
+        leave()
+        return query
+    }
+
+    /// `SELECT * FROM (query)`.
+    private mutating func wrapped(_ query: Query) throws(SQLError) -> Query {
+        try sink(2)
+        let star = SelectItem(expression: Expression(.star(qualifier: nil), span: query.span))
+        let table = TableExpression(.query(query), span: query.span)
+        return Query(body: .select(Select(items: [star], from: [table], span: query.span)), span: query.span)
+    }
+
+    private mutating func parseWith() throws(SQLError) -> [CommonTable] {
+        advance()
+        if at(.recursive) {
+            throw SQLError("WITH RECURSIVE is not supported", at: current.span, code: SQLError.featureNotSupported)
+        }
+        var tables: [CommonTable] = []
+        repeat {
+            let name = try parseIdentifier("a table name")
+            let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
+            try expect(.as)
+            try expect(.leftParenthesis)
+            try expectQuery()
+            tables.append(CommonTable(name: name, columns: columns, query: try parseQuery()))
+            try expect(.rightParenthesis)
+            try checkCount(tables.count)
+        } while accept(.comma)
+        return tables
+    }
+
+    /// UNION and EXCEPT bind alike, from the left; INTERSECT binds tighter.
+    private mutating func parseSetOperations(minimumPrecedence: Int) throws(SQLError) -> Query {
+        var left = try parseQueryOperand()
+        while let setOperator = acceptSetOperator(minimumPrecedence) {
+            let all = accept(.all)
+            if !all { _ = accept(.distinct) }
+            try expectQuery()
+            try enter()
+            let right = try parseSetOperations(minimumPrecedence: setOperator.precedence + 1)
+            leave()
+            try sink()
+            let span = left.span.union(right.span)
+            left = Query(body: .setOperation(setOperator, all: all, left, right, span: span), span: span)
+        }
+        return left
+    }
+
+    private mutating func acceptSetOperator(_ minimumPrecedence: Int) -> SetOperator? {
+        if minimumPrecedence <= SetOperator.union.precedence {
+            if accept(.union) { return .union }
+            if accept(.except) { return .except }
+        }
+        return accept(.intersect) ? .intersect : nil
+    }
+
+    private mutating func parseQueryOperand() throws(SQLError) -> Query {
+        let start = current.span
+        if accept(.leftParenthesis) {
+            try expectQuery()
+            var query = try parseQuery()
+            try expect(.rightParenthesis)
+            query.span = span(from: start)
+            return query
+        }
+        let body: QueryBody
+        if at(.values) {
+            body = try parseValues()
+        } else {
+            guard at(.select) else {
+                note(.select, .values)
+                throw unexpected()
+            }
+            body = .select(try parseSelect())
+        }
+        return Query(body: body, span: span(from: start))
+    }
+
+    private mutating func parseValues() throws(SQLError) -> QueryBody {
+        let start = current.span
+        advance()
+        var rows: [[Expression]] = []
+        repeat {
+            try expect(.leftParenthesis)
+            rows.append(try parseExpressionList())
+            try expect(.rightParenthesis)
+            try checkCount(rows.count)
+        } while accept(.comma)
+        return .values(rows, span: span(from: start))
+    }
+
+    // MARK: SELECT
+
+    private mutating func parseSelect() throws(SQLError) -> Select {
+        let start = current.span
+        advance()
+        var select = Select(items: [], span: start)
+        if at(.stream), isStreamKeyword() {
+            advance()
+            select.isStream = true
+        }
+        if accept(.distinct) {
+            select.isDistinct = true
+        } else {
+            _ = accept(.all)
+        }
+        repeat {
+            select.items.append(try parseSelectItem())
+            try checkCount(select.items.count)
+        } while accept(.comma)
+        if accept(.from) {
+            repeat {
+                select.from.append(try parseTableExpression())
+                try checkCount(select.from.count)
+            } while accept(.comma)
+        }
+        if accept(.where) { select.filter = try parseExpression() }
+        if accept(.group, shown: "GROUP BY") { try parseGroupBy(into: &select) }
+        if accept(.having) { select.having = try parseExpression() }
+        if atWindowClause {
+            advance()
+            repeat {
+                let name = try parseIdentifier("a window name")
+                try expect(.as)
+                select.windows.append(NamedWindow(name: name, specification: try parseWindowSpecification()))
+                try checkCount(select.windows.count)
+            } while accept(.comma)
+        } else {
+            note(.window)
+        }
+        if accept(.qualify) { select.qualify = try parseExpression() }
+        select.span = span(from: start)
+        return select
+    }
+
+    /// `SELECT STREAM price` against a column of that name (`SELECT stream, price`, `SELECT stream FROM`): decided by what follows.
+    private func isStreamKeyword() -> Bool {
+        let next = peek(1)
+        switch next.kind {
+        case .end, .invalid:
+            return false
+        case .symbol:
+            switch next.symbol {
+            case .leftParenthesis: return true
+            case .star:
+                let second = peek(2)
+                return second.kind == .end || second.keyword == .from || second.symbol == .comma || second.symbol == .rightParenthesis
+            default: return false
+            }
+        case .word:
+            switch next.keyword {
+            case .distinct, .all, .case, .cast, .not, .null, .true, .false, .left, .right, .array, .currentDate, .currentTime,
+                 .currentTimestamp, .localtime, .localtimestamp: return true
+            case let keyword?: return !keyword.isReserved
+            case nil: return true
+            }
+        default:
+            return true
+        }
+    }
+
+    private mutating func parseSelectItem() throws(SQLError) -> SelectItem {
+        if let star = try acceptStar() { return SelectItem(expression: star) }
+        let expression = try parseExpression()
+        if accept(.as) { return SelectItem(expression: expression, alias: try parseLabel("a column name")) }
+        note(.from)
+        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause {
+            note(.where, .union)
+            note("GROUP BY", .group)
+            note("ORDER BY", .order)
+            return SelectItem(expression: expression, alias: takeIdentifier())
+        }
+        return SelectItem(expression: expression)
+    }
+
+    /// `*`, `b.*`.
+    mutating func acceptStar() throws(SQLError) -> Expression? {
+        let start = current.span
+        if at(.star) {
+            advance()
+            return Expression(.star(qualifier: nil), span: start)
+        }
+        guard isName(current) else { return nil }
+        var distance = 1
+        while peek(distance).symbol == .dot {
+            if peek(distance + 1).symbol == .star {
+                var parts: [Identifier] = []
+                repeat {
+                    parts.append(takeIdentifier())
+                    advance()
+                } while !at(.star)
+                let qualifier = QualifiedName(parts, span: SourceSpan(start: start.start, end: parts[parts.count - 1].span.end))
+                advance()
+                return Expression(.star(qualifier: qualifier), span: span(from: start))
+            }
+            distance += 2
+            if distance > 32 { break }
+        }
+        return nil
+    }
+
+    private mutating func parseGroupBy(into select: inout Select) throws(SQLError) {
+        try expect(.by)
+        repeat {
+            select.groupBy.append(try parseGroupingElement())
+            try checkCount(select.groupBy.count)
+        } while accept(.comma)
+    }
+
+    private mutating func parseGroupingElement() throws(SQLError) -> GroupingElement {
+        if at(.leftParenthesis), isNext(.rightParenthesis) {
+            advance()
+            advance()
+            return .groupingSets([[]])
+        }
+        if at(.rollup), isNext(.leftParenthesis) { return .rollup(try parseGroupingList()) }
+        if at(.cube), isNext(.leftParenthesis) { return .cube(try parseGroupingList()) }
+        guard at(.grouping), isNext(.sets) else { return .expression(try parseExpression()) }
+        advance()
+        advance()
+        try expect(.leftParenthesis)
+        var sets: [[Expression]] = []
+        repeat {
+            if at(.leftParenthesis), isNext(.rightParenthesis) {
+                advance()
+                advance()
+                sets.append([])
+            } else {
+                let element = try parseExpression()
+                if case .row(let items) = element.kind { sets.append(items) } else { sets.append([element]) }
+            }
+            try checkCount(sets.count)
+        } while accept(.comma)
+        try expect(.rightParenthesis)
+        return .groupingSets(sets)
+    }
+
+    private mutating func parseGroupingList() throws(SQLError) -> [Expression] {
+        advance()
+        try expect(.leftParenthesis)
+        let items = try parseExpressionList()
+        try expect(.rightParenthesis)
+        return items
+    }
+
+    // MARK: What may stand behind a table or a select item, and is no alias
+
+    var atWindowClause: Bool { at(.window) && isName(peek(1)) && peek(2).keyword == .as && peek(3).symbol == .leftParenthesis }
+
+    var atEmitClause: Bool { at(.emit) && (isNext(.on) || isNext(.changes) || isNext(.final)) }
+
+    // MARK: The end of a query
+
+    struct Tail {
+        var orderBy: [OrderItem] = []
+        var limit: Expression?
+        var offset: Expression?
+        var emit: EmitClause?
+        var startFrom: StartPosition?
+
+        var isEmpty: Bool { orderBy.isEmpty && limit == nil && offset == nil && emit == nil && startFrom == nil }
+    }
+
+    private mutating func parseTail() throws(SQLError) -> Tail {
+        var tail = Tail()
+        if accept(.order, shown: "ORDER BY") {
+            try expect(.by)
+            tail.orderBy = try parseOrderItems()
+        }
+        var hasLimit = false
+        while true {
+            let clause = current
+            if accept(.limit) {
+                guard !hasLimit else { throw SQLError("LIMIT is given twice", at: clause.span) }
+                hasLimit = true
+                if !accept(.all) { tail.limit = try parseExpression() }
+            } else if at(.fetch) {
+                guard !hasLimit else { throw SQLError("LIMIT is given twice", at: clause.span) }
+                hasLimit = true
+                tail.limit = try parseFetch()
+            } else if accept(.offset) {
+                guard tail.offset == nil else { throw SQLError("OFFSET is given twice", at: clause.span) }
+                tail.offset = try parseExpression()
+                if !accept(.rows) { _ = accept(.row) }
+            } else if accept(.emit) {
+                guard tail.emit == nil else { throw SQLError("EMIT is given twice", at: clause.span) }
+                tail.emit = try parseEmit()
+            } else if accept(.start, shown: "START FROM") {
+                guard tail.startFrom == nil else { throw SQLError("START FROM is given twice", at: clause.span) }
+                try expect(.from)
+                tail.startFrom = try parseStartPosition()
+            } else {
+                return tail
+            }
+        }
+    }
+
+    /// `FETCH FIRST 5 ROWS ONLY`, the standard's spelling of LIMIT.
+    private mutating func parseFetch() throws(SQLError) -> Expression {
+        advance()
+        if !accept(.first), !accept(.next) { throw unexpected() }
+        let count: Expression
+        if at(.row) || at(.rows) {
+            count = Expression(.literal(.integer("1")), span: current.span)
+        } else {
+            count = try parseOperators(.additive)
+        }
+        if !accept(.rows), !accept(.row) { throw unexpected() }
+        try expect(.only)
+        return count
+    }
+
+    private mutating func parseEmit() throws(SQLError) -> EmitClause {
+        if accept(.changes) { return .changes }
+        if accept(.final) { return .onWindowClose }
+        try expect(.on, shown: "ON WINDOW CLOSE")
+        try expect(.window)
+        try expect(.close)
+        return .onWindowClose
+    }
+
+    private mutating func parseStartPosition() throws(SQLError) -> StartPosition {
+        if accept(.trimHorizon) { return .trimHorizon }
+        if accept(.latest) { return .latest }
+        if current.kind == .string, !isOperator(peek(1)) {
+            let token = current
+            advance()
+            return .sequence(token.text)
+        }
+        note("a time")
+        note("a sequence number in quotes")
+        if isStatementTail(current) { throw unexpected() }
+        return .time(try parseExpression())
+    }
+
+    private func isStatementTail(_ token: Token) -> Bool { token.kind == .end || token.symbol == .rightParenthesis }
+
+    /// Behind ORDER BY.
+    mutating func parseOrderItems() throws(SQLError) -> [OrderItem] {
+        var items: [OrderItem] = []
+        repeat {
+            var item = OrderItem(expression: try parseExpression())
+            if accept(.desc) {
+                item.isDescending = true
+            } else {
+                _ = accept(.asc)
+            }
+            if accept(.nulls) {
+                if accept(.first) {
+                    item.nullsFirst = true
+                } else {
+                    try expect(.last)
+                    item.nullsFirst = false
+                }
+            }
+            items.append(item)
+            try checkCount(items.count)
+        } while accept(.comma)
+        return items
+    }
+}
+
+extension SetOperator {
+    var precedence: Int { self == .intersect ? 2 : 1 }
+}
+
+extension Query {
+    var hasTail: Bool { !orderBy.isEmpty || limit != nil || offset != nil || emit != nil || startFrom != nil }
+
+    fileprivate mutating func setTail(_ tail: StatementParser.Tail) {
+        orderBy = tail.orderBy
+        limit = tail.limit
+        offset = tail.offset
+        emit = tail.emit
+        startFrom = tail.startFrom
+    }
+}

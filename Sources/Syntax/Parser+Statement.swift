@@ -1,0 +1,122 @@
+// Parser+Statement: which statement it is, and the short ones: INSERT, DROP, SHOW, DESCRIBE, EXPLAIN, SET, RESET.
+
+extension StatementParser {
+    mutating func parseWholeStatement() throws(SQLError) -> Statement {
+        let statement = try parseStatement()
+        try expectEnd()
+        return statement
+    }
+
+    mutating func parseStatement() throws(SQLError) -> Statement {
+        try enter()
+        let start = current.span
+        let kind = try parseStatementKind()
+        leave()
+        return Statement(kind, span: span(from: start))
+    }
+
+    private mutating func parseStatementKind() throws(SQLError) -> Statement.Kind {
+        if at(.leftParenthesis) || at(.select) || at(.with) || at(.values) { return .query(try parseQuery()) }
+        note(.select)
+        if accept(.insert) { return .insert(try parseInsert()) }
+        if accept(.create) { return try parseCreate() }
+        if accept(.drop) { return try parseDrop() }
+        if accept(.show) { return .show(try parseShow()) }
+        if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
+        if accept(.explain) { return try parseExplain() }
+        if accept(.set) { return try parseSet() }
+        if accept(.reset) {
+            return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
+        }
+        note(.with, .values)
+        note("another statement")
+        throw unexpected()
+    }
+
+    /// Behind INSERT.
+    mutating func parseInsert() throws(SQLError) -> Insert {
+        try expect(.into)
+        let target = try parseQualifiedName("a stream or table name")
+        var columns: [Identifier] = []
+        if at(.leftParenthesis), !startsQuery(at: index) { columns = try parseIdentifierList("a column name") }
+        if !startsQuery() { note(.select, .values, .with) }
+        guard startsQuery() || at(.leftParenthesis) else { throw unexpected() }
+        return Insert(target: target, columns: columns, query: try parseQuery())
+    }
+
+    private mutating func parseDrop() throws(SQLError) -> Statement.Kind {
+        let kind = try parseObjectKind()
+        let ifExists = try acceptIfExists()
+        var names: [QualifiedName] = []
+        repeat {
+            names.append(try parseQualifiedName("a \(kind.rawValue.lowercased()) name"))
+            try checkCount(names.count)
+        } while accept(.comma)
+        return .drop(kind, names: names, ifExists: ifExists)
+    }
+
+    private mutating func acceptIfExists() throws(SQLError) -> Bool {
+        guard at(.if), isNext(.exists) else { return false }
+        advance()
+        advance()
+        return true
+    }
+
+    mutating func parseObjectKind() throws(SQLError) -> ObjectKind {
+        if accept(.stream) { return .stream }
+        if accept(.table) { return .table }
+        if accept(.view) { return .view }
+        if accept(.query) || accept(.pump) { return .query }
+        throw unexpected()
+    }
+
+    private mutating func parseShow() throws(SQLError) -> ShowKind {
+        if accept(.streams) { return .streams }
+        if accept(.tables) { return .tables }
+        if accept(.views) { return .views }
+        if accept(.queries) || accept(.pumps) { return .queries }
+        if accept(.functions) { return .functions }
+        if accept(.all) { return .all }
+        try expect(.create)
+        // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
+        let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump)
+        if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
+        return .create(try parseQualifiedName("a stream, table, view or query name"))
+    }
+
+    private mutating func parseExplain() throws(SQLError) -> Statement.Kind {
+        var kind: ExplainKind?
+        if accept(.logical) {
+            kind = .logical
+        } else if accept(.physical) {
+            kind = .physical
+        } else if accept(.plan, shown: "PLAN FOR") {
+            try expect(.for)
+        }
+        return .explain(kind, try parseStatement())
+    }
+
+    /// `name`, `a.b.c`, `"a b"`, `'a.b'`: one name, its parts joined by dots.
+    private mutating func parseSettingName() throws(SQLError) -> Identifier {
+        if current.kind == .string {
+            let token = current
+            guard !token.text.isEmpty else { throw SQLError("a setting's name cannot be empty", at: token.span) }
+            advance()
+            return Identifier(token.text, isQuoted: true, span: token.span)
+        }
+        let name = try parseQualifiedName("a setting name")
+        return Identifier(
+            name.parts.map(\.name).joined(separator: "."), isQuoted: name.parts.count > 1 || name.last.isQuoted, span: name.span)
+    }
+
+    private mutating func parseSet() throws(SQLError) -> Statement.Kind {
+        let name = try parseSettingName()
+        if !accept(.equal), !accept(.to) { throw unexpected() }
+        // A word alone is a text: `SET sync = always`, `SET optimizer = on`.
+        if current.kind == .word, peek(1).kind == .end, !at(.true), !at(.false), !at(.null) {
+            let word = takeIdentifier()
+            return .set(name, Expression(.literal(.string(word.name)), span: word.span))
+        }
+        return .set(name, try parseExpression())
+    }
+}

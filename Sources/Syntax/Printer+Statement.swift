@@ -1,0 +1,81 @@
+// Printer+Statement: statements, one clause a line.
+
+extension Printer {
+    @inline(never)
+    static func statement(_ statement: Statement) -> String {
+        switch statement.kind {
+        case .query(let query): return self.query(query, indent: 0)
+        case .insert(let insert): return self.insert(insert)
+        case .createRelation(let relation): return createRelation(relation)
+        case .createView(let view):
+            let columns = view.columns.isEmpty ? "" : " (\(names(view.columns)))"
+            return create("VIEW", view.name, orReplace: view.orReplace, ifNotExists: view.ifNotExists) + columns + " AS\n"
+                + query(view.query, indent: 0)
+        case .createQuery(let query):
+            return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists)
+                + (query.options.isEmpty ? "" : " WITH (\n\(options(query.options))\n)") + " AS\n" + insert(query.insert)
+        case .drop(let kind, let names, let ifExists):
+            return "DROP \(kind.rawValue) \(ifExists ? "IF EXISTS " : "")" + names.map { qualified($0) }.joined(separator: ", ")
+        case .show(let kind): return "SHOW " + show(kind)
+        case .describe(let name): return "DESCRIBE " + qualified(name)
+        case .explain(let kind, let inner):
+            return "EXPLAIN \(kind.map { $0.rawValue + " " } ?? "")" + self.statement(inner)
+        case .set(let name, let value): return "SET \(quote(name.name)) = \(expression(value))"
+        case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
+        }
+    }
+
+    private static func show(_ kind: ShowKind) -> String {
+        switch kind {
+        case .streams: "STREAMS"
+        case .tables: "TABLES"
+        case .views: "VIEWS"
+        case .queries: "QUERIES"
+        case .functions: "FUNCTIONS"
+        case .all: "ALL"
+        case .create(let name): "CREATE " + qualified(name)
+        }
+    }
+
+    private static func insert(_ insert: Insert) -> String {
+        let columns = insert.columns.isEmpty ? "" : " (\(names(insert.columns)))"
+        return "INSERT INTO \(qualified(insert.target))\(columns)\n" + query(insert.query, indent: 0)
+    }
+
+    private static func create(_ kind: String, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool) -> String {
+        "CREATE \(orReplace ? "OR REPLACE " : "")\(kind) \(ifNotExists ? "IF NOT EXISTS " : "")" + qualified(name)
+    }
+
+    @inline(never)
+    private static func createRelation(_ relation: CreateRelation) -> String {
+        var text = create(
+            relation.kind.rawValue, relation.name, orReplace: relation.orReplace, ifNotExists: relation.ifNotExists)
+        var elements = relation.columns.map { column in
+            switch column.kind {
+            case .physical(let type, let isNotNull):
+                "\(quote(column.name.name)) \(typeName(type))\(isNotNull ? " NOT NULL" : "")"
+            case .computed(let value): "\(quote(column.name.name)) AS \(expression(value))"
+            }
+        }
+        if let watermark = relation.watermark {
+            elements.append("WATERMARK FOR \(quote(watermark.column.name)) AS \(expression(watermark.expression))")
+        }
+        if !relation.primaryKey.isEmpty { elements.append("PRIMARY KEY (\(names(relation.primaryKey))) NOT ENFORCED") }
+        if !elements.isEmpty { text += " (\n  " + elements.joined(separator: ",\n  ") + "\n)" }
+        if !relation.partitionBy.isEmpty { text += "\nPARTITION BY (\(names(relation.partitionBy)))" }
+        if let shards = relation.shards { text += "\nSHARDS " + expression(shards) }
+        if !relation.retain.isEmpty { text += "\nRETAIN " + list(relation.retain) }
+        if !relation.options.isEmpty { text += "\nWITH (\n\(options(relation.options))\n)" }
+        return text
+    }
+
+    private static func options(_ options: [Option]) -> String {
+        options.map { "  \(optionKey($0.key)) = \(string($0.value))" }.joined(separator: ",\n")
+    }
+
+    /// Bare when it is a word, or words with dots.
+    private static func optionKey(_ key: String) -> String {
+        let words = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        return words.allSatisfy { quote($0) == $0 } ? key : string(key)
+    }
+}

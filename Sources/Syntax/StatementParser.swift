@@ -1,0 +1,272 @@
+// StatementParser: the cursor over one statement's tokens, what it expected, and how deep it is.
+//
+// Expectations: whoever looks for a keyword or symbol in vain leaves a note of it (`accept`), and moving on forgets the notes of
+// the token before last. So when nothing fits, the notes say what could have stood here. Operators leave no notes: "expected +, -, *"
+// helps nobody. The error names the keyword that the found word resembles, when it resembles one; otherwise what was expected.
+// A misspelt keyword is often taken for an alias first (`FROM bid WERE price > 1`), so the token before is looked at too.
+//
+// Depth: `enter` and `leave` count the levels of recursion; `deepest` is the level of the lowest leaf of the tree that the innermost
+// loop has built so far. A loop that wraps what it has (a chain of operators, joins or set operations) lets the whole tree sink
+// by one each time (`sink`), so the limit holds for the height of the tree and not only for the parser's own stack.
+
+struct StatementParser {
+    struct Expectation {
+        var shown: String
+        var keyword: Keyword?
+    }
+
+    let tokens: [Token]
+    let failure: SQLError?
+    /// For each token that is an opening parenthesis the index of the one that closes it; -1 for all others.
+    let closing: [Int32]
+    private(set) var index = 0
+    private(set) var depth = 0
+    var deepest = 0
+    private var expected: [Expectation] = []
+    private var expectedBefore: [Expectation] = []
+
+    init(_ run: TokenRun) {
+        tokens = run.tokens
+        failure = run.failure
+        var closing = [Int32](repeating: -1, count: tokens.count)
+        var open: [Int] = []
+        for (index, token) in tokens.enumerated() {
+            if token.symbol == .leftParenthesis {
+                open.append(index)
+            } else if token.symbol == .rightParenthesis, let start = open.popLast() {
+                closing[start] = Int32(truncatingIfNeeded: index)
+            }
+        }
+        self.closing = closing
+    }
+
+    // MARK: Looking
+
+    var current: Token { tokens[index] }
+
+    /// The token `distance` further, the last one behind the end.
+    func peek(_ distance: Int) -> Token { tokens[min(index + distance, tokens.count - 1)] }
+
+    func at(_ keyword: Keyword) -> Bool { tokens[index].keyword == keyword }
+    func at(_ symbol: Symbol) -> Bool { tokens[index].symbol == symbol }
+    func isNext(_ keyword: Keyword) -> Bool { peek(1).keyword == keyword }
+    func isNext(_ symbol: Symbol) -> Bool { peek(1).symbol == symbol }
+
+    /// The place of the token just passed.
+    var previousSpan: SourceSpan { index > 0 ? tokens[index - 1].span : tokens[0].span }
+
+    /// From `start` to the token just passed.
+    func span(from start: SourceSpan) -> SourceSpan { SourceSpan(start: start.start, end: max(start.start, previousSpan.end)) }
+
+    // MARK: Moving
+
+    mutating func advance() {
+        if index < tokens.count - 1 { index += 1 }
+        swap(&expected, &expectedBefore)
+        expected.removeAll(keepingCapacity: true)
+    }
+
+    /// Notes what could stand here, without looking.
+    mutating func note(_ shown: String, _ keyword: Keyword? = nil) {
+        if !expected.contains(where: { $0.shown == shown }) { expected.append(Expectation(shown: shown, keyword: keyword)) }
+    }
+
+    /// Drops the notes for the current token, where one word says it better than all of them.
+    mutating func forgetExpectations() { expected.removeAll(keepingCapacity: true) }
+
+    mutating func note(_ keywords: Keyword...) {
+        for keyword in keywords { note(keyword.rawValue, keyword) }
+    }
+
+    /// Passes the keyword if it is here. `shown` is how an error names it, when more words belong to it (`GROUP BY`).
+    mutating func accept(_ keyword: Keyword, shown: String? = nil) -> Bool {
+        if at(keyword) {
+            advance()
+            return true
+        }
+        note(shown ?? keyword.rawValue, keyword)
+        return false
+    }
+
+    mutating func accept(_ symbol: Symbol) -> Bool {
+        if at(symbol) {
+            advance()
+            return true
+        }
+        note("\"\(symbol.rawValue)\"")
+        return false
+    }
+
+    mutating func expect(_ keyword: Keyword, shown: String? = nil) throws(SQLError) {
+        if !accept(keyword, shown: shown) { throw unexpected() }
+    }
+
+    mutating func expect(_ symbol: Symbol) throws(SQLError) {
+        if !accept(symbol) { throw unexpected() }
+    }
+
+    mutating func expectEnd() throws(SQLError) {
+        if current.kind == .end { return }
+        note("the end of the statement")
+        throw unexpected()
+    }
+
+    /// Replaces `>>` by `>`, its first half being passed: the end of `ARRAY<ARRAY<INT>>`.
+    mutating func acceptClosingAngle() -> Bool {
+        if at(.shiftRight), !isInSecondHalf {
+            isInSecondHalf = true
+            return true
+        }
+        if at(.shiftRight) || at(.greater) {
+            isInSecondHalf = false
+            advance()
+            return true
+        }
+        note("\">\"")
+        return false
+    }
+
+    private var isInSecondHalf = false
+
+    // MARK: Names
+
+    /// Whether the token can be a name where a name is expected.
+    func isName(_ token: Token) -> Bool {
+        switch token.kind {
+        case .quotedWord: true
+        case .word: !(token.keyword?.isReserved ?? false)
+        default: false
+        }
+    }
+
+    /// Passes a name; `what` is what the error calls it ("a column name").
+    mutating func parseIdentifier(_ what: String) throws(SQLError) -> Identifier {
+        guard isName(current) else {
+            note(what)
+            throw unexpected()
+        }
+        return takeIdentifier()
+    }
+
+    /// The current word as a name, reserved or not: behind AS and behind a dot every word is one.
+    mutating func takeIdentifier() -> Identifier {
+        let token = current
+        advance()
+        return Identifier(token.text, isQuoted: token.kind == .quotedWord, span: token.span)
+    }
+
+    mutating func parseLabel(_ what: String) throws(SQLError) -> Identifier {
+        guard current.kind == .word || current.kind == .quotedWord else {
+            note(what)
+            throw unexpected()
+        }
+        return takeIdentifier()
+    }
+
+    mutating func parseQualifiedName(_ what: String) throws(SQLError) -> QualifiedName {
+        let start = current.span
+        var parts = [try parseIdentifier(what)]
+        while at(.dot) {
+            advance()
+            parts.append(try parseLabel("a name"))
+            try checkCount(parts.count, max: 16, what: "parts of a name")
+        }
+        return QualifiedName(parts, span: span(from: start))
+    }
+
+    /// `(a, b)`, at the opening parenthesis.
+    mutating func parseIdentifierList(_ what: String) throws(SQLError) -> [Identifier] {
+        try expect(.leftParenthesis)
+        var names: [Identifier] = []
+        repeat {
+            names.append(try parseIdentifier(what))
+            try checkCount(names.count)
+        } while accept(.comma)
+        try expect(.rightParenthesis)
+        return names
+    }
+
+    // MARK: Limits
+
+    mutating func enter() throws(SQLError) {
+        depth += 1
+        deepest = max(deepest, depth)
+        if deepest > ParserLimits.nestingLevelsMax { throw tooDeep() }
+    }
+
+    mutating func leave() { depth -= 1 }
+
+    /// What has been built is about to become a part of something larger.
+    mutating func sink(_ levels: Int = 1) throws(SQLError) {
+        deepest += levels
+        if deepest > ParserLimits.nestingLevelsMax { throw tooDeep() }
+    }
+
+    private func tooDeep() -> SQLError {
+        SQLError(
+            "this is nested too deeply, the limit is \(ParserLimits.nestingLevelsMax) levels", at: current.span,
+            hint: "split the expression, or put a part of it into WITH", code: SQLError.programLimitExceeded)
+    }
+
+    func checkCount(_ count: Int, max: Int = ParserLimits.listItemsMax, what: String = "items of a list") throws(SQLError) {
+        guard count > max else { return }
+        throw SQLError("too many \(what), the limit is \(max)", at: current.span, code: SQLError.programLimitExceeded)
+    }
+
+    // MARK: Errors
+
+    /// The error for the current token.
+    func unexpected(hint: String? = nil) -> SQLError {
+        let token = current
+        if token.kind == .invalid, let failure { return failure }
+        if let (shown, keyword) = misspelt(token, expected) {
+            return SQLError(
+                "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(keyword)?")
+        }
+        if index > 0, let (shown, keyword) = misspelt(tokens[index - 1], expectedBefore) {
+            let before = tokens[index - 1]
+            return SQLError(
+                "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(keyword)?")
+        }
+        return SQLError("expected \(expectedList()), found \(Self.describe(token))", at: token.span, hint: hint ?? reservedHint(token))
+    }
+
+    private func misspelt(_ token: Token, _ expected: [Expectation]) -> (shown: String, keyword: String)? {
+        guard token.kind == .word else { return nil }
+        let keywords = expected.filter { $0.keyword != nil }
+        guard let nearest = NearestName.find(token.text, among: keywords.compactMap { $0.keyword?.rawValue }) else { return nil }
+        let shown = keywords.first { $0.keyword?.rawValue == nearest }?.shown ?? nearest
+        return (shown, nearest)
+    }
+
+    private func reservedHint(_ token: Token) -> String? {
+        guard let keyword = token.keyword, keyword.isReserved, expected.contains(where: { Self.canBeName($0.shown) }) else { return nil }
+        if index > 0, tokens[index - 1].symbol == .comma { return "is there a comma too many before \(keyword.rawValue)?" }
+        return "\(keyword.rawValue) is a reserved word; as a name it is written \"\(token.text)\""
+    }
+
+    private static func canBeName(_ expectation: String) -> Bool {
+        expectation == StatementParser.anExpression || expectation.hasSuffix("name")
+    }
+
+    static let anExpression = "an expression"
+
+    /// At most five are named: the first four, and the last, which is usually the end or a closing parenthesis.
+    private func expectedList() -> String {
+        var names = expected.map(\.shown)
+        guard let last = names.popLast() else { return "something else" }
+        if names.isEmpty { return last }
+        if names.count > 4 { return names.prefix(4).joined(separator: ", ") + ", ... or " + last }
+        return names.joined(separator: ", ") + " or " + last
+    }
+
+    static func describe(_ token: Token) -> String {
+        switch token.kind {
+        case .end: return "the end of the statement"
+        case .string: return "the string '\(Lexer.shortened(token.text))'"
+        case .bytes: return "X'\(Lexer.shortened(token.text))'"
+        case .integer, .decimal, .double: return "the number \(Lexer.shortened(token.text))"
+        case .word, .quotedWord, .symbol, .invalid: return "\"\(Lexer.shortened(token.text))\""
+        }
+    }
+}
