@@ -1,0 +1,104 @@
+// JSONText: any value as JSON.
+//
+// Numbers are JSON numbers, DECIMAL with all its digits; NaN and the infinities, which JSON has no number for, are strings. Dates, times,
+// timestamps and intervals are strings in TextFormat's form, BYTES is base64. Arrays are arrays, rows are objects.
+
+package enum JSONText {
+    /// The value of one row, `null` when it is NULL.
+    package static func append(_ column: Column, row: Int, to buffer: ByteBuffer) {
+        if column.isNull(row) {
+            buffer.append("null" as StaticString)
+            return
+        }
+        switch column.type {
+        case .null: buffer.append("null" as StaticString)
+        case .boolean, .smallint, .integer, .bigint, .decimal: TextFormat.append(column, row: row, to: buffer)
+        case .real, .double:
+            let value = column.doubles[row]
+            if !value.isFinite { return appendQuoted(column, row, to: buffer) }
+            DoubleText.append(value, isReal: column.type == .real, to: buffer)
+        case .varchar: append(string: column.strings[row].bytes, to: buffer)
+        case .bytes:
+            buffer.append(0x22)
+            BytesText.appendBase64(column.strings[row].bytes, to: buffer)
+            buffer.append(0x22)
+        case .date, .time, .timestamp, .timestampTZ, .interval: appendQuoted(column, row, to: buffer)
+        case .array:
+            buffer.append(0x5B)
+            let list = column.lists[row]
+            for element in 0..<Int(list.length) {
+                if element > 0 { buffer.append(0x2C) }
+                append(column.children[0], row: Int(list.offset) + element, to: buffer)
+            }
+            buffer.append(0x5D)
+        case .row(let fields):
+            buffer.append(0x7B)
+            for (index, field) in fields.enumerated() {
+                if index > 0 { buffer.append(0x2C) }
+                append(string: field.name, to: buffer)
+                buffer.append(0x3A)
+                append(column.children[index], row: row, to: buffer)
+            }
+            buffer.append(0x7D)
+        }
+    }
+
+    /// Text that needs no escapes, in quotes.
+    private static func appendQuoted(_ column: Column, _ row: Int, to buffer: ByteBuffer) {
+        buffer.append(0x22)
+        TextFormat.append(column, row: row, to: buffer)
+        buffer.append(0x22)
+    }
+
+    package static func append(string: String, to buffer: ByteBuffer) {
+        var string = string
+        string.withUTF8 { append(string: $0, to: buffer) }
+    }
+
+    /// A string in quotes with what must be escaped escaped; UTF-8 goes through as it is.
+    package static func append(string text: TextBytes, to buffer: ByteBuffer) {
+        buffer.append(0x22)
+        var start = 0
+        var index = 0
+        let count = text.count
+        guard let base = text.baseAddress else {
+            buffer.append(0x22)
+            return
+        }
+        while index < count {
+            // Eight bytes without quote, backslash or control characters at a time.
+            if index &+ 8 <= count, JSONScan.isPlain(UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)) {
+                index &+= 8
+                continue
+            }
+            let byte = base[index]
+            if byte >= 0x20 && byte != 0x22 && byte != 0x5C {
+                index &+= 1
+                continue
+            }
+            buffer.append(TextBytes(start: base + start, count: index &- start))
+            appendEscape(byte, to: buffer)
+            index &+= 1
+            start = index
+        }
+        buffer.append(TextBytes(start: base + start, count: count &- start))
+        buffer.append(0x22)
+    }
+
+    private static func appendEscape(_ byte: UInt8, to buffer: ByteBuffer) {
+        switch byte {
+        case 0x22: buffer.append("\\\"" as StaticString)
+        case 0x5C: buffer.append("\\\\" as StaticString)
+        case 0x0A: buffer.append("\\n" as StaticString)
+        case 0x0D: buffer.append("\\r" as StaticString)
+        case 0x09: buffer.append("\\t" as StaticString)
+        case 0x08: buffer.append("\\b" as StaticString)
+        case 0x0C: buffer.append("\\f" as StaticString)
+        default:
+            let digits: StaticString = "0123456789abcdef"
+            buffer.append("\\u00" as StaticString)
+            buffer.append(digits.utf8Start[Int(byte >> 4)])
+            buffer.append(digits.utf8Start[Int(byte & 15)])
+        }
+    }
+}
