@@ -42,6 +42,8 @@ package protocol File: AnyObject, Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int
     /// Writes all of `bytes` at `offset`.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError)
+    /// Writes all parts one after the other, beginning at `offset`.
+    func write(gathering parts: [UnsafeRawBufferPointer], at offset: Int) throws(FileError)
     /// Makes the content durable (fdatasync).
     func synchronize() throws(FileError)
     func truncate(to byteCount: Int) throws(FileError)
@@ -50,16 +52,34 @@ package protocol File: AnyObject, Sendable {
     func map(byteCount: Int) throws(FileError) -> MappedBytes
 }
 
+extension File {
+    package func write(gathering parts: [UnsafeRawBufferPointer], at offset: Int) throws(FileError) {
+        var position = offset
+        for part in parts {
+            try write(part, at: position)
+            position += part.count
+        }
+    }
+}
+
 /// A read-only view of a file's bytes, unmapped when the last reference goes.
 package final class MappedBytes: @unchecked Sendable {
     // Safe to share: the bytes are read-only for the lifetime of the object.
     package let bytes: UnsafeRawBufferPointer
+    private let populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)?
     private let release: @Sendable (UnsafeRawBufferPointer) -> Void
 
-    package init(_ bytes: UnsafeRawBufferPointer, release: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+    package init(
+        _ bytes: UnsafeRawBufferPointer, populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)? = nil,
+        release: @escaping @Sendable (UnsafeRawBufferPointer) -> Void
+    ) {
         self.bytes = bytes
+        self.populate = populate
         self.release = release
     }
+
+    /// Brings a part of the view into memory, so that a disk that cannot read it is an error here. The part lies in `bytes`.
+    package func bringIn(_ part: UnsafeRawBufferPointer) throws(FileError) { try populate?(part) }
 
     deinit { release(bytes) }
 }

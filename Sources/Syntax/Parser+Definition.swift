@@ -101,7 +101,8 @@ extension StatementParser {
             try setPrimaryKey(key, at: start, in: &relation)
             return
         }
-        note(.watermark, .primary)
+        note(.watermark)
+        note("PRIMARY KEY", .primary)
         let name = try parseIdentifier("a column name")
         if accept(.as) {
             relation.columns.append(ColumnClause(name: name, kind: .computed(try parseExpression()), span: span(from: start)))
@@ -211,7 +212,8 @@ extension StatementParser {
         }
         let keySpan = span(from: keyStart)
         if at(.minus) {
-            throw unexpected(hint: "a name with a hyphen is quoted: '\(key)-...' = ...")
+            throw SQLError(
+                "expected \"=\", found \"-\"", at: current.span, hint: "a name with a hyphen is quoted: '\(key)-...' = ...")
         }
         try expect(.equal)
         let (value, valueSpan) = try parseOptionValue()

@@ -196,7 +196,7 @@ extension StatementParser {
         advance()
         try expect(.leftParenthesis)
         let field: Identifier
-        if current.kind == .string {
+        if current.kind == .string, !current.text.isEmpty {
             field = Identifier(current.text, isQuoted: true, span: current.span)
             advance()
         } else {

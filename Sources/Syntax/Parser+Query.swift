@@ -76,7 +76,8 @@ extension StatementParser {
         var tables: [CommonTable] = []
         repeat {
             let name = try parseIdentifier("a table name")
-            let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
+            let hasColumns = at(.leftParenthesis) && !startsQuery(at: index)
+            let columns = hasColumns ? try parseIdentifierList("a column name") : []
             try expect(.as)
             try expect(.leftParenthesis)
             try expectQuery()
@@ -109,7 +110,7 @@ extension StatementParser {
             if accept(.union) { return .union }
             if accept(.except) { return .except }
         }
-        return accept(.intersect) ? .intersect : nil
+        return minimumPrecedence <= SetOperator.intersect.precedence && accept(.intersect) ? .intersect : nil
     }
 
     private mutating func parseQueryOperand() throws(SQLError) -> Query {
@@ -201,14 +202,18 @@ extension StatementParser {
             switch next.symbol {
             case .leftParenthesis: return true
             case .star:
-                let second = peek(2)
-                return second.kind == .end || second.keyword == .from || second.symbol == .comma || second.symbol == .rightParenthesis
+                return !canBeginOperand(peek(2))
+            case .minus, .plus:
+                // `STREAM -price` against `stream - price`.
+                return next.span.start > current.span.end && peek(2).span.start == next.span.end
             default: return false
             }
         case .word:
             switch next.keyword {
             case .distinct, .all, .case, .cast, .not, .null, .true, .false, .left, .right, .array, .currentDate, .currentTime,
                  .currentTimestamp, .localtime, .localtimestamp: return true
+            case .at: return !(peek(2).keyword == .time && peek(3).keyword == .zone)
+            case .similar: return peek(2).keyword != .to
             case let keyword?: return !keyword.isReserved
             case nil: return true
             }
@@ -217,12 +222,29 @@ extension StatementParser {
         }
     }
 
+    /// Whether `*` before this token multiplies; otherwise it is the star of a select list.
+    private func canBeginOperand(_ token: Token) -> Bool {
+        switch token.kind {
+        case .end, .invalid: return false
+        case .symbol: return token.symbol == .leftParenthesis || token.symbol == .minus || token.symbol == .plus
+        case .word:
+            switch token.keyword {
+            case .window, .qualify, .emit, .start: return false
+            case .not, .null, .true, .false, .case, .array, .left, .right, .currentDate, .currentTime, .currentTimestamp,
+                 .localtime, .localtimestamp: return true
+            case let keyword?: return !keyword.isReserved
+            case nil: return true
+            }
+        default: return true
+        }
+    }
+
     private mutating func parseSelectItem() throws(SQLError) -> SelectItem {
         if let star = try acceptStar() { return SelectItem(expression: star) }
         let expression = try parseExpression()
         if accept(.as) { return SelectItem(expression: expression, alias: try parseLabel("a column name")) }
         note(.from)
-        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause {
+        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause, !atStartClause {
             note(.where, .union)
             note("GROUP BY", .group)
             note("ORDER BY", .order)
@@ -305,7 +327,24 @@ extension StatementParser {
 
     var atWindowClause: Bool { at(.window) && isName(peek(1)) && peek(2).keyword == .as && peek(3).symbol == .leftParenthesis }
 
-    var atEmitClause: Bool { at(.emit) && (isNext(.on) || isNext(.changes) || isNext(.final)) }
+    /// Also when the second word is misspelt, so that the error is about that.
+    var atEmitClause: Bool {
+        guard at(.emit) else { return false }
+        if isNext(.on) || isNext(.changes) || isNext(.final) { return true }
+        let next = peek(1)
+        return next.kind == .word && next.keyword == nil && NearestName.find(next.text, among: ["CHANGES", "FINAL"]) != nil
+    }
+
+    /// `START FROM LATEST` behind a select item: `SELECT a start FROM t` has an alias of that name.
+    private var atStartClause: Bool {
+        guard at(.start), isNext(.from) else { return false }
+        let position = peek(2)
+        if position.keyword == .latest || position.keyword == .trimHorizon || position.kind == .string { return true }
+        switch position.keyword {
+        case .timestamp, .timestamptz, .timestampLtz: return peek(3).kind == .string || peek(3).symbol == .leftParenthesis || peek(3).keyword == .with || peek(3).keyword == .without
+        default: return false
+        }
+    }
 
     // MARK: The end of a query
 

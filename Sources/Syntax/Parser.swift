@@ -91,6 +91,9 @@ package enum Parser {
     /// Every word that has a meaning, in upper case: for completion.
     package static var keywords: [String] { Keyword.allCases.map(\.rawValue) }
 
+    /// Every word that begins a type, in upper case.
+    package static var typeNames: [String] { StatementParser.typeFamilies.keys.sorted() }
+
     private static func parseOne<Tree>(
         _ source: String, _ parse: (inout StatementParser) throws(SQLError) -> Tree
     ) throws(SQLError) -> Tree {

@@ -70,7 +70,6 @@ extension Printer {
             return "\(child(operand, .other)) \(negated ? "NOT " : "")BETWEEN \(symmetric ? "SYMMETRIC " : "")"
                 + "\(child(low, .other)) AND \(child(high, .other))"
         case .inList(let operand, let items, let negated):
-            // `IN ((SELECT 1))` would be the query itself; a list of one subquery says ROW... and cannot be written, so none is made.
             return "\(child(operand, .other)) \(negated ? "NOT " : "")IN (\(list(items)))"
         case .inQuery(let operand, let query, let negated):
             return "\(child(operand, .other)) \(negated ? "NOT " : "")IN (\(self.query(query, indent: nil)))"

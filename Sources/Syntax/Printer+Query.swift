@@ -38,17 +38,13 @@ extension Printer {
         case .trimHorizon: text += lineBreak(indent) + "START FROM TRIM_HORIZON"
         case .latest: text += lineBreak(indent) + "START FROM LATEST"
         case .time(let time):
-            // A string alone would be a sequence number.
-            text += lineBreak(indent) + "START FROM " + (isString(time) ? "(\(expression(time)))" : expression(time))
+            // A string in the first place would be a sequence number.
+            let written = expression(time)
+            text += lineBreak(indent) + "START FROM " + (written.hasPrefix("'") ? "(\(written))" : written)
         case .sequence(let sequence): text += lineBreak(indent) + "START FROM " + string(sequence)
         case nil: break
         }
         return text
-    }
-
-    private static func isString(_ expression: Expression) -> Bool {
-        if case .literal(.string) = expression.kind { return true }
-        return false
     }
 
     @inline(never)
@@ -74,12 +70,14 @@ extension Printer {
 
     @inline(never)
     private static func select(_ select: Select, indent: Int?) -> String {
-        var text = "SELECT "
-        if select.isStream { text += "STREAM " }
-        if select.isDistinct { text += "DISTINCT " }
+        var text = "SELECT"
+        if select.isStream { text += " STREAM" }
+        if select.isDistinct { text += " DISTINCT" }
         let items = select.items.map { item in
             expression(item.expression) + (item.alias.map { " AS " + quote($0.name) } ?? "")
         }
+        // `SELECT STREAM - x` would subtract from a column of that name.
+        if select.isStream, !select.isDistinct, let first = items.first, first.hasPrefix("-") || first.hasPrefix("+") { text += " ALL" }
         text += wrapped(items, indent: indent)
         if !select.from.isEmpty {
             text += lineBreak(indent) + "FROM " + select.from.map { table($0, indent: indent) }.joined(separator: ", ")
@@ -97,10 +95,10 @@ extension Printer {
         return text
     }
 
-    /// Items on one line when they fit, else one a line.
+    /// Items behind a word, on its line when they fit, else one a line.
     private static func wrapped(_ items: [String], indent: Int?) -> String {
         let width = items.reduce(0) { $0 + $1.utf8.count + 2 }
-        guard let indent, items.count > 1, width + indent > lineWidthMax else { return items.joined(separator: ", ") }
+        guard let indent, items.count > 1, width + indent > lineWidthMax else { return " " + items.joined(separator: ", ") }
         let inner = lineBreak(indent + indentWidth)
         return inner + items.joined(separator: "," + inner)
     }

@@ -20,7 +20,12 @@ extension Printer {
         case .describe(let name): return "DESCRIBE " + qualified(name)
         case .explain(let kind, let inner):
             return "EXPLAIN \(kind.map { $0.rawValue + " " } ?? "")" + self.statement(inner)
-        case .set(let name, let value): return "SET \(quote(name.name)) = \(expression(value))"
+        case .set(let name, let value):
+            // A bare word would be a text.
+            if case .column(let column) = value.kind, column.parts.count == 1 {
+                return "SET \(quote(name.name)) = \(quoted(column.last.name))"
+            }
+            return "SET \(quote(name.name)) = \(expression(value))"
         case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
         }
     }

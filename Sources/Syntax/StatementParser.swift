@@ -219,24 +219,24 @@ struct StatementParser {
     func unexpected(hint: String? = nil) -> SQLError {
         let token = current
         if token.kind == .invalid, let failure { return failure }
-        if let (shown, keyword) = misspelt(token, expected) {
+        if let shown = misspelt(token, expected) {
             return SQLError(
-                "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(keyword)?")
+                "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(shown)?")
         }
-        if index > 0, let (shown, keyword) = misspelt(tokens[index - 1], expectedBefore) {
+        if index > 0, let shown = misspelt(tokens[index - 1], expectedBefore) {
             let before = tokens[index - 1]
             return SQLError(
-                "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(keyword)?")
+                "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(shown)?")
         }
         return SQLError("expected \(expectedList()), found \(Self.describe(token))", at: token.span, hint: hint ?? reservedHint(token))
     }
 
-    private func misspelt(_ token: Token, _ expected: [Expectation]) -> (shown: String, keyword: String)? {
+    /// What the word was probably meant to be, with the words that belong to it: `GROUP BY`.
+    private func misspelt(_ token: Token, _ expected: [Expectation]) -> String? {
         guard token.kind == .word else { return nil }
         let keywords = expected.filter { $0.keyword != nil }
         guard let nearest = NearestName.find(token.text, among: keywords.compactMap { $0.keyword?.rawValue }) else { return nil }
-        let shown = keywords.first { $0.keyword?.rawValue == nearest }?.shown ?? nearest
-        return (shown, nearest)
+        return keywords.first { $0.keyword?.rawValue == nearest }?.shown ?? nearest
     }
 
     private func reservedHint(_ token: Token) -> String? {

@@ -1,5 +1,14 @@
 // ExpressionTyping: from operands with known types to a typed expression: overload resolution, implicit casts, result types. The binder
 // resolves names and calls these; every conversion comes back as an explicit `.cast`.
+//
+// What the binder calls for what:
+//   literal, type                     a literal, a type's name
+//   call, niladic, extract            functions; CURRENT_TIMESTAMP and the like; EXTRACT(field FROM x)
+//   binary, unary, like               operators (AND and OR too)
+//   and, or, not, isTest, isDistinct  conditions
+//   between, inList, caseWhen         the forms of the same names
+//   cast, atTimeZone                  CAST, TRY_CAST, assignment; x AT TIME ZONE z
+//   commonType(of:), unify            UNION, VALUES
 
 import Columns
 import Syntax
@@ -10,57 +19,152 @@ package enum ExpressionTyping {
     package static func call(
         _ name: Identifier, _ arguments: [BoundExpression], span: SourceSpan, text: String
     ) throws(SQLError) -> BoundExpression {
-        throw SQLError("function \(name.name) does not exist", at: name.span, code: SQLError.undefinedFunction)
+        guard let definition = FunctionTable.find(name.name) else {
+            throw SQLError(
+                "function \(name.name) does not exist", at: name.span,
+                hint: NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
+                code: SQLError.undefinedFunction)
+        }
+        let (signature, converted) = try resolve(definition, name: name, arguments, span: span)
+        let types = converted.map(\.type)
+        let common = zip(converted.indices, converted).first { signature.argument(at: $0.0) == .common }?.1.type ?? .null
+        let result = signature.result.type(for: types, common: common)
+        switch definition.meaning {
+        case .call(let function):
+            return try finish(function, converted, result: result, span: span, text: text)
+        case .field(let function, let unit):
+            let constant = BoundExpression.constant(.string(unit == "flinkdow" ? "dayofweek" : unit), .text, span: span)
+            return BoundExpression(.call(function, [constant] + converted), type: result, span: span, text: text)
+        case .coalesce:
+            return try coalesce(converted, span: span, text: text)
+        case .condition:
+            return try caseWhen(
+                branches: [BoundBranch(condition: converted[0], result: converted[1])],
+                otherwise: converted.count > 2 ? converted[2] : nil, span: span, text: text)
+        case .clock(let type):
+            return try clock(type, span: span, text: text)
+        case .clockSeconds:
+            let unit = BoundExpression.constant(.string(TimeUnit.wholeEpoch.rawValue), .text, span: span)
+            let time: BoundExpression
+            if converted.isEmpty {
+                time = BoundExpression(.epochClock, type: .timestampTZ(precision: 6), span: span, text: text)
+            } else if converted[0].type.isTimestamp {
+                time = converted[0]
+            } else {
+                time = BoundExpression(.call(.toTimestamp, converted), type: .timestamp(precision: 3), span: span, text: text)
+            }
+            return BoundExpression(.call(.extract, [unit, time]), type: .bigint, span: span, text: text)
+        case .typeName:
+            return .constant(.string(arguments[0].type == .null ? "NULL" : arguments[0].type.name), .text, span: span)
+        case .constant(let value):
+            return .constant(value, result, span: span)
+        }
     }
-
-    package static func binary(
-        _ operation: BinaryOperator, _ left: BoundExpression, _ right: BoundExpression, operatorSpan: SourceSpan, span: SourceSpan,
-        text: String
-    ) throws(SQLError) -> BoundExpression {
-        throw SQLError("operator does not exist", at: operatorSpan, code: SQLError.undefinedFunction)
-    }
-
-    package static func unary(_ operation: UnaryOperator, _ operand: BoundExpression, span: SourceSpan, text: String) throws(SQLError)
-        -> BoundExpression
-    {
-        throw SQLError("operator does not exist", at: span, code: SQLError.undefinedFunction)
-    }
-
-    /// LIKE, ILIKE, SIMILAR TO; not negated (the binder wraps `.not`).
-    package static func like(
-        _ operand: BoundExpression, pattern: BoundExpression, escape: BoundExpression?, kind: LikeKind, span: SourceSpan, text: String
-    ) throws(SQLError) -> BoundExpression {
-        throw SQLError("LIKE is not there yet", at: span, code: SQLError.featureNotSupported)
-    }
-
-    /// The expression as another type; itself when it already has it. Constants are folded (a text constant becomes the typed value
-    /// at once, and an invalid one is an error here, with its place). Throws when the mode does not allow the conversion:
-    /// assignment allows numbers among themselves, dates and timestamps among themselves, anything to text, NULL to all.
-    package static func cast(
-        _ operand: BoundExpression, to type: SQLType, mode: CastMode, span: SourceSpan, text: String
-    ) throws(SQLError) -> BoundExpression {
-        var copy = operand
-        copy.type = type
-        return copy
-    }
-
-    /// The type to which all of these convert without loss, as for CASE, COALESCE, UNION, IN and VALUES; nil when there is none. NULL
-    /// suits every type. An untyped text constant takes the type of the others.
-    package static func commonType(_ types: [SQLType]) -> SQLType? { types.first }
-
-    /// A literal as written.
-    package static func literal(_ literal: Literal, span: SourceSpan) throws(SQLError) -> BoundExpression {
-        throw SQLError("literal is not there yet", at: span)
-    }
-
-    /// The type a type name stands for.
-    package static func type(_ name: TypeName) throws(SQLError) -> SQLType {
-        throw SQLError("type is not there yet", at: name.span)
-    }
-
-    /// An INTERVAL constant in microseconds, as windows and watermarks want it; nil for anything else or when it has months.
-    package static func constantMicroseconds(_ expression: BoundExpression) -> Int64? { nil }
 
     /// The names that a call could have meant: for suggestions and for completion at the prompt; sorted.
-    package static var functionNames: [String] { [] }
+    package static var functionNames: [String] { FunctionTable.names }
+
+    // MARK: Overloads
+
+    private static func resolve(_ definition: FunctionDefinition, name: Identifier, _ arguments: [BoundExpression], span: SourceSpan)
+        throws(SQLError) -> (FunctionSignature, [BoundExpression])
+    {
+        var best: (signature: FunctionSignature, cost: Int, targets: [SQLType?])?
+        for signature in definition.signatures where signature.accepts(count: arguments.count) {
+            var cost = 0
+            var targets: [SQLType?] = []
+            for (index, argument) in arguments.enumerated() {
+                guard let match = signature.argument(at: index).match(argument) else { break }
+                cost += match.cost
+                targets.append(match.target)
+            }
+            guard targets.count == arguments.count else { continue }
+            if best.map({ cost < $0.cost }) ?? true { best = (signature, cost, targets) }
+        }
+        guard let best else { throw unsuitable(definition, name: name, arguments, span: span) }
+        var converted: [BoundExpression] = []
+        for (index, argument) in arguments.enumerated() {
+            if best.signature.argument(at: index) == .unit {
+                converted.append(try unit(argument, function: definition.meaning))
+            } else if let target = best.targets[index] {
+                converted.append(try cast(argument, to: target, mode: .explicit, span: argument.span, text: argument.text))
+            } else {
+                converted.append(argument)
+            }
+        }
+        let commons = converted.indices.filter { best.signature.argument(at: $0) == .common }
+        if commons.count > 0 {
+            let unified = try unify(commons.map { converted[$0] }, what: "arguments of \(name.name)")
+            for (place, expression) in zip(commons, unified) { converted[place] = expression }
+        }
+        return (best.signature, converted)
+    }
+
+    private static func unsuitable(_ definition: FunctionDefinition, name: Identifier, _ arguments: [BoundExpression], span: SourceSpan)
+        -> SQLError
+    {
+        let given = arguments.map { $0.type == .null ? "NULL" : $0.type.name.lowercased() }.joined(separator: ", ")
+        let known = definition.signatures.map { $0.display(name: name.name.lowercased()) }.joined(separator: ", ")
+        return SQLError(
+            "function \(name.name)(\(given)) does not exist", at: span, hint: "there is \(known)", code: SQLError.undefinedFunction)
+    }
+
+    private static func unit(_ argument: BoundExpression, function: FunctionDefinition.Meaning) throws(SQLError) -> BoundExpression {
+        guard case .constant(.string(let name)) = argument.kind else {
+            throw SQLError("the unit must be a text constant", at: argument.span, code: SQLError.invalidParameter)
+        }
+        let unit = try TimeUnit.parse(name, span: argument.span, durationsOnly: function != .call(.extract))
+        return .constant(.string(unit.rawValue), .text, span: argument.span)
+    }
+
+    /// Functions whose form or type needs a second look once the overload is chosen.
+    private static func finish(
+        _ function: ScalarFunction, _ arguments: [BoundExpression], result: SQLType, span: SourceSpan, text: String
+    ) throws(SQLError) -> BoundExpression {
+        func make(_ function: ScalarFunction, _ arguments: [BoundExpression], _ type: SQLType) -> BoundExpression {
+            BoundExpression(.call(function, arguments), type: type, span: span, text: text)
+        }
+        switch function {
+        case .floor where arguments.count == 2: return make(.dateTruncate, [arguments[1], arguments[0]], result)
+        case .ceil where arguments.count == 2: return make(.dateCeil, [arguments[1], arguments[0]], result)
+        case .floor, .ceil, .round, .truncate:
+            if arguments.count == 1, arguments[0].type.isInteger { return arguments[0] }
+        case .remainder:
+            return try arithmetic(.remainder, arguments[0], arguments[1], operatorSpan: span, span: span, text: text)
+        case .integerDivide:
+            let quotient = try arithmetic(.divide, arguments[0], arguments[1], operatorSpan: span, span: span, text: text)
+            return quotient.type.isInteger ? quotient : make(.truncate, [quotient], quotient.type)
+        case .extract:
+            if case .constant(.string(let name)) = arguments[0].kind, let unit = TimeUnit(rawValue: name) {
+                return make(.extract, arguments, extractType(unit))
+            }
+        case .timestampAdd:
+            // A date moves by days and stays one; by anything shorter it becomes a timestamp.
+            if arguments[2].type == .date, case .constant(.string(let name)) = arguments[0].kind, let unit = TimeUnit(rawValue: name),
+                let length = unit.microseconds, length < 86_400_000_000
+            {
+                let type = SQLType.timestamp(precision: 6)
+                let time = try cast(arguments[2], to: type, mode: .explicit, span: arguments[2].span, text: arguments[2].text)
+                return make(.timestampAdd, [arguments[0], arguments[1], time], type)
+            }
+        case .nullIf:
+            // The result is the first operand as it was before both got their common type: that is the caller's, so compare and choose.
+            return make(.nullIf, arguments, arguments[0].type)
+        case .concat, .concatWithSeparator:
+            var texts: [BoundExpression] = []
+            for argument in arguments { texts.append(try toText(argument)) }
+            return make(function, texts, .text)
+        case .greatest, .least:
+            if arguments.count == 1 { return arguments[0] }
+        case .toTimestamp where result == .timestampTZ(precision: 6):
+            return make(.epochToTimestamp, arguments, result)
+        default: break
+        }
+        return make(function, arguments, result)
+    }
+
+    static func toText(_ expression: BoundExpression) throws(SQLError) -> BoundExpression {
+        expression.type.isText
+            ? expression : try cast(expression, to: .text, mode: .explicit, span: expression.span, text: expression.text)
+    }
 }

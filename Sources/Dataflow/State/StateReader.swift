@@ -1,0 +1,151 @@
+// StateReader: reads what StateWriter wrote. Every length is checked against what is left before anything is made of it, so damaged
+// bytes give a StateError and never a trap or an allocation larger than the input warrants.
+
+import Columns
+
+package struct StateError: Error, Hashable, CustomStringConvertible, Sendable {
+    package var message: String
+    /// Where in the snapshot, in bytes.
+    package var offset: Int
+    package var description: String { "state snapshot, byte \(offset): \(message)" }
+}
+
+package struct StateReader: Sendable {
+    private let bytes: [UInt8]
+    package private(set) var position = 0
+    private var end: Int
+
+    package init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        end = bytes.count
+    }
+
+    package var remaining: Int { end - position }
+    package func failure(_ message: String) -> StateError { StateError(message: message, offset: position) }
+
+    package mutating func read<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) throws(StateError) -> Number {
+        let size = MemoryLayout<Number>.size
+        guard remaining >= size else { throw failure("ends too early") }
+        let start = position
+        let value = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start, as: Number.self) }
+        position += size
+        return Number(littleEndian: value)
+    }
+
+    package mutating func readBool() throws(StateError) -> Bool {
+        let value: UInt8 = try read()
+        guard value <= 1 else { throw failure("no truth value") }
+        return value == 1
+    }
+
+    package mutating func readDouble() throws(StateError) -> Double { Double(bitPattern: try read()) }
+
+    /// A count of things that take at least `bytesEach` bytes each.
+    package mutating func readCount(bytesEach: Int = 1) throws(StateError) -> Int {
+        let value: UInt64 = try read()
+        let most = bytesEach > 0 ? remaining / bytesEach : 1 << 31
+        guard value <= UInt64(most) else { throw failure("a count of \(value) is more than there is room for") }
+        return Int(value)
+    }
+
+    /// Exactly `target.count` bytes.
+    package mutating func read(into target: UnsafeMutableRawBufferPointer) throws(StateError) {
+        guard remaining >= target.count else { throw failure("ends too early") }
+        let start = position
+        bytes.withUnsafeBytes { source in
+            if target.count > 0 { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + target.count])) }
+        }
+        position += target.count
+    }
+
+    /// A count and the bytes.
+    package mutating func readBytes() throws(StateError) -> [UInt8] {
+        let count = try readCount()
+        let block = Array(bytes[position..<position + count])
+        position += count
+        return block
+    }
+
+    package mutating func readString() throws(StateError) -> String { String(decoding: try readBytes(), as: UTF8.self) }
+
+    /// Reads a section with this tag; what `body` leaves of it is an error.
+    package mutating func section<Result>(_ tag: UInt32, _ body: (inout StateReader) throws(StateError) -> Result) throws(StateError)
+        -> Result
+    {
+        let found: UInt32 = try read()
+        guard found == tag else { throw failure("section \(found) where \(tag) should be") }
+        let length = try readCount()
+        let outerEnd = end
+        end = position + length
+        let result = try body(&self)
+        guard position == end else { throw failure("\(end - position) bytes too many in section \(tag)") }
+        end = outerEnd
+        return result
+    }
+
+    package mutating func readBatch(types: [SQLType]) throws(StateError) -> RowBatch {
+        let count = try readCount(bytesEach: types.isEmpty ? 0 : 1)
+        var changes: Buffer?
+        if try readBool() {
+            guard remaining >= count else { throw failure("ends too early") }
+            let buffer = Buffer(byteCount: count)
+            try read(into: UnsafeMutableRawBufferPointer(start: buffer.base, count: count))
+            changes = buffer
+        }
+        var columns: [Column] = []
+        for type in types { columns.append(try readColumn(type, count: count)) }
+        return RowBatch(count: count, columns: columns, changes: changes)
+    }
+
+    private mutating func readColumn(_ type: SQLType, count: Int) throws(StateError) -> Column {
+        var bits: Buffer?
+        if try readBool() {
+            guard remaining >= count else { throw failure("ends too early") }
+            let bitmap = Bitmap.allValid(count)
+            let words = bitmap.base.assumingMemoryBound(to: UInt64.self)
+            for row in 0..<count {
+                if try !readBool() { words[row >> 6] &= ~(1 << UInt64(row & 63)) }
+            }
+            bits = bitmap
+        }
+        func isNull(_ row: Int) -> Bool {
+            guard let bits else { return false }
+            return bits.base.assumingMemoryBound(to: UInt64.self)[row >> 6] & (1 << UInt64(row & 63)) == 0
+        }
+        switch type.layout {
+        case .bool, .int64, .double, .int128:
+            let size = count * type.layout.stride
+            guard remaining >= size else { throw failure("ends too early") }
+            let values = Buffer(byteCount: size)
+            try read(into: UnsafeMutableRawBufferPointer(start: values.base, count: size))
+            return Column(type: type, count: count, values: values, validity: bits)
+        case .string:
+            let builder = ColumnBuilder(type, capacity: count)
+            for row in 0..<count {
+                let text = try readBytes()
+                if isNull(row) { builder.appendNull() } else { text.withUnsafeBufferPointer { builder.append(bytes: $0) } }
+            }
+            return builder.finish()
+        case .list:
+            guard case .array(let elementType) = type, remaining / 8 >= count else { throw failure("no list") }
+            let values = Buffer(byteCount: count * 8)
+            var total = 0
+            for row in 0..<count {
+                let length: UInt64 = try read()
+                guard length <= UInt64(UInt32.max), total + Int(length) <= Int(UInt32.max) else { throw failure("a list too long") }
+                values.base.storeBytes(
+                    of: ListView(offset: UInt32(total), length: UInt32(length)), toByteOffset: row * 8, as: ListView.self)
+                total += Int(length)
+            }
+            let elementCount = try readCount(bytesEach: 0)
+            guard elementCount == total else { throw failure("list lengths do not add up") }
+            let child = try readColumn(elementType, count: total)
+            return Column(type: type, count: count, values: values, validity: bits, children: [child])
+        case .structure:
+            guard case .row(let fields) = type else { throw failure("no structure") }
+            var children: [Column] = []
+            for field in fields { children.append(try readColumn(field.type, count: count)) }
+            return Column(type: type, count: count, values: Buffer(byteCount: 0), validity: bits, children: children)
+        }
+    }
+}

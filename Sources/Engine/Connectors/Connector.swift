@@ -1,0 +1,106 @@
+// Connector: what the engine asks of everything outside the log.
+//
+// There are three ways in and one way out:
+// - A `ReplayableSource` has positions. The same range of positions gives the same rows whenever and wherever it is read, so an
+//   epoch, which is a set of ranges, can be replayed after a crash and be read by several threads at once.
+// - A `LiveFeeder` has none (the load of this machine a second ago cannot be asked for again): what it samples is appended to
+//   the stream's log, and the log is what queries read.
+// - A `RowSink` takes batches and can take back what it wrote after a position that a checkpoint remembers.
+//
+// Contract of ranges: positions of a shard rise; `read(from, to)` gives exactly the rows that begin in [from, to), for any split
+// that `boundary` allows; read(a, c) is read(a, b) followed by read(b, c).
+
+import Columns
+import Platform
+
+/// Why a connector cannot do what it was asked: a sentence for people.
+package struct ConnectorError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// A row that could not be decoded.
+package struct RejectedRow: Sendable {
+    /// What was there, cut at `bytesMax`.
+    package let bytes: [UInt8]
+    package let reason: String
+    /// Where it was: `bids.jsonl (offset 1234)`.
+    package let origin: String
+
+    package static let bytesMax = 64 * 1024
+
+    package init(bytes: [UInt8], reason: String, origin: String) {
+        self.bytes = bytes.count > RejectedRow.bytesMax ? Array(bytes.prefix(RejectedRow.bytesMax)) : bytes
+        self.reason = reason
+        self.origin = origin
+    }
+}
+
+/// What one read gave.
+package struct SourceChunk: Sendable {
+    package var batches: [RowBatch]
+    /// The position after what was read.
+    package var next: Int64
+    package var rejected: [RejectedRow]
+
+    package init(batches: [RowBatch] = [], next: Int64, rejected: [RejectedRow] = []) {
+        self.batches = batches
+        self.next = next
+        self.rejected = rejected
+    }
+}
+
+/// A replayable source: one or more shards, each with positions that rise (bytes of a file, events of a generator).
+package protocol ReplayableSource: AnyObject, Sendable {
+    var shardCount: Int { get }
+
+    /// Position of the first row of a shard.
+    func start(shard: Int) -> Int64
+
+    /// Says once, before anything is read, where reading goes on, so that a source held to a wall-clock rate counts from
+    /// there. Most sources have no use for it.
+    func resume(shard: Int, at position: Int64, nowMicroseconds: Int64)
+
+    /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
+    func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
+
+    /// The final position, when it is known that nothing will come after it; nil while unbounded.
+    func end(shard: Int) throws(ConnectorError) -> Int64?
+
+    /// A position after `from`, at most `limit`, at which a range of about `rows` rows may end.
+    func boundary(shard: Int, from: Int64, limit: Int64, rows: Int) throws(ConnectorError) -> Int64
+
+    /// The rows of [from, to), only the named columns (ordinals of the physical schema), in batches of at most `batchRows`.
+    /// Thread-safe: ranges are read in parallel.
+    func read(shard: Int, from: Int64, to: Int64, columns: [Int], batchRows: Int) throws(ConnectorError) -> SourceChunk
+}
+
+extension ReplayableSource {
+    package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
+}
+
+/// A source that cannot be replayed: the engine samples it and appends the rows to the stream's log.
+package protocol LiveFeeder: AnyObject {
+    var intervalMicroseconds: Int64 { get }
+    /// The rows of this moment in the stream's physical schema; nil when there is nothing to say yet.
+    func sample(nowMicroseconds: Int64) throws(ConnectorError) -> RowBatch?
+}
+
+/// Where rows go that are not appended to a stream of the log. Used by one thread.
+package protocol RowSink: AnyObject {
+    /// What the user should know before the first row, such as that an existing file is replaced.
+    var notice: String? { get }
+    /// What to remember in a checkpoint (a file's length): output after it is undone by `restore(to:)`. Call `flush` before.
+    func position() throws(ConnectorError) -> Int64
+    /// Takes back everything written after `position` (recovery after a crash).
+    func restore(to position: Int64) throws(ConnectorError)
+    func write(_ batch: RowBatch) throws(ConnectorError)
+    /// End of an epoch: makes what was written visible; `durable` also syncs.
+    func flush(durable: Bool) throws(ConnectorError)
+    func close() throws(ConnectorError)
+}
+
+extension RowSink {
+    package var notice: String? { nil }
+}

@@ -1,0 +1,353 @@
+// Engine: one open data directory.
+//
+// What lies in the directory:
+//
+//     lock, format      who holds it; the version of its layout          (ShardLog)
+//     streams/<id>/     the shards of each stream                        (ShardLog)
+//     catalog           every definition, as SQL                         (StoredCatalog)
+//     queries/<id>/     per saved query its epoch log and checkpoints    (EpochLog, CheckpointStore)
+//
+// 1. Opening takes the lock, opens every stream (cutting torn tails), reads the catalog and starts the saved queries, each on a
+//    thread of its own.
+// 2. A maintenance thread flushes streams with sync = 'interval', seals segments, applies retention, and samples live feeders.
+// 3. Closing stops the queries, each with a checkpoint, and gives the lock back.
+//
+// Lock order: `lock` (catalog and lists) before anything inside a stream; no user code runs under it.
+
+import Columns
+import Dataflow
+import Planning
+import Platform
+import ShardLog
+import Syntax
+
+package final class Engine: @unchecked Sendable {
+    // Safe to share: everything that changes is behind `lock` or shares safely itself.
+    package let options: EngineOptions
+    package let directory: String
+    let clock: any Clock
+    let fileSystem: any FileSystem
+    let log: LogDirectory
+    let signal: LogSignal
+    let errorStreams: ErrorStreams
+
+    private let lock = Lock()
+    private let catalog: StoredCatalog
+    private var running: [RunningQuery] = []
+    private var threads: [JoinableThread] = []
+    private var sinks: [String: SharedSink] = [:]
+    private var feeders: [UInt64: Feeder] = [:]
+    private var nextAnonymous = 1
+    private var maintenance: JoinableThread?
+    private let maintenanceLock = Lock()
+    private let maintenanceWake = Condition()
+    private let isClosing = Flag()
+
+    /// Opens `directory`, making it when it is missing.
+    package convenience init(directory: String, options: EngineOptions) throws(EngineError) {
+        try self.init(directory: directory, options: options, clock: SystemClock(), fileSystem: PosixFileSystem())
+    }
+
+    package init(directory: String, options: EngineOptions, clock: any Clock, fileSystem: any FileSystem) throws(EngineError) {
+        self.directory = directory
+        self.options = options
+        self.clock = clock
+        self.fileSystem = fileSystem
+        do {
+            log = try LogDirectory.open(
+                directory, fileSystem: fileSystem, clock: clock, owner: options.ownerDescription, isReadOnly: options.isReadOnly)
+        } catch {
+            throw EngineError("\(error)")
+        }
+        signal = log.signal
+        catalog = try StoredCatalog(directory: directory, fileSystem: fileSystem, isWritable: !options.isReadOnly)
+        errorStreams = ErrorStreams()
+        for report in log.recoveryReports { options.onNotice("\(report)") }
+        guard !options.isReadOnly else { return }
+        startFeeders()
+        maintenance = JoinableThread { [weak self] in
+            while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+        }
+        if options.startsQueries { startSavedQueries() }
+    }
+
+    package func makeSession() -> Session { Session(engine: self) }
+
+    /// Stops every query with a checkpoint and gives the directory back.
+    package func close() throws(EngineError) {
+        if isClosing.exchange() { return }
+        for query in lock.locked({ running }) { query.stop() }
+        for thread in lock.locked({ threads }) { thread.join() }
+        maintenanceLock.locked { maintenanceWake.broadcast() }
+        maintenance?.join()
+        maintenance = nil
+        do { try log.close() } catch { throw EngineError("\(error)") }
+    }
+
+    // MARK: Catalog
+
+    func withCatalog<Result, Failure: Error>(_ body: (StoredCatalog) throws(Failure) -> Result) throws(Failure) -> Result {
+        try lock.locked { () throws(Failure) -> Result in try body(catalog) }
+    }
+
+    func object(named name: String) -> CatalogObject? { lock.locked { catalog.relationOrView(named: name) } }
+    func queryObject(named name: String) -> CatalogObject? { lock.locked { catalog.query(named: name) } }
+    func catalogObjects() -> [CatalogObject] { lock.locked { catalog.objects } }
+    var relationNames: [String] { lock.locked { catalog.entryNames } }
+    var queryNames: [String] { lock.locked { catalog.objects.filter(\.isQuery).map(\.name) } }
+
+    @discardableResult
+    func addToCatalog(name: String, sql: String, definition: CatalogObject.Definition) throws(EngineError) -> CatalogObject {
+        try lock.locked { () throws(EngineError) in try catalog.add(name: name, sql: sql, definition: definition) }
+    }
+
+    func removeFromCatalog(_ object: CatalogObject) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in try catalog.remove(id: object.id) }
+    }
+
+    func createRelation(_ relation: RelationDefinition, sql: String) throws {
+        try Connectors.validate(relation)
+        let settings = try LogSettings.make(for: relation, isEphemeral: options.isEphemeral)
+        let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
+        guard let settings else { return }
+        do {
+            _ = try log.create(id: String(object.id), settings: settings)
+        } catch {
+            try removeFromCatalog(object)
+            throw EngineError("stream \(relation.name) cannot be created: \(error)")
+        }
+        if relation.connector == "system" { startFeeder(object) }
+    }
+
+    func dropRelation(_ object: CatalogObject) throws(EngineError) {
+        lock.locked {
+            feeders[object.id] = nil
+            sinks[object.name] = nil
+        }
+        try removeFromCatalog(object)
+        do {
+            if log.stream(id: String(object.id)) != nil { try log.drop(id: String(object.id)) }
+        } catch {
+            throw EngineError("the files of \(object.name) cannot be removed: \(error)")
+        }
+    }
+
+    func dropQuery(_ object: CatalogObject) throws(EngineError) {
+        runningQuery(named: object.name)?.stop()
+        lock.locked { running.removeAll { $0.isSaved && $0.name == object.name } }
+        try removeFromCatalog(object)
+        do {
+            let folder = queryDirectory(object.id)
+            if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
+        } catch {
+            throw EngineError("the files of query \(object.name) cannot be removed: \(error)")
+        }
+    }
+
+    func queryDirectory(_ id: UInt64) -> String { directory + "/queries/\(id)" }
+
+    /// The saved or running queries that read or write a relation (directly or through views).
+    func queriesUsing(_ name: String) -> [String] {
+        let lower = name.lowercased()
+        return lock.locked {
+            running.filter { !$0.hasEnded && $0.relationNames.contains(lower) }.map(\.name)
+        }
+    }
+
+    /// Notes that a stream's rows carry change kinds from now on.
+    func markChangelog(_ object: CatalogObject) throws(EngineError) {
+        guard var relation = object.relation, !relation.isChangelog else { return }
+        relation.isChangelog = true
+        try lock.locked { () throws(EngineError) in try catalog.update(id: object.id, relation: relation) }
+    }
+
+    // MARK: Streams
+
+    /// The log behind a relation; nil for connectors that keep no rows here.
+    func stream(of object: CatalogObject) -> LogStream? { log.stream(id: String(object.id)) }
+
+    func errorStreamName(for name: String) -> String { name + "_errors" }
+
+    /// The error stream of a stream or query, made at its first use.
+    func errorStream(for name: String) throws -> LogStream {
+        let wanted = errorStreamName(for: name)
+        if let object = object(named: wanted), let stream = stream(of: object) { return stream }
+        let sql = """
+            CREATE STREAM \(Printer.quoteIfNeeded(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
+            origin VARCHAR, bytes BYTES)
+            """
+        guard let statement = try Parser.parseScript(sql).first?.statement, case .createRelation(let create) = statement.kind else {
+            throw EngineError("the error stream \(wanted) cannot be defined")
+        }
+        let relation = try withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
+        try createRelation(relation, sql: sql)
+        guard let object = object(named: wanted), let stream = stream(of: object) else {
+            throw EngineError("the error stream \(wanted) cannot be opened")
+        }
+        return stream
+    }
+
+    // MARK: Sinks
+
+    /// The connector's sink for a relation, shared by all queries of this process that write it.
+    func sink(of object: CatalogObject, relation: RelationDefinition, isChangelog: Bool, resumes: Bool) throws -> any RowSink {
+        try lock.locked {
+            if let shared = sinks[object.name] { return shared.retained() }
+            let made = try Connectors.sink(
+                for: relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: resumes,
+                standardOutput: options.onPrint)
+            if let notice = made.notice { options.onNotice(notice) }
+            let shared = SharedSink(made)
+            sinks[object.name] = shared
+            return shared.retained()
+        }
+    }
+
+    // MARK: Queries
+
+    func uniqueName(for target: String) -> String {
+        lock.locked {
+            defer { nextAnonymous += 1 }
+            return "insert_\(nextAnonymous)_into_\(target)"
+        }
+    }
+
+    func runningQuery(named name: String) -> RunningQuery? {
+        let lower = name.lowercased()
+        return lock.locked { running.last { $0.isSaved && $0.name.lowercased() == lower } }
+    }
+
+    package var savedQueries: [RunningQuery] { lock.locked { running.filter(\.isSaved) } }
+
+    func register(_ query: RunningQuery) { lock.locked { running.append(query) } }
+    func forget(_ query: RunningQuery) { lock.locked { running.removeAll { $0 === query } } }
+
+    func launch(_ body: @escaping @Sendable () -> Void) throws(EngineError) {
+        guard let thread = JoinableThread(body) else { throw EngineError("no thread is left to run the query on") }
+        lock.locked { threads.append(thread) }
+    }
+
+    private func startSavedQueries() {
+        for object in catalogObjects() {
+            guard case .query(let create) = object.definition else { continue }
+            do {
+                let session = makeSession()
+                let planned = try withCatalog { catalog throws(SQLError) in
+                    try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions)
+                }
+                let target = try self.target(planned.target, at: create.insert.target.span)
+                _ = try start(
+                    planned.query, name: object.name, errorName: object.name, target: target, savedAs: create, existing: object,
+                    statement: object.sql, settings: session.runnerSettings, workerCount: options.workerCount, checksFirst: false)
+            } catch {
+                let reason = (error as? SQLError)?.message ?? "\(error)"
+                options.onNotice("query \(object.name) cannot be started: \(reason)")
+                register(RunningQuery.failed(name: object.name, id: object.id, statement: object.sql, reason: reason))
+            }
+        }
+    }
+
+    /// Waits until the saved queries have processed what the log holds now; bounded ones until they have ended.
+    package func drainSavedQueries(shouldStop: () -> Bool) {
+        // A query's output may be another's input: each pass asks for the version of its own beginning, until nothing moves.
+        while !shouldStop() {
+            let version = signal.version
+            let waiting = savedQueries.filter { !$0.hasEnded && $0.canCatchUp && !$0.isCaughtUp(with: version) }
+            if waiting.isEmpty {
+                if signal.version == version { return }
+                continue
+            }
+            signal.notify()
+            _ = waiting[0].wait(timeoutMilliseconds: 2)
+        }
+    }
+
+    // MARK: Maintenance and feeders
+
+    private func maintain() {
+        let started = clock.monotonicNanoseconds()
+        do {
+            try log.maintain(nowMicroseconds: clock.nowMicroseconds())
+        } catch {
+            options.onNotice("maintenance of the log failed: \(error)")
+        }
+        for feeder in lock.locked({ Array(feeders.values) }) {
+            do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch { options.onNotice("\(error)") }
+        }
+        let elapsedMilliseconds = Int((clock.monotonicNanoseconds() &- started) / 1_000_000)
+        maintenanceLock.lock()
+        if !isClosing.isSet { maintenanceWake.wait(maintenanceLock, milliseconds: max(1, 20 - elapsedMilliseconds)) }
+        maintenanceLock.unlock()
+    }
+
+    private func startFeeders() {
+        for object in catalogObjects() where object.relation?.connector == "system" { startFeeder(object) }
+    }
+
+    private func startFeeder(_ object: CatalogObject) {
+        guard let relation = object.relation, let stream = stream(of: object) else { return }
+        do {
+            let source = try Connectors.feeder(for: relation, fileSystem: fileSystem)
+            lock.locked { feeders[object.id] = Feeder(source: source, stream: stream, name: object.name) }
+        } catch {
+            options.onNotice("stream \(object.name) cannot be fed: \(error)")
+        }
+    }
+
+    // MARK: Status
+
+    package func queryProgress() -> [QueryProgress] { lock.locked { running }.map { $0.progress() } }
+
+    package func status() -> EngineStatus {
+        var streams: [StreamStatus] = []
+        for object in catalogObjects() {
+            guard let relation = object.relation, let stream = stream(of: object) else { continue }
+            streams.append(StreamStatus.make(name: object.name, connector: relation.connector, stream: stream))
+        }
+        for index in streams.indices {
+            let errors = streams[index].name + "_errors"
+            streams[index].errorRows = streams.first { $0.name == errors }?.rowCount ?? 0
+        }
+        return EngineStatus(directory: directory, heldBy: log.heldBy, streams: streams, queries: queryProgress())
+    }
+
+    /// Streams, tables, views, queries, columns and functions: for completion at a prompt.
+    package func completionNames() -> [String] {
+        var names = Set(ExpressionTyping.functionNames)
+        for object in catalogObjects() {
+            names.insert(object.name)
+            object.relation?.columns.forEach { names.insert($0.name) }
+        }
+        return names.sorted()
+    }
+}
+
+/// One sink, used by several queries: one at a time, closed when the last one has closed it.
+final class SharedSink: RowSink, @unchecked Sendable {
+    // Safe to share: every call goes through the lock.
+    private let lock = Lock()
+    private let sink: any RowSink
+    private var users = 0
+
+    init(_ sink: any RowSink) { self.sink = sink }
+
+    func retained() -> SharedSink {
+        lock.locked { users += 1 }
+        return self
+    }
+
+    func position() throws(ConnectorError) -> Int64 { try lock.locked { () throws(ConnectorError) in try sink.position() } }
+    func restore(to position: Int64) throws(ConnectorError) {
+        try lock.locked { () throws(ConnectorError) in try sink.restore(to: position) }
+    }
+    func write(_ batch: RowBatch) throws(ConnectorError) { try lock.locked { () throws(ConnectorError) in try sink.write(batch) } }
+    func flush(durable: Bool) throws(ConnectorError) {
+        try lock.locked { () throws(ConnectorError) in try sink.flush(durable: durable) }
+    }
+    func close() throws(ConnectorError) {
+        try lock.locked { () throws(ConnectorError) in
+            users -= 1
+            try sink.flush(durable: false)
+        }
+    }
+}

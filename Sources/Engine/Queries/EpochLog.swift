@@ -1,0 +1,154 @@
+// EpochLog: the query's journal of epochs.
+//
+// Files `epochs-<first epoch, 20 digits>.log` in the query's folder, each a row of records:
+//
+//     length  UInt32   bytes of the payload, a multiple of 8
+//     crc     UInt32   CRC32C of the payload
+//     payload          an EpochRecord as little-endian 64-bit words
+//
+// 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that.
+// 2. When a checkpoint has been published, a new file is begun, and files whose epochs are all older than the checkpoint before it
+//    are removed: the last two checkpoints can always be replayed from.
+// 3. Opening reads every file in order and stops at the first record that is torn or does not follow the one before: nothing after it
+//    can have had visible output, because records become durable in order. The file is cut there.
+
+import Platform
+
+package final class EpochLog {
+    private let fileSystem: any FileSystem
+    private let directory: String
+    private var file: (any File)?
+    private var offset = 0
+    private var hasUnsynced = false
+
+    private static let payloadByteCountMax = 1 << 24
+
+    package init(directory: String, fileSystem: any FileSystem) {
+        self.directory = directory
+        self.fileSystem = fileSystem
+    }
+
+    // MARK: Reading
+
+    /// Every record that is whole, in order; cuts what is torn behind them.
+    package func recover() throws(FileError) -> [EpochRecord] {
+        var records: [EpochRecord] = []
+        var isTorn = false
+        for name in try fileNames() {
+            let path = directory + "/" + name
+            if isTorn {
+                try fileSystem.remove(path)
+                continue
+            }
+            let opened = try fileSystem.open(path, .readWrite)
+            let byteCount = try opened.size()
+            var bytes = [UInt8](repeating: 0, count: byteCount)
+            var readError: FileError?
+            var count = 0
+            bytes.withUnsafeMutableBytes { buffer in
+                do throws(FileError) { count = try opened.read(into: buffer, at: 0) } catch { readError = error }
+            }
+            if let readError { throw readError }
+            let good = EpochLog.parse(bytes[..<count], into: &records)
+            if good < count {
+                try opened.truncate(to: good)
+                try opened.synchronize()
+                isTorn = true
+            }
+            file = opened
+            offset = good
+        }
+        return records
+    }
+
+    /// Appends the records found to `records`; returns the offset behind the last whole one.
+    static func parse(_ bytes: ArraySlice<UInt8>, into records: inout [EpochRecord]) -> Int {
+        var position = bytes.startIndex
+        while bytes.endIndex - position >= 8 {
+            let length = Int(load32(bytes, at: position))
+            let crc = load32(bytes, at: position + 4)
+            guard length % 8 == 0, length <= payloadByteCountMax, bytes.endIndex - position - 8 >= length else { break }
+            let payload = bytes[position + 8..<position + 8 + length]
+            guard payload.withUnsafeBytes({ CRC32C.checksum($0) }) == crc else { break }
+            var words: [Int64] = []
+            words.reserveCapacity(length / 8)
+            for start in stride(from: payload.startIndex, to: payload.endIndex, by: 8) { words.append(load64(bytes, at: start)) }
+            guard let record = EpochRecord(words: words) else { break }
+            if let last = records.last, record.epoch != last.epoch &+ 1 { break }
+            records.append(record)
+            position += 8 + length
+        }
+        return position
+    }
+
+    // MARK: Writing
+
+    package func append(_ record: EpochRecord) throws(FileError) {
+        let file = try file ?? beginFile(firstEpoch: record.epoch)
+        let words = record.words
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8 + words.count * 8)
+        for word in words { withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) } }
+        let crc = bytes.withUnsafeBytes { CRC32C.checksum($0) }
+        var head: [UInt8] = []
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: bytes.count).littleEndian) { head.append(contentsOf: $0) }
+        withUnsafeBytes(of: crc.littleEndian) { head.append(contentsOf: $0) }
+        let whole = head + bytes
+        var failure: FileError?
+        whole.withUnsafeBytes { buffer in
+            do throws(FileError) { try file.write(buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        offset += whole.count
+        hasUnsynced = true
+    }
+
+    package func synchronize() throws(FileError) {
+        guard hasUnsynced, let file else { return }
+        try file.synchronize()
+        hasUnsynced = false
+    }
+
+    /// Begins a new file for epochs from `epoch` on and removes the files that only hold epochs up to `removable`.
+    package func rotate(nextEpoch epoch: UInt64, removingThrough removable: UInt64) throws(FileError) {
+        try synchronize()
+        let names = try fileNames()
+        let firsts = names.map { EpochLog.firstEpoch(of: $0) }
+        for (index, name) in names.enumerated() {
+            // A file ends where the next one begins; the last one ends at the epoch before the new file.
+            let next = index + 1 < firsts.count ? firsts[index + 1] : epoch
+            if next <= removable &+ 1 { try fileSystem.remove(directory + "/" + name) }
+        }
+        file = nil
+        _ = try beginFile(firstEpoch: epoch)
+    }
+
+    private func beginFile(firstEpoch: UInt64) throws(FileError) -> any File {
+        let created = try fileSystem.open(directory + "/" + EpochLog.fileName(firstEpoch), .truncate)
+        try fileSystem.synchronizeDirectory(directory)
+        file = created
+        offset = 0
+        return created
+    }
+
+    private func fileNames() throws(FileError) -> [String] {
+        try fileSystem.list(directory).filter { $0.hasPrefix("epochs-") && $0.hasSuffix(".log") }
+    }
+
+    static func fileName(_ firstEpoch: UInt64) -> String { "epochs-\(zeroPadded(firstEpoch)).log" }
+    static func firstEpoch(of name: String) -> UInt64 { UInt64(name.dropFirst(7).dropLast(4)) ?? 0 }
+}
+
+/// 20 digits, so that names sort as numbers do.
+func zeroPadded(_ number: UInt64) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 20 - digits.count)) + digits
+}
+
+func load32(_ bytes: ArraySlice<UInt8>, at index: Int) -> UInt32 {
+    bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: index - bytes.startIndex, as: UInt32.self)) }
+}
+
+func load64(_ bytes: ArraySlice<UInt8>, at index: Int) -> Int64 {
+    bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(fromByteOffset: index - bytes.startIndex, as: Int64.self)) }
+}

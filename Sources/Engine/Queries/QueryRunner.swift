@@ -1,0 +1,290 @@
+// QueryRunner: one query's epochs, as a sequence of steps that somebody else drives.
+//
+// A step:
+// 1. asks every shard of every source how far it can be read, and takes up to the epoch's limit of rows from where the last epoch ended;
+// 2. appends the EpochRecord (ranges, one reading of the clock, who is caught up, who has ended) to the epoch log;
+// 3. runs the graph over exactly that;
+// 4. when there is output, syncs the epoch log, and only then hands the output over, marked with (query, epoch);
+// 5. now and then publishes a checkpoint.
+// An epoch without output needs no sync of its own: if its record is lost in a crash, nobody has seen anything of it, and its rows are
+// simply read again, in whatever epochs then come.
+//
+// Recovery: restore the newest whole checkpoint, take the output back to where it stood then (files) or rely on the epochs in its
+// frames (streams), run the logged epochs again exactly, and go on. The runner has no thread, no clock and no file of its own: a test
+// can drive any number of them on simulated ones.
+
+import Columns
+import Dataflow
+import Planning
+import Platform
+
+package enum StepOutcome: Sendable {
+    /// An epoch was run; there may be more to do at once.
+    case progressed
+    /// Nothing to do before something arrives, or before this time (wall clock, microseconds).
+    case idle(until: Int64?)
+    /// All inputs have ended, or a LIMIT is satisfied.
+    case finished
+}
+
+package struct RunnerSettings: Sendable {
+    package var epochRowsMax = 1 << 20
+    package var morselRows = 1 << 16
+    package var batchRows = 8_192
+    package var checkpointIntervalMicroseconds: Int64 = 10_000_000
+    package var partitionCount = 4
+
+    package init() {}
+}
+
+package final class QueryRunner {
+    package let graph: DataflowGraph
+    private let sources: [any ReplayableSource]
+    private let output: any QueryOutput
+    private let errors: any ErrorOutput
+    private let journal: QueryJournal?
+    private let pool: WorkerPool
+    private let settings: RunnerSettings
+
+    package private(set) var epoch: UInt64 = 0
+    package private(set) var clockMicroseconds: Int64 = .min
+    package private(set) var checkpointEpoch: UInt64 = 0
+    package private(set) var watermark: Int64 = .min
+    package private(set) var rowsIn: Int64 = 0
+    package private(set) var rowsOut: Int64 = 0
+    package private(set) var lateRows: Int64 = 0
+    package private(set) var failedRows: Int64 = 0
+    package private(set) var rejectedRows: Int64 = 0
+    package private(set) var behind: Int64 = 0
+    private var positions: [[Int64]]
+    private var ended: [[Bool]]
+    private var lastCheckpointClock: Int64 = .min
+    private var hasRunEpoch = false
+
+    /// `sources` are in the order of the graph's scans.
+    package init(
+        graph: DataflowGraph, sources: [any ReplayableSource], startPositions: [[Int64]], output: any QueryOutput,
+        errors: any ErrorOutput, journal: QueryJournal?, pool: WorkerPool, settings: RunnerSettings
+    ) {
+        self.graph = graph
+        self.sources = sources
+        self.output = output
+        self.errors = errors
+        self.journal = journal
+        self.pool = pool
+        self.settings = settings
+        positions = startPositions
+        ended = startPositions.map { $0.map { _ in false } }
+    }
+
+    // MARK: Recovery
+
+    /// Brings the query to where it stood when it last ran. Returns notices for people.
+    package func recover() throws -> [String] {
+        guard let journal else {
+            try output.restore(to: nil)
+            return []
+        }
+        var (checkpoint, notices) = try journal.checkpoints.newest()
+        let records = try journal.epochs.recover()
+        if let found = checkpoint {
+            guard found.positions.map(\.count) == positions.map(\.count) else {
+                throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
+            }
+            positions = found.positions
+            ended = found.ended
+            epoch = found.epoch
+            checkpointEpoch = found.epoch
+            clockMicroseconds = found.clockMicroseconds
+            lastCheckpointClock = found.clockMicroseconds
+            rowsIn = found.rowsIn
+            rowsOut = found.rowsOut
+            lateRows = found.lateRows
+            failedRows = found.failedRows
+            rejectedRows = found.rejectedRows
+            hasRunEpoch = true
+            var reader = StateReader(found.state)
+            try graph.restore(from: &reader)
+        }
+        try output.restore(to: checkpoint?.sinkPosition ?? 0)
+        for record in records where record.epoch > epoch {
+            guard record.epoch == epoch &+ 1 else {
+                throw EngineError("the epoch log goes from epoch \(epoch) to \(record.epoch): epochs between them are missing")
+            }
+            guard record.scans.map(\.count) == positions.map(\.count) else {
+                throw EngineError("epoch \(record.epoch) of the epoch log is of another query: its inputs differ")
+            }
+            try run(record, isReplay: true)
+        }
+        if checkpoint != nil || !records.isEmpty { notices.append("resumed after epoch \(epoch)") }
+        checkpoint = nil
+        return notices
+    }
+
+    // MARK: Stepping
+
+    package func step(nowMicroseconds: Int64) throws -> StepOutcome {
+        if hasRunEpoch && graph.isFinished { return .finished }
+        let clock = max(clockMicroseconds, nowMicroseconds)
+        guard let record = try nextRecord(clock: clock) else {
+            return .idle(until: graph.nextIdleDeadline())
+        }
+        if let journal { try journal.epochs.append(record) }
+        try run(record, isReplay: false)
+        if journal != nil, clock - max(lastCheckpointClock, .min / 2) >= settings.checkpointIntervalMicroseconds {
+            if lastCheckpointClock == .min { lastCheckpointClock = clock } else { try checkpoint() }
+        }
+        return graph.isFinished ? .finished : .progressed
+    }
+
+    /// The next epoch, or nil when there is nothing to run one for.
+    private func nextRecord(clock: Int64) throws -> EpochRecord? {
+        var scans: [[EpochRecord.ShardRange]] = []
+        var isNeeded = !hasRunEpoch
+        var remaining: Int64 = 0
+        let shardCount = max(1, positions.reduce(0) { $0 + $1.count })
+        let rowsPerShard = max(1, settings.epochRowsMax / shardCount)
+        for (scan, source) in sources.enumerated() {
+            var ranges: [EpochRecord.ShardRange] = []
+            for shard in 0..<source.shardCount {
+                let from = positions[scan][shard]
+                let available = try source.available(shard: shard, nowMicroseconds: clock)
+                var to = from
+                if available > from {
+                    to = try source.boundary(shard: shard, from: from, limit: available, rows: rowsPerShard)
+                    isNeeded = true
+                }
+                remaining &+= max(0, available - to)
+                let end = try source.end(shard: shard)
+                let hasEnded = end.map { to >= $0 } ?? false
+                if hasEnded && !ended[scan][shard] { isNeeded = true }
+                ranges.append(.init(from: from, to: to, isCaughtUp: to >= available, hasEnded: hasEnded))
+            }
+            scans.append(ranges)
+        }
+        behind = remaining
+        if !isNeeded, let deadline = graph.nextIdleDeadline(), deadline <= clock { isNeeded = true }
+        guard isNeeded else { return nil }
+        return EpochRecord(epoch: epoch &+ 1, clockMicroseconds: clock, scans: scans)
+    }
+
+    private func run(_ record: EpochRecord, isReplay: Bool) throws {
+        let rejections = RejectionSlots()
+        var inputs: [ScanInput] = []
+        for (scan, ranges) in record.scans.enumerated() {
+            var morsels: [Morsel] = []
+            var shards: [ShardProgress] = []
+            for (shard, range) in ranges.enumerated() {
+                shards.append(
+                    ShardProgress(hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded))
+                try appendMorsels(scan: scan, shard: shard, range: range, rejections: rejections, to: &morsels)
+            }
+            inputs.append(ScanInput(morsels: morsels, shards: shards))
+        }
+        let result = try graph.run(
+            EpochInput(epoch: record.epoch, clockMicroseconds: record.clockMicroseconds, scans: inputs), pool: pool)
+
+        epoch = record.epoch
+        clockMicroseconds = record.clockMicroseconds
+        hasRunEpoch = true
+        watermark = result.watermark
+        for (scan, ranges) in record.scans.enumerated() {
+            for (shard, range) in ranges.enumerated() {
+                positions[scan][shard] = range.to
+                ended[scan][shard] = range.hasEnded
+            }
+        }
+        let emitted = result.batches.reduce(0) { $0 + $1.count }
+        let rejected = rejections.ordered()
+        rowsIn &+= Int64(result.rowsIn)
+        rowsOut &+= Int64(emitted)
+        lateRows &+= Int64(result.lateRowCount)
+        failedRows &+= Int64(result.failedRowCount)
+        rejectedRows &+= Int64(rejected.count)
+
+        if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
+            // Nothing of an epoch may be seen before its record is durable.
+            if let journal, !isReplay, output.isDurable { try journal.epochs.synchronize() }
+            try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds, errors: errors)
+            try errors.emit(
+                rejected: rejected, failures: result.failures, late: result.lateRows, epoch: epoch,
+                clockMicroseconds: clockMicroseconds)
+        }
+    }
+
+    /// Cuts a range into morsels: a function of the range alone, so that a replay cuts it the same way.
+    private func appendMorsels(
+        scan: Int, shard: Int, range: EpochRecord.ShardRange, rejections: RejectionSlots, to morsels: inout [Morsel]
+    ) throws {
+        let source = sources[scan]
+        let columns = graph.scans[scan].columns
+        let batchRows = settings.batchRows
+        var from = range.from
+        while from < range.to {
+            let to = try source.boundary(shard: shard, from: from, limit: range.to, rows: settings.morselRows)
+            guard to > from else { break }
+            let slot = rejections.reserve()
+            let start = from
+            morsels.append(
+                Morsel(shard: shard, rowCountEstimate: settings.morselRows) { push in
+                    let chunk = try source.read(shard: shard, from: start, to: to, columns: columns, batchRows: batchRows)
+                    rejections.set(slot, chunk.rejected)
+                    for batch in chunk.batches { try push(batch) }
+                })
+            from = to
+        }
+    }
+
+    // MARK: Checkpoints
+
+    /// Publishes the state at the end of the last epoch. Nothing when there is no journal or nothing happened since the last one.
+    package func checkpoint() throws {
+        guard let journal, hasRunEpoch, epoch > checkpointEpoch else { return }
+        try output.synchronize()
+        try errors.synchronize()
+        var writer = StateWriter()
+        graph.snapshot(into: &writer)
+        let checkpoint = Checkpoint(
+            epoch: epoch, clockMicroseconds: clockMicroseconds, positions: positions, ended: ended,
+            sinkPosition: try output.position(), rowsIn: rowsIn, rowsOut: rowsOut, lateRows: lateRows, failedRows: failedRows,
+            rejectedRows: rejectedRows, state: writer.bytes)
+        let previous = try journal.checkpoints.publish(checkpoint, durable: true)
+        try journal.epochs.rotate(nextEpoch: epoch &+ 1, removingThrough: previous)
+        checkpointEpoch = epoch
+        lastCheckpointClock = clockMicroseconds
+    }
+
+    package func close() throws {
+        try output.close()
+        try errors.synchronize()
+    }
+}
+
+/// A query's folder: its epoch log and its checkpoints.
+package final class QueryJournal {
+    package let epochs: EpochLog
+    package let checkpoints: CheckpointStore
+
+    package init(directory: String, fileSystem: any FileSystem) throws(FileError) {
+        try fileSystem.createDirectory(directory)
+        epochs = EpochLog(directory: directory, fileSystem: fileSystem)
+        checkpoints = CheckpointStore(directory: directory, fileSystem: fileSystem)
+    }
+}
+
+/// What could not be decoded, by morsel: morsels run on any thread and more than once, and the order must not show it.
+private final class RejectionSlots: @unchecked Sendable {
+    // Safe to share: the lock guards the slots.
+    private let lock = Lock()
+    private var slots: [[RejectedRow]] = []
+
+    func reserve() -> Int {
+        lock.locked {
+            slots.append([])
+            return slots.count - 1
+        }
+    }
+
+    func set(_ slot: Int, _ rows: [RejectedRow]) { lock.locked { slots[slot] = rows } }
+    func ordered() -> [RejectedRow] { lock.locked { slots.flatMap { $0 } } }
+}

@@ -1,0 +1,147 @@
+// RunningQuery: a query that runs on a thread of its own until its inputs end, it fails, or it is stopped.
+//
+// The thread steps the runner; when there is nothing to do it waits for the log's signal, the runner's deadline, or (for sources that
+// cannot signal) a few milliseconds. Its end is remembered with the reason; the other queries go on.
+
+import Platform
+
+package final class RunningQuery: @unchecked Sendable {
+    // Safe to share: what threads share is behind the lock; the runner belongs to the query's own thread.
+    package let name: String
+    package let id: UInt64
+    package let isSaved: Bool
+    /// Whether every source ends.
+    package let isBounded: Bool
+    /// Whether there can ever be nothing to do.
+    let canCatchUp: Bool
+    /// What it reads and writes, in lower case.
+    let relationNames: Set<String>
+
+    private let lock = Lock()
+    private let changed = Condition()
+    private var latest: QueryProgress
+    private var isOver = false
+    private let stopRequested = Flag()
+    private let waker: QueryWaker?
+    private let notice: @Sendable (String) -> Void
+    /// The waker's version before the last step that found nothing to do.
+    private var idleVersion: UInt64?
+
+    init(
+        name: String, id: UInt64, isSaved: Bool, isBounded: Bool, canCatchUp: Bool, relationNames: Set<String>, statement: String,
+        waker: QueryWaker?, notice: @escaping @Sendable (String) -> Void
+    ) {
+        self.name = name
+        self.id = id
+        self.isSaved = isSaved
+        self.isBounded = isBounded
+        self.canCatchUp = canCatchUp
+        self.relationNames = relationNames
+        self.waker = waker
+        self.notice = notice
+        latest = QueryProgress(name: name)
+        latest.statement = statement
+    }
+
+    /// A query that could not even be started.
+    static func failed(name: String, id: UInt64, statement: String, reason: String) -> RunningQuery {
+        let query = RunningQuery(
+            name: name, id: id, isSaved: true, isBounded: true, canCatchUp: true, relationNames: [], statement: statement, waker: nil,
+            notice: { _ in })
+        query.latest.state = .failed
+        query.latest.reason = reason
+        query.isOver = true
+        return query
+    }
+
+    package func progress() -> QueryProgress { lock.locked { latest } }
+    package var hasEnded: Bool { lock.locked { isOver } }
+
+    /// True when the query is over, false when the time has passed before.
+    package func wait(timeoutMilliseconds: Int) -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        if !isOver { changed.wait(lock, milliseconds: timeoutMilliseconds) }
+        return isOver
+    }
+
+    /// Asks the query to checkpoint and stop, and waits until it has.
+    package func stop() {
+        stopRequested.set()
+        waker?.wake()
+        lock.lock()
+        while !isOver { changed.wait(lock) }
+        lock.unlock()
+    }
+
+    /// Whether the query has processed all that was there when the waker stood at `version`.
+    func isCaughtUp(with version: UInt64) -> Bool {
+        lock.locked { isOver || (idleVersion.map { $0 >= version } ?? false) }
+    }
+
+    // MARK: The query's own thread
+
+    /// Runs `runner` to its end. `makeRunner` builds and recovers it, so that a failure there is the query's failure too.
+    func run(clock: any Clock, makeRunner: () throws -> QueryRunner) {
+        var state = QueryProgress.State.ended
+        var reason: String?
+        do {
+            let runner = try makeRunner()
+            publish(runner)
+            state = try loop(runner, clock: clock)
+            try runner.checkpoint()
+            publish(runner)
+            try runner.close()
+        } catch {
+            state = .failed
+            reason = "\(error)"
+            notice("query \(name) failed: \(error)")
+        }
+        lock.locked {
+            latest.state = state
+            latest.reason = reason
+            isOver = true
+        }
+        changed.broadcast()
+    }
+
+    private func loop(_ runner: QueryRunner, clock: any Clock) throws -> QueryProgress.State {
+        var lastPublished: UInt64 = 0
+        while !stopRequested.isSet {
+            let version = waker?.version ?? 0
+            let outcome = try runner.step(nowMicroseconds: clock.nowMicroseconds())
+            let now = clock.monotonicNanoseconds()
+            switch outcome {
+            case .finished: return .ended
+            case .progressed:
+                if now &- lastPublished > 20_000_000 {
+                    publish(runner)
+                    lastPublished = now
+                }
+            case .idle(let deadline):
+                publish(runner, idleVersion: version)
+                lastPublished = now
+                var milliseconds = waker?.pollMilliseconds ?? 5
+                if let deadline { milliseconds = min(milliseconds, max(1, Int((deadline - clock.nowMicroseconds()) / 1_000) + 1)) }
+                waker?.wait(changedFrom: version, milliseconds: milliseconds)
+            }
+        }
+        return .stopped
+    }
+
+    private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil) {
+        lock.locked {
+            if let version { idleVersion = version }
+            latest.epoch = runner.epoch
+            latest.rowsIn = runner.rowsIn
+            latest.rowsOut = runner.rowsOut
+            latest.lateRows = runner.lateRows
+            latest.failedRows = runner.failedRows
+            latest.rejectedRows = runner.rejectedRows
+            latest.watermark = runner.watermark
+            latest.behind = runner.behind
+            latest.checkpointEpoch = runner.checkpointEpoch
+        }
+        changed.broadcast()
+    }
+}

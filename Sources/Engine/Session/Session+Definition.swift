@@ -1,0 +1,189 @@
+// CREATE, DROP, SHOW and DESCRIBE.
+
+import Columns
+import Planning
+import Syntax
+
+extension Session {
+    func createRelation(_ create: CreateRelation, text: String) throws -> StatementResult {
+        let tag = "CREATE \(create.kind.rawValue)"
+        let relation = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
+        if let existing = engine.object(named: create.name.last.name) {
+            if create.ifNotExists { return .done(tag: tag) }
+            guard create.orReplace else {
+                throw SQLError(
+                    "\(existing.kindName.lowercased()) \"\(existing.name)\" already exists", at: create.name.span,
+                    hint: "use IF NOT EXISTS, OR REPLACE, or DROP it first", code: SQLError.duplicateObject)
+            }
+            // The same definition again keeps the data; another one begins afresh.
+            if existing.sql == text { return .done(tag: tag) }
+            try dropObject(existing, at: create.name.span)
+            note("\(existing.kindName.lowercased()) \"\(existing.name)\" was replaced: what it held is gone")
+        }
+        do {
+            try engine.createRelation(relation, sql: text)
+        } catch let error as ConnectorError {
+            throw SQLError(error.description, at: create.name.span, code: SQLError.invalidParameter)
+        }
+        return .done(tag: tag)
+    }
+
+    func createView(_ create: CreateView, text: String) throws -> StatementResult {
+        let (view, schema) = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
+        if let existing = engine.object(named: create.name.last.name) {
+            if create.ifNotExists { return .done(tag: "CREATE VIEW") }
+            guard create.orReplace, case .view = existing.definition else {
+                throw SQLError(
+                    "\(existing.kindName.lowercased()) \"\(existing.name)\" already exists", at: create.name.span,
+                    hint: "use OR REPLACE to replace a view", code: SQLError.duplicateObject)
+            }
+            try engine.removeFromCatalog(existing)
+        }
+        try engine.addToCatalog(name: view.name, sql: text, definition: .view(view, schema))
+        return .done(tag: "CREATE VIEW")
+    }
+
+    func drop(_ kind: ObjectKind, _ names: [QualifiedName], ifExists: Bool) throws -> StatementResult {
+        for name in names {
+            let found = kind == .query ? engine.queryObject(named: name.last.name) : engine.object(named: name.last.name)
+            guard let found else {
+                if ifExists {
+                    note("\(kind.rawValue.lowercased()) \"\(name.last.name)\" does not exist")
+                    continue
+                }
+                throw unknown(kind.rawValue.lowercased(), name, among: kind == .query ? engine.queryNames : engine.relationNames)
+            }
+            let isRight =
+                switch (kind, found.definition) {
+                case (.view, .view), (.query, .query), (.stream, .relation), (.table, .relation): true
+                default: false
+                }
+            guard isRight else {
+                throw SQLError(
+                    "\"\(found.name)\" is a \(found.kindName.lowercased())", at: name.span, hint: "use DROP \(found.kindName)",
+                    code: SQLError.undefinedTable)
+            }
+            try dropObject(found, at: name.span)
+        }
+        return .done(tag: "DROP \(kind.rawValue)")
+    }
+
+    private func dropObject(_ object: CatalogObject, at span: SourceSpan) throws {
+        if case .query = object.definition {
+            try engine.dropQuery(object)
+            return
+        }
+        let users = engine.queriesUsing(object.name)
+        guard users.isEmpty else {
+            throw SQLError(
+                "\"\(object.name)\" is used by query \(users.joined(separator: ", "))", at: span,
+                hint: "DROP QUERY \(users[0]) first", code: "2BP01")
+        }
+        try engine.dropRelation(object)
+    }
+
+    func unknown(_ kind: String, _ name: QualifiedName, among names: [String]) -> SQLError {
+        SQLError(
+            "\(kind) \"\(name.last.name)\" does not exist", at: name.span,
+            hint: NearestName.find(name.last.name, among: names).map { "did you mean \"\($0)\"?" }, code: SQLError.undefinedTable)
+    }
+
+    // MARK: SHOW and DESCRIBE
+
+    func show(_ kind: ShowKind) throws -> Cursor {
+        switch kind {
+        case .streams: return relations { $0.kind == .stream }
+        case .tables: return relations { $0.kind == .table }
+        case .views:
+            let rows = engine.catalogObjects().compactMap { object -> [Value]? in
+                guard case .view = object.definition else { return nil }
+                return [.string(object.name), .string(object.sql)]
+            }
+            return Cursor(schema: Session.textSchema(["name", "definition"]), rows: rows)
+        case .queries: return queries()
+        case .functions:
+            return Cursor(schema: Session.textSchema(["name"]), rows: ExpressionTyping.functionNames.map { [.string($0)] })
+        case .all:
+            let rows = SessionSettings.names.map { name in [Value.string(name), .string(settings.text(of: name) ?? "")] }
+            return Cursor(schema: Session.textSchema(["name", "setting"]), rows: rows)
+        case .create(let name):
+            guard let object = engine.object(named: name.last.name) ?? engine.queryObject(named: name.last.name) else {
+                throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
+            }
+            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(object.sql)]])
+        }
+    }
+
+    private func relations(_ isWanted: (RelationDefinition) -> Bool) -> Cursor {
+        let statuses = Dictionary(engine.status().streams.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let rows = engine.catalogObjects().compactMap { object -> [Value]? in
+            guard let relation = object.relation, isWanted(relation) else { return nil }
+            let status = statuses[object.name]
+            return [
+                .string(object.name), .string(relation.connector), .integer(Int64(relation.shardCount)),
+                status.map { .integer(Int64(truncatingIfNeeded: $0.rowCount)) } ?? .null,
+                relation.watermark.map { .string(relation.columns[$0.column].name) } ?? .null,
+            ]
+        }
+        return Cursor(
+            schema: Schema([
+                .init(name: "name", type: .text), .init(name: "connector", type: .text), .init(name: "shards", type: .bigint),
+                .init(name: "rows", type: .bigint), .init(name: "event_time", type: .text),
+            ]), rows: rows)
+    }
+
+    private func queries() -> Cursor {
+        let rows = engine.queryProgress().map { progress -> [Value] in
+            [
+                .string(progress.name), .string(progress.state.rawValue), .integer(Int64(truncatingIfNeeded: progress.epoch)),
+                .integer(progress.rowsIn), .integer(progress.rowsOut), .integer(progress.lateRows),
+                .integer(progress.failedRows + progress.rejectedRows), .integer(progress.behind),
+                progress.watermark == .min || progress.watermark == .max ? .null : .integer(progress.watermark),
+                progress.reason.map { .string($0) } ?? .null,
+            ]
+        }
+        return Cursor(
+            schema: Schema([
+                .init(name: "name", type: .text), .init(name: "state", type: .text), .init(name: "epoch", type: .bigint),
+                .init(name: "rows_in", type: .bigint), .init(name: "rows_out", type: .bigint), .init(name: "late", type: .bigint),
+                .init(name: "failed", type: .bigint), .init(name: "behind", type: .bigint),
+                .init(name: "watermark", type: .timestamp(precision: 3)), .init(name: "reason", type: .text),
+            ]), rows: rows)
+    }
+
+    func describe(_ name: QualifiedName) throws -> Cursor {
+        let schema = Session.textSchema(["column", "type", "nullable", "extra"])
+        if let object = engine.object(named: name.last.name) {
+            switch object.definition {
+            case .relation(let relation):
+                return Cursor(schema: schema, rows: relation.columns.indices.map { Session.describe(relation, column: $0) })
+            case .view(_, let view):
+                return Cursor(
+                    schema: schema,
+                    rows: view.fields.map { [.string($0.name), .string($0.type.name), .string("yes"), .string("")] })
+            case .query: break
+            }
+        }
+        if let query = engine.queryObject(named: name.last.name) {
+            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(query.sql)]])
+        }
+        throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
+    }
+
+    private static func describe(_ relation: RelationDefinition, column index: Int) -> [Value] {
+        let column = relation.columns[index]
+        var extra: [String] = []
+        if let computed = column.computed { extra.append("AS " + Printer.print(computed)) }
+        if let watermark = relation.watermark, watermark.column == index {
+            extra.append("WATERMARK AS " + Printer.print(watermark.expression))
+        }
+        if relation.partitionBy.contains(index) { extra.append("PARTITION KEY") }
+        if relation.primaryKey.contains(index) { extra.append("PRIMARY KEY") }
+        return [
+            .string(column.name), .string(column.type.name), .string(column.isNotNull ? "no" : "yes"),
+            .string(extra.joined(separator: ", ")),
+        ]
+    }
+
+    static func textSchema(_ names: [String]) -> Schema { Schema(names.map { .init(name: $0, type: .text) }) }
+}

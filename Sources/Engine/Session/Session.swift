@@ -1,0 +1,118 @@
+// Session: executes statements, one after the other, for one user.
+//
+// A session owns settings and nothing else; streams, tables, views and saved queries belong to the engine and are seen by every
+// session. Each family of statements has its own file beside this one.
+
+import Columns
+import Planning
+import Platform
+import Syntax
+
+package final class Session {
+    let engine: Engine
+    var settings: SessionSettings
+    private let defaults: SessionSettings
+    private(set) var notices: [String] = []
+
+    init(engine: Engine) {
+        self.engine = engine
+        defaults = SessionSettings(engine.options)
+        settings = defaults
+    }
+
+    package func setting(_ name: String) -> String? { settings.text(of: name) }
+
+    /// What the last statement wants people to know; empties the list.
+    package func takeNotices() -> [String] {
+        defer { notices = [] }
+        return notices
+    }
+
+    func note(_ text: String) { notices.append(text) }
+
+    /// Executes a statement of `source`. Throws a StatementError (with its place) or an EngineError.
+    package func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult {
+        do {
+            return try perform(statement.statement, text: Session.text(of: statement.span, in: source))
+        } catch let error as SQLError {
+            throw StatementError(error: error, source: source)
+        } catch let error as ExpressionFailure {
+            throw StatementError(error: error.located(in: source, within: statement.span), source: source)
+        } catch let error as EngineError {
+            throw error
+        } catch let error as StatementError {
+            throw error
+        } catch {
+            throw EngineError("\(error)")
+        }
+    }
+
+    private func perform(_ statement: Statement, text: String) throws -> StatementResult {
+        switch statement.kind {
+        case .query(let query): return try select(query, source: text)
+        case .insert(let insert): return try self.insert(insert, text: text)
+        case .createRelation(let create): return try createRelation(create, text: text)
+        case .createView(let create): return try createView(create, text: text)
+        case .createQuery(let create): return try createQuery(create, text: text)
+        case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
+        case .show(let kind): return .rows(try show(kind))
+        case .describe(let name): return .rows(try describe(name))
+        case .explain(let kind, let inner):
+            let lines = try engine.withCatalog { catalog throws(SQLError) in
+                try Planner.explain(inner, kind: kind, catalog: catalog, options: plannerOptions)
+            }
+            return .rows(Cursor(schema: Schema([.init(name: "plan", type: .text)]), rows: lines.map { [.string($0)] }))
+        case .set(let name, let value):
+            try settings.set(name, to: value)
+            return .done(tag: "SET")
+        case .reset(let name):
+            try settings.reset(name, to: defaults)
+            return .done(tag: "RESET")
+        }
+    }
+
+    var plannerOptions: PlannerOptions {
+        var options = PlannerOptions()
+        options.usesOptimizer = settings.usesOptimizer
+        options.allowedLatenessMicroseconds = settings.allowedLatenessMicroseconds
+        return options
+    }
+
+    var runnerSettings: RunnerSettings {
+        var runner = RunnerSettings()
+        runner.batchRows = settings.batchRows
+        runner.epochRowsMax = settings.epochRowsMax
+        runner.checkpointIntervalMicroseconds = settings.checkpointIntervalMicroseconds
+        runner.partitionCount = settings.partitionCount
+        return runner
+    }
+
+    static func text(of span: SourceSpan, in source: String) -> String {
+        let bytes = Array(source.utf8)
+        let start = max(0, min(span.start, bytes.count))
+        let end = max(start, min(span.end, bytes.count))
+        return String(decoding: bytes[start..<end], as: UTF8.self)
+    }
+}
+
+/// A row of a plain SELECT on which an expression failed.
+struct ExpressionFailure: Error {
+    var message: String
+    var expression: String
+
+    /// With its place, where the expression stands in the statement as it is printed; else at the statement's begin.
+    func located(in source: String, within span: SourceSpan) -> SQLError {
+        let text = Array(source.utf8)
+        let wanted = Array(expression.utf8)
+        var place = SourceSpan(start: span.start, end: min(span.end, span.start + 6))
+        if !wanted.isEmpty, wanted.count <= text.count {
+            let last = min(span.end, text.count) - wanted.count
+            if span.start <= last, let start = (span.start...last).first(where: { text[$0..<$0 + wanted.count].elementsEqual(wanted) }) {
+                place = SourceSpan(start: start, end: start + wanted.count)
+            }
+        }
+        return SQLError(
+            expression.isEmpty ? message : "\(message) in \(expression)", at: place, hint: "TRY_CAST and NULLIF give NULL instead",
+            code: SQLError.numericOutOfRange)
+    }
+}

@@ -1,0 +1,107 @@
+// SessionSettings: what SET changes, with the range each takes.
+
+import Planning
+import Syntax
+
+package struct SessionSettings: Sendable {
+    package var batchRows: Int
+    package var epochRowsMax: Int
+    package var workerCount: Int
+    package var partitionCount = 4
+    package var checkpointIntervalMicroseconds: Int64
+    package var usesOptimizer = true
+    package var allowedLatenessMicroseconds: Int64 = 0
+
+    init(_ options: EngineOptions) {
+        batchRows = options.batchRows
+        epochRowsMax = options.epochRowsMax
+        workerCount = options.workerCount
+        checkpointIntervalMicroseconds = options.checkpointIntervalMicroseconds
+    }
+
+    package static let names = [
+        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "partitions", "workers",
+    ]
+
+    /// The value of a setting as SET would take it; nil for an unknown name.
+    package func text(of name: String) -> String? {
+        switch name.lowercased() {
+        case "batch_rows": String(batchRows)
+        case "epoch_rows": String(epochRowsMax)
+        case "workers": String(workerCount)
+        case "partitions": String(partitionCount)
+        case "checkpoint_interval": "INTERVAL '\(Double(checkpointIntervalMicroseconds) / 1e6)' SECOND"
+        case "optimizer": usesOptimizer ? "on" : "off"
+        case "allowed_lateness": "INTERVAL '\(Double(allowedLatenessMicroseconds) / 1e6)' SECOND"
+        default: nil
+        }
+    }
+
+    mutating func set(_ name: Identifier, to value: Expression) throws(SQLError) {
+        switch name.name.lowercased() {
+        case "batch_rows": batchRows = try SessionSettings.count(value, in: 1...65_536)
+        case "epoch_rows": epochRowsMax = try SessionSettings.count(value, in: 1...(1 << 26))
+        case "workers": workerCount = try SessionSettings.count(value, in: 1...256)
+        case "partitions": partitionCount = try SessionSettings.count(value, in: 1...256)
+        case "checkpoint_interval": checkpointIntervalMicroseconds = try SessionSettings.microseconds(value)
+        case "allowed_lateness": allowedLatenessMicroseconds = try SessionSettings.microseconds(value)
+        case "optimizer": usesOptimizer = try SessionSettings.switchValue(value)
+        default: throw SessionSettings.unknown(name)
+        }
+    }
+
+    mutating func reset(_ name: Identifier, to defaults: SessionSettings) throws(SQLError) {
+        switch name.name.lowercased() {
+        case "batch_rows": batchRows = defaults.batchRows
+        case "epoch_rows": epochRowsMax = defaults.epochRowsMax
+        case "workers": workerCount = defaults.workerCount
+        case "partitions": partitionCount = defaults.partitionCount
+        case "checkpoint_interval": checkpointIntervalMicroseconds = defaults.checkpointIntervalMicroseconds
+        case "allowed_lateness": allowedLatenessMicroseconds = defaults.allowedLatenessMicroseconds
+        case "optimizer": usesOptimizer = defaults.usesOptimizer
+        case "all": self = defaults
+        default: throw SessionSettings.unknown(name)
+        }
+    }
+
+    private static func unknown(_ name: Identifier) -> SQLError {
+        let nearest = NearestName.find(name.name, among: names)
+        return SQLError(
+            "unrecognized setting \"\(name.name)\"", at: name.span,
+            hint: nearest.map { "did you mean \($0)?" } ?? "settings are \(names.joined(separator: ", "))",
+            code: SQLError.undefinedObject)
+    }
+
+    private static func count(_ value: Expression, in range: ClosedRange<Int>) throws(SQLError) -> Int {
+        if case .literal(.integer(let digits)) = value.kind, let number = Int(digits), range.contains(number) { return number }
+        throw SQLError(
+            "expected a whole number from \(range.lowerBound) to \(range.upperBound)", at: value.span,
+            code: SQLError.invalidParameter)
+    }
+
+    private static func microseconds(_ value: Expression) throws(SQLError) -> Int64 {
+        if case .literal(let literal) = value.kind,
+            let time = ExpressionTyping.constantMicroseconds(try ExpressionTyping.literal(literal, span: value.span)), time >= 0
+        {
+            return time
+        }
+        throw SQLError(
+            "expected an interval that is not negative", at: value.span, hint: "for example INTERVAL '10' SECOND",
+            code: SQLError.invalidParameter)
+    }
+
+    private static func switchValue(_ value: Expression) throws(SQLError) -> Bool {
+        var word = ""
+        switch value.kind {
+        case .literal(.boolean(let isOn)): return isOn
+        case .literal(.string(let text)): word = text
+        case .column(let name): word = name.last.name
+        default: break
+        }
+        switch word.lowercased() {
+        case "on", "true", "yes": return true
+        case "off", "false", "no": return false
+        default: throw SQLError("expected on or off", at: value.span, code: SQLError.invalidParameter)
+        }
+    }
+}

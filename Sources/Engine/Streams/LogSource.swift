@@ -1,0 +1,42 @@
+// LogSource: a stream of the log as a replayable source. Positions are sequence numbers.
+
+import Columns
+import ShardLog
+
+final class LogSource: ReplayableSource {
+    private let stream: LogStream
+    private let name: String
+    /// For a bounded read: where each shard ended when the query began; nil while the query goes on.
+    private let ends: [Int64]?
+
+    init(stream: LogStream, name: String, isBounded: Bool) {
+        self.stream = stream
+        self.name = name
+        ends = isBounded ? (0..<stream.shardCount).map { Int64(bitPattern: stream.endSequence(shard: $0)) } : nil
+    }
+
+    var shardCount: Int { stream.shardCount }
+
+    func start(shard: Int) -> Int64 { Int64(bitPattern: stream.oldestSequence(shard: shard)) }
+
+    func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64 {
+        ends?[shard] ?? Int64(bitPattern: stream.endSequence(shard: shard))
+    }
+
+    func end(shard: Int) throws(ConnectorError) -> Int64? { ends?[shard] }
+
+    func boundary(shard: Int, from: Int64, limit: Int64, rows: Int) throws(ConnectorError) -> Int64 {
+        let (wanted, overflows) = from.addingReportingOverflow(Int64(max(1, rows)))
+        return overflows ? limit : min(limit, wanted)
+    }
+
+    func read(shard: Int, from: Int64, to: Int64, columns: [Int], batchRows: Int) throws(ConnectorError) -> SourceChunk {
+        do {
+            let batches = try stream.read(
+                shard: shard, from: UInt64(bitPattern: from), to: UInt64(bitPattern: to), columns: columns, batchRows: batchRows)
+            return SourceChunk(batches: batches, next: to)
+        } catch {
+            throw ConnectorError("stream \(name): \(error)")
+        }
+    }
+}

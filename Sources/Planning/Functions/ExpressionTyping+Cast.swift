@@ -1,0 +1,115 @@
+// Casts: which there are, which are implicit on assignment, and folding them into constants.
+
+import Columns
+import Syntax
+
+extension ExpressionTyping {
+    /// The expression as another type; itself when it already has it. Constants are folded (a text constant becomes the typed value
+    /// at once, and an invalid one is an error here, with its place). Throws when the mode does not allow the conversion:
+    /// assignment allows numbers among themselves, dates and timestamps among themselves, anything to text, NULL to all.
+    package static func cast(
+        _ operand: BoundExpression, to type: SQLType, mode: CastMode, span: SourceSpan, text: String
+    ) throws(SQLError) -> BoundExpression {
+        if operand.type == type { return operand }
+        if type == .null { return operand }
+        if operand.type == .null || operand.kind == .constant(.null) { return .constant(.null, type, span: span) }
+        guard canCast(operand.type, to: type) else {
+            throw SQLError(
+                "cannot cast type \(operand.type.name.lowercased()) to \(type.name.lowercased())", at: span, code: SQLError.datatypeMismatch)
+        }
+        if mode == .assignment, !operand.isUntypedText, !isAssignable(operand.type, to: type) {
+            throw SQLError(
+                "a value of type \(operand.type.name.lowercased()) cannot be assigned to type \(type.name.lowercased())", at: span,
+                hint: "write CAST(... AS \(type.name))", code: SQLError.datatypeMismatch)
+        }
+        if case .constant(let value) = operand.kind, let folded = try fold(value, operand.type, to: type, mode: mode, span: operand.span) {
+            return .constant(folded, type, span: span)
+        }
+        return BoundExpression(.cast(operand, mode), type: type, span: span, text: text)
+    }
+
+    /// Whether CAST knows the way.
+    package static func canCast(_ source: SQLType, to target: SQLType) -> Bool {
+        if source == target || source == .null { return true }
+        if target.isText { return true }
+        switch (source, target) {
+        case (_, _) where source.isNumeric && target.isNumeric: return true
+        case (.varchar, .array), (.varchar, .row): return false
+        case (.varchar, _): return true
+        case (.boolean, _) where target.isInteger: return true
+        case (_, .boolean) where source.isInteger: return true
+        case (.date, .timestamp), (.date, .timestampTZ), (.timestamp, .date), (.timestampTZ, .date), (.timestamp, .time), (.timestampTZ, .time),
+            (.timestamp, .timestamp), (.timestamp, .timestampTZ), (.timestampTZ, .timestamp), (.timestampTZ, .timestampTZ), (.time, .time),
+            (.time, .interval), (.interval, .time):
+            return true
+        case (.array(let from), .array(let to)): return canCast(from, to: to) && from.layout == to.layout
+        default: return false
+        }
+    }
+
+    /// Whether INSERT converts without a word.
+    package static func isAssignable(_ source: SQLType, to target: SQLType) -> Bool {
+        if source == target || source == .null || target.isText { return true }
+        if source.isNumeric && target.isNumeric { return true }
+        switch (source, target) {
+        case (.date, .timestamp), (.date, .timestampTZ), (.timestamp, .date), (.timestampTZ, .date), (.timestamp, .timestamp),
+            (.timestamp, .timestampTZ), (.timestampTZ, .timestamp), (.timestampTZ, .timestampTZ), (.time, .time):
+            return true
+        default: return false
+        }
+    }
+
+    // MARK: Constants
+
+    /// The value as another type; nil when that is left to evaluation.
+    private static func fold(_ value: Value, _ source: SQLType, to target: SQLType, mode: CastMode, span: SourceSpan) throws(SQLError)
+        -> Value?
+    {
+        switch value {
+        case .string(let text):
+            if target.isText {
+                guard case .varchar(let length?) = target, text.unicodeScalars.count > length else { return value }
+                if mode == .assignment { return nil }
+                return .string(String(String.UnicodeScalarView(text.unicodeScalars.prefix(length))))
+            }
+            do throws(TextError) {
+                return try TextFormat.parse(text, as: target)
+            } catch {
+                if mode == .attempt { return .null }
+                throw SQLError(
+                    message(error, text: text, type: target), at: span,
+                    code: error == .outOfRange ? SQLError.numericOutOfRange : SQLError.invalidTextRepresentation)
+            }
+        case .integer(let number) where source.isInteger:
+            switch target {
+            case .smallint, .integer, .bigint: return target.integerRange?.contains(number) == true ? value : nil
+            case .double: return .double(Double(number))
+            case .decimal(let precision, let scale):
+                return Decimal128.rescale(Int128(number), from: 0, to: scale).flatMap { Decimal128.fits($0, precision: precision) ? .decimal($0) : nil }
+            default: return nil
+            }
+        case .decimal(let number):
+            guard case .decimal(_, let from) = source else { return nil }
+            switch target {
+            case .double: return .double(Decimal128.double(number, scale: from))
+            case .decimal(let precision, let scale):
+                return Decimal128.rescale(number, from: from, to: scale).flatMap { Decimal128.fits($0, precision: precision) ? .decimal($0) : nil }
+            default: return nil
+            }
+        case .integer(let days) where source == .date:
+            guard target.isTimestamp, CivilCalendar.dayRange.contains(days) else { return nil }
+            return .integer(days * CivilCalendar.microsecondsPerDay)
+        case .integer(let microseconds) where source.isTimestamp:
+            switch target {
+            case .timestamp(let precision), .timestampTZ(let precision):
+                return .integer(CivilCalendar.truncate(microseconds: microseconds, precision: precision))
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    static func message(_ error: TextError, text: String, type: SQLType) -> String {
+        Array(text.utf8).withUnsafeBufferPointer { error.message(text: $0, type: type) }
+    }
+}

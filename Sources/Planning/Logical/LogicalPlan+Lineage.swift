@@ -1,0 +1,86 @@
+// LogicalPlan+Lineage: where a column comes from, as far as time is concerned.
+//
+// A column is a time attribute when no row that comes later can carry a value before the watermark, except late rows: the
+// watermark's own column, and window_time of a window that was closed by it, carried unchanged through projections, filters, limits
+// and unions. Only time attributes can drive the windows of a continuous query.
+//
+// A window column is window_start, window_end or window_time of a window function. It is open while the rows are still those
+// of the input (each row once per window), and closed when an aggregation has made one row per window and key, which comes when
+// the watermark reaches the window's end. Plans have no joins yet, so the nodes above a window form a chain, and the window is
+// identified by its depth below the node asked about.
+
+import Columns
+import Syntax
+
+enum WindowRole: Int, Hashable, Sendable {
+    case start = 0, end = 1, time = 2
+}
+
+struct WindowOrigin: Hashable {
+    var role: WindowRole
+    var shape: WindowShape
+    /// Nodes between the plan asked about and the window's.
+    var depth: Int
+    var isClosed: Bool
+}
+
+extension LogicalPlan {
+    func isTimeAttribute(_ column: Int) -> Bool {
+        switch self {
+        case .scan, .values: return false
+        case .watermark(_, let node): return node.timeColumn == column
+        case .filter(let input, _), .limit(let input, _, _), .sort(let input, _): return input.isTimeAttribute(column)
+        case .project(let input, let columns):
+            guard column < columns.count, let source = columns[column].expression.plainColumn else { return false }
+            return input.isTimeAttribute(source)
+        case .window(let input, let window):
+            let base = input.fields.count
+            if column < base { return input.isTimeAttribute(column) }
+            // A row's window_time is not before its own time.
+            return column == base + WindowRole.time.rawValue && input.isTimeAttribute(window.timeColumn)
+        case .aggregate:
+            guard let origin = windowOrigin(column) else { return false }
+            return origin.isClosed && origin.role == .time
+        case .union(let inputs): return !inputs.isEmpty && inputs.allSatisfy { $0.isTimeAttribute(column) }
+        }
+    }
+
+    func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
+        switch self {
+        case .scan, .values, .watermark, .union: return nil
+        case .filter(let input, _), .limit(let input, _, _), .sort(let input, _):
+            return input.windowOrigin(column, depth: depth + 1)
+        case .project(let input, let columns):
+            guard column < columns.count, let source = columns[column].expression.plainColumn else { return nil }
+            return input.windowOrigin(source, depth: depth + 1)
+        case .window(let input, let window):
+            let base = input.fields.count
+            guard let role = WindowRole(rawValue: column - base) else { return input.windowOrigin(column, depth: depth + 1) }
+            return WindowOrigin(role: role, shape: window.shape, depth: depth, isClosed: false)
+        case .aggregate(let input, let aggregate):
+            guard let window = aggregate.window, aggregate.emit != .changes else { return nil }
+            if column < aggregate.keys.count {
+                // The key of a second aggregation over closed windows, which closes together with them.
+                guard let source = aggregate.keys[column].expression.plainColumn,
+                    let origin = input.windowOrigin(source, depth: depth + 1), origin.isClosed
+                else { return nil }
+                return origin
+            }
+            guard let role = WindowRole(rawValue: column - aggregate.keys.count) else { return nil }
+            return WindowOrigin(role: role, shape: window.shape, depth: depth, isClosed: true)
+        }
+    }
+
+    /// Whether rows can be taken back: a continuous aggregation without a window, EMIT CHANGES, or a relation that is a changelog.
+    func retracts(mode: RunMode) -> Bool {
+        switch self {
+        case .scan(let scan): scan.relation.isChangelog
+        case .values: false
+        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .sort(let input, _),
+            .limit(let input, _, _):
+            input.retracts(mode: mode)
+        case .aggregate(_, let aggregate): mode == .continuous && (aggregate.window == nil || aggregate.emit == .changes)
+        case .union(let inputs): inputs.contains { $0.retracts(mode: mode) }
+        }
+    }
+}

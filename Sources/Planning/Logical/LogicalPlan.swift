@@ -1,0 +1,181 @@
+// LogicalPlan: what a query means, as a tree. The binder builds it, the rules rewrite it, the physical builder reads it.
+//
+// Ordinals refer to the columns of the node's input. Unlike the physical plan it keeps names, so that EXPLAIN can print what
+// people wrote, and it holds expressions where the physical plan wants columns.
+
+import Columns
+import Syntax
+
+package indirect enum LogicalPlan: Sendable {
+    /// `FROM bid`: some physical columns of a relation.
+    case scan(LogicalScan)
+    /// `VALUES (1, 'a'), (2, 'b')`; one row without columns for a SELECT without FROM.
+    case values([[BoundExpression]], [SQLType.Field])
+    /// `WATERMARK FOR ts AS ts - INTERVAL '4' SECOND`: only in continuous mode. A bounded query sees all rows before it closes a window, so no
+    /// row can be late in one.
+    case watermark(LogicalPlan, WatermarkNode)
+    /// `WHERE`, `HAVING`.
+    case filter(LogicalPlan, BoundExpression)
+    /// `SELECT a, b + 1 AS c`.
+    case project(LogicalPlan, [LogicalColumn])
+    /// `TABLE(TUMBLE(..))`: the input's columns, then window_start, window_end, window_time.
+    case window(LogicalPlan, LogicalWindow)
+    /// `GROUP BY`, `DISTINCT`: the keys, then (when windowed) window_start, window_end, window_time, then the aggregates.
+    case aggregate(LogicalPlan, LogicalAggregate)
+    /// `UNION ALL`.
+    case union([LogicalPlan])
+    /// `ORDER BY .. [LIMIT ..]`.
+    case sort(LogicalPlan, LogicalSort)
+    /// `LIMIT .. OFFSET ..`.
+    case limit(LogicalPlan, count: Int?, offset: Int)
+}
+
+package struct LogicalScan: Sendable {
+    package var relation: RelationDefinition
+    /// Ordinals into the relation's physical schema, ascending.
+    package var columns: [Int]
+}
+
+/// An expression and what its column is called.
+package struct LogicalColumn: Sendable {
+    package var expression: BoundExpression
+    package var name: String
+}
+
+package struct LogicalWindow: Sendable {
+    package var shape: WindowShape
+    package var timeColumn: Int
+    /// Of a session table function's PARTITION BY; nil when none was written.
+    package var partitionColumns: [Int]?
+    /// The call, for errors found later.
+    package var span: SourceSpan
+}
+
+package struct LogicalAggregateCall: Sendable {
+    package var function: AggregateFunction
+    /// Already of the type that the function wants.
+    package var argument: BoundExpression?
+    package var filter: BoundExpression?
+    package var isDistinct: Bool
+    package var resultType: SQLType
+    package var text: String
+    package var span: SourceSpan
+
+    func isSame(as other: LogicalAggregateCall) -> Bool {
+        func same(_ left: BoundExpression?, _ right: BoundExpression?) -> Bool {
+            switch (left, right) {
+            case (nil, nil): true
+            case (let left?, let right?): left.isSame(as: right)
+            default: false
+            }
+        }
+        return function == other.function && isDistinct == other.isDistinct && resultType == other.resultType
+            && same(argument, other.argument) && same(filter, other.filter)
+    }
+}
+
+package struct LogicalAggregate: Sendable {
+    package var keys: [LogicalColumn]
+    /// nil: one group per key for ever.
+    package var window: WindowNode?
+    package var calls: [LogicalAggregateCall]
+    package var emit: EmitClause?
+    /// `SELECT DISTINCT`, `UNION`: for messages.
+    package var isDistinct: Bool
+    package var span: SourceSpan
+
+    /// How many columns stand before the aggregates.
+    package var callBase: Int { keys.count + (window == nil ? 0 : 3) }
+}
+
+package struct LogicalSort: Sendable {
+    package var keys: [SortNode.Key]
+    package var limit: Int?
+    package var offset: Int
+    package var span: SourceSpan
+}
+
+extension LogicalPlan {
+    /// Names and types of the output columns.
+    package var fields: [SQLType.Field] {
+        switch self {
+        case .scan(let scan):
+            let schema = scan.relation.physicalSchema
+            return scan.columns.map { schema[$0] }
+        case .values(_, let fields): return fields
+        case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.fields
+        case .project(_, let columns): return columns.map { SQLType.Field(name: $0.name, type: $0.expression.type) }
+        case .window(let input, let window):
+            let fields = input.fields
+            return fields + Self.windowFields(fields[window.timeColumn].type)
+        case .aggregate(let input, let aggregate):
+            var window: [SQLType.Field] = []
+            if let node = aggregate.window { window = Self.windowFields(input.fields[node.timeColumn].type) }
+            return aggregate.keys.map { SQLType.Field(name: $0.name, type: $0.expression.type) } + window
+                + aggregate.calls.map { SQLType.Field(name: $0.text, type: $0.resultType) }
+        case .union(let inputs): return inputs.first?.fields ?? []
+        }
+    }
+
+    package static func windowFields(_ type: SQLType) -> [SQLType.Field] {
+        ["window_start", "window_end", "window_time"].map { SQLType.Field(name: $0, type: type) }
+    }
+
+    package var inputs: [LogicalPlan] {
+        switch self {
+        case .scan, .values: []
+        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .aggregate(let input, _),
+            .sort(let input, _), .limit(let input, _, _):
+            [input]
+        case .union(let inputs): inputs
+        }
+    }
+
+    /// The same node over other inputs with the same columns.
+    package func mapInputs(_ transform: (LogicalPlan) -> LogicalPlan) -> LogicalPlan {
+        switch self {
+        case .scan, .values: self
+        case .watermark(let input, let node): .watermark(transform(input), node)
+        case .filter(let input, let predicate): .filter(transform(input), predicate)
+        case .project(let input, let columns): .project(transform(input), columns)
+        case .window(let input, let window): .window(transform(input), window)
+        case .aggregate(let input, let aggregate): .aggregate(transform(input), aggregate)
+        case .union(let inputs): .union(inputs.map(transform))
+        case .sort(let input, let sort): .sort(transform(input), sort)
+        case .limit(let input, let count, let offset): .limit(transform(input), count: count, offset: offset)
+        }
+    }
+
+    /// All columns of the input under their own names.
+    package static func passing(_ fields: [SQLType.Field], from base: Int = 0) -> [LogicalColumn] {
+        fields.enumerated().map { index, field in
+            LogicalColumn(expression: .column(base + index, field.type), name: field.name)
+        }
+    }
+
+    package var nodeCount: Int { inputs.reduce(1) { $0 + $1.nodeCount } }
+
+    /// Whether rows come from a stream or table, and not from VALUES alone.
+    package var readsRelation: Bool {
+        if case .scan = self { return true }
+        return inputs.contains { $0.readsRelation }
+    }
+}
+
+extension LogicalWindow {
+    /// `window_end` minus one unit: a millisecond for types of at most three fractional digits, else a microsecond.
+    static func unitMicroseconds(_ type: SQLType) -> Int64 {
+        switch type {
+        case .timestamp(let precision), .timestampTZ(let precision): precision <= 3 ? 1000 : 1
+        default: 1
+        }
+    }
+
+    /// window_time over the column of window_end.
+    static func time(end: BoundExpression) throws(SQLError) -> BoundExpression {
+        let unit = BoundExpression.constant(.interval(IntervalValue(microseconds: unitMicroseconds(end.type))), .interval)
+        let time = try ExpressionTyping.binary(.subtract, end, unit, operatorSpan: end.span, span: end.span, text: "")
+        if time.type == end.type { return time }
+        return try ExpressionTyping.cast(time, to: end.type, mode: .explicit, span: end.span, text: "")
+    }
+}
