@@ -1,5 +1,6 @@
 """The Nexmark queries through the real binary: over files and over the log, under every way of running them, and through kill -9."""
 
+import collections
 import os
 import random
 import subprocess
@@ -54,6 +55,15 @@ class OracleTests(NexmarkTest):
         for name in nexmark.QUERIES:
             with self.subTest(query=name):
                 self.assert_same(name, nexmark.naive(name, self.bids), self.results[name])
+
+    def test_the_hopping_counts_are_those_behind_q5(self):
+        highest = collections.defaultdict(int)
+        for _, number, start, _ in self.results["q5_counts"]:
+            highest[start] = max(highest[start], number)
+        hottest = collections.Counter(
+            (auction, number) for auction, number, start, _ in self.results["q5_counts"] if number == highest[start]
+        )
+        self.assert_same("q5", hottest, nexmark.expected("q5"))
 
 
 class FileTests(NexmarkTest):
