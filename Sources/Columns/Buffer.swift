@@ -33,6 +33,9 @@ package final class Buffer: @unchecked Sendable {
         self.owner = owner
     }
 
+    /// Whether `paddingByteCount` bytes past the end may be read: true of memory of its own, unknown of borrowed memory.
+    package var isPadded: Bool { owner == nil }
+
     /// A copy of bytes.
     package convenience init(copying bytes: UnsafeRawBufferPointer) {
         self.init(byteCount: bytes.count)

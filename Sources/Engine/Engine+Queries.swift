@@ -35,7 +35,7 @@ extension Engine {
             throw SQLError("relation \"\(relation.name)\" does not exist", at: span, code: SQLError.undefinedTable)
         }
         if let stream = stream(of: object) { return QueryTarget(object: object, relation: relation, stream: stream) }
-        guard Connectors.canWrite(relation.connector) else {
+        guard Connectors.isSink(relation.connector) else {
             throw SQLError(
                 "\"\(relation.name)\" cannot be written: connector '\(relation.connector)' is a source only", at: span,
                 code: SQLError.featureNotSupported)
@@ -115,7 +115,7 @@ extension Engine {
                             "expected a constant timestamp", at: expression.span, hint: "for example TIMESTAMP '2026-01-01 00:00:00'",
                             code: SQLError.invalidParameter)
                     }
-                    return Int64(bitPattern: try stream.sequence(shard: shard, arrivedAtMicroseconds: time))
+                    return Int64(bitPattern: stream.reader(shard: shard).sequence(of: .arrival(time)))
                 }
             }
         }

@@ -54,15 +54,18 @@ package final class Engine: @unchecked Sendable {
         self.clock = clock
         self.fileSystem = fileSystem
         do {
-            log = try LogDirectory.open(
-                directory, fileSystem: fileSystem, clock: clock, owner: options.ownerDescription, isReadOnly: options.isReadOnly)
+            log = try LogDirectory(
+                directory, fileSystem, clock, isReadOnly: options.isReadOnly, owner: options.ownerDescription)
         } catch {
             throw EngineError("\(error)")
         }
         signal = log.signal
         catalog = try StoredCatalog(directory: directory, fileSystem: fileSystem, isWritable: !options.isReadOnly)
         errorStreams = ErrorStreams()
-        for report in log.recoveryReports { options.onNotice("\(report)") }
+        let recovery = log.recovery
+        for truncation in recovery.truncations { options.onNotice("\(truncation)") }
+        for damage in recovery.damage { options.onNotice("damaged log: \(damage)") }
+        for failure in recovery.failures { options.onNotice("\(failure.path) cannot be opened: \(failure.reason)") }
         guard !options.isReadOnly else { return }
         startFeeders()
         maintenance = JoinableThread { [weak self] in
@@ -106,12 +109,14 @@ package final class Engine: @unchecked Sendable {
     }
 
     func createRelation(_ relation: RelationDefinition, sql: String) throws {
-        try Connectors.validate(relation)
-        let settings = try LogSettings.make(for: relation, isEphemeral: options.isEphemeral)
+        try Connectors.validate(relation, engineOptions: StreamOptions.names)
+        _ = try StreamOptions.description(of: relation, id: 1, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
-        guard let settings else { return }
+        guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
+            return
+        }
         do {
-            _ = try log.create(id: String(object.id), settings: settings)
+            _ = try log.create(description)
         } catch {
             try removeFromCatalog(object)
             throw EngineError("stream \(relation.name) cannot be created: \(error)")
@@ -126,7 +131,7 @@ package final class Engine: @unchecked Sendable {
         }
         try removeFromCatalog(object)
         do {
-            if log.stream(id: String(object.id)) != nil { try log.drop(id: String(object.id)) }
+            if let stream = log.stream(id: object.id) { try log.drop(stream) }
         } catch {
             throw EngineError("the files of \(object.name) cannot be removed: \(error)")
         }
@@ -164,7 +169,7 @@ package final class Engine: @unchecked Sendable {
     // MARK: Streams
 
     /// The log behind a relation; nil for connectors that keep no rows here.
-    func stream(of object: CatalogObject) -> LogStream? { log.stream(id: String(object.id)) }
+    func stream(of object: CatalogObject) -> LogStream? { log.stream(id: object.id) }
 
     func errorStreamName(for name: String) -> String { name + "_errors" }
 
@@ -173,7 +178,7 @@ package final class Engine: @unchecked Sendable {
         let wanted = errorStreamName(for: name)
         if let object = object(named: wanted), let stream = stream(of: object) { return stream }
         let sql = """
-            CREATE STREAM \(Printer.quoteIfNeeded(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
+            CREATE STREAM \(Printer.quote(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
             origin VARCHAR, bytes BYTES)
             """
         guard let statement = try Parser.parseScript(sql).first?.statement, case .createRelation(let create) = statement.kind else {
@@ -195,7 +200,7 @@ package final class Engine: @unchecked Sendable {
             if let shared = sinks[object.name] { return shared.retained() }
             let made = try Connectors.sink(
                 for: relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: resumes,
-                standardOutput: options.onPrint)
+                standardOutput: { [options] bytes in bytes.withUnsafeBytes { options.onPrint($0) } })
             if let notice = made.notice { options.onNotice(notice) }
             let shared = SharedSink(made)
             sinks[object.name] = shared
@@ -267,7 +272,7 @@ package final class Engine: @unchecked Sendable {
     private func maintain() {
         let started = clock.monotonicNanoseconds()
         do {
-            try log.maintain(nowMicroseconds: clock.nowMicroseconds())
+            try log.maintain()
         } catch {
             options.onNotice("maintenance of the log failed: \(error)")
         }
@@ -287,7 +292,7 @@ package final class Engine: @unchecked Sendable {
     private func startFeeder(_ object: CatalogObject) {
         guard let relation = object.relation, let stream = stream(of: object) else { return }
         do {
-            let source = try Connectors.feeder(for: relation, fileSystem: fileSystem)
+            let source = try Connectors.feeder(for: relation)
             lock.locked { feeders[object.id] = Feeder(source: source, stream: stream, name: object.name) }
         } catch {
             options.onNotice("stream \(object.name) cannot be fed: \(error)")
@@ -308,7 +313,7 @@ package final class Engine: @unchecked Sendable {
             let errors = streams[index].name + "_errors"
             streams[index].errorRows = streams.first { $0.name == errors }?.rowCount ?? 0
         }
-        return EngineStatus(directory: directory, heldBy: log.heldBy, streams: streams, queries: queryProgress())
+        return EngineStatus(directory: directory, heldBy: options.isReadOnly ? LockOwner.read(directory, fileSystem) : nil, streams: streams, queries: queryProgress())
     }
 
     /// Streams, tables, views, queries, columns and functions: for completion at a prompt.

@@ -56,28 +56,109 @@ package enum Planner {
     package static func plan(_ query: Query, mode: RunMode? = nil, catalog: any Catalog, options: PlannerOptions) throws(SQLError)
         -> (query: PlannedQuery, mode: RunMode)
     {
-        throw SQLError("planning is not there yet", at: query.span)
+        let stages = try stages(query, mode: mode, catalog: catalog, options: options)
+        return (stages.planned, stages.mode)
     }
 
     /// INSERT INTO .. SELECT | VALUES. A query over VALUES alone is bounded.
     package static func plan(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedInsert {
-        throw SQLError("planning is not there yet", at: insert.target.span)
+        let (target, stages) = try stages(insert, catalog: catalog, options: options)
+        return PlannedInsert(target: target, query: stages.planned)
     }
 
     /// Checks and types a CREATE STREAM | TABLE. Options are kept as they are: connectors check their own.
     package static func define(_ relation: CreateRelation, catalog: any Catalog) throws(SQLError) -> RelationDefinition {
-        throw SQLError("planning is not there yet", at: relation.name.span)
+        try RelationBinder.define(relation)
     }
 
     /// Checks that a view's query binds.
     package static func define(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
-        throw SQLError("planning is not there yet", at: view.name.span)
+        // As it will be bound in either mode; ORDER BY, say, is only possible in one.
+        let binder = QueryBinder(catalog: catalog, mode: .bounded)
+        binder.viewStack = view.orReplace ? [view.name.last.name] : []
+        var bound = try binder.bindStatement(view.query)
+        try binder.rename(&bound.fields, view.columns, table: view.name.last.name, span: view.name.span)
+        var names: [String: SourceSpan] = [:]
+        for (index, field) in bound.fields.enumerated() {
+            let span = index < view.columns.count ? view.columns[index].span : bound.spans[index]
+            if names.updateValue(span, forKey: field.name) != nil {
+                throw SQLError(
+                    "column \"\(field.name)\" specified more than once", at: span, hint: "give it another name with AS", code: "42701")
+            }
+        }
+        if let start = view.query.startFrom, case .time(let expression) = start {
+            throw SQLError("a view cannot have START FROM", at: expression.span, code: SQLError.featureNotSupported)
+        }
+        let definition = ViewDefinition(name: view.name.last.name, columns: view.columns.map(\.name), query: view.query)
+        return (definition, Schema(bound.fields))
     }
 
     /// The text of EXPLAIN, a line each.
     package static func explain(_ statement: Statement, kind: ExplainKind?, catalog: any Catalog, options: PlannerOptions)
         throws(SQLError) -> [String]
     {
-        throw SQLError("planning is not there yet", at: statement.span)
+        switch statement.kind {
+        case .query(let query):
+            return try stages(query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
+        case .insert(let insert):
+            let (target, stages) = try stages(insert, catalog: catalog, options: options)
+            return stages.explanation(kind, target: target)
+        case .createQuery(let query):
+            let (target, stages) = try stages(query.insert, catalog: catalog, options: options)
+            return stages.explanation(kind, target: target)
+        case .createView(let view):
+            _ = try define(view, catalog: catalog)
+            return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
+        case .explain(let inner, let nested): return try explain(nested, kind: kind ?? inner, catalog: catalog, options: options)
+        case .createRelation, .drop, .show, .describe, .set, .reset:
+            throw SQLError(
+                "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
+                code: SQLError.featureNotSupported)
+        }
+    }
+
+    // MARK: Stages
+
+    private static func stages(_ query: Query, mode: RunMode?, catalog: any Catalog, options: PlannerOptions) throws(SQLError)
+        -> PlanStages
+    {
+        let mode = mode ?? (query.isContinuous ? .continuous : .bounded)
+        let binder = QueryBinder(catalog: catalog, mode: mode, latenessMicroseconds: options.allowedLatenessMicroseconds)
+        let bound = try binder.bindStatement(query)
+        return try PlanStages(bound, startFrom: query.startFrom, mode: mode, options: options)
+    }
+
+    private static func stages(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError)
+        -> (RelationDefinition, PlanStages)
+    {
+        // Whether anything is read is known only when names are.
+        let bounded = try InsertBinder.bind(insert, binder: QueryBinder(catalog: catalog, mode: .bounded))
+        if !bounded.query.plan.readsRelation {
+            let stages = try PlanStages(bounded.query, startFrom: insert.query.startFrom, mode: .bounded, options: options)
+            return (bounded.target, stages)
+        }
+        let binder = QueryBinder(catalog: catalog, mode: .continuous, latenessMicroseconds: options.allowedLatenessMicroseconds)
+        let (target, query) = try InsertBinder.bind(insert, binder: binder)
+        return (target, try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options))
+    }
+}
+
+/// A query after each step.
+struct PlanStages {
+    var mode: RunMode
+    var logical: LogicalPlan
+    var rules: [OptimizerRule]
+    var planned: PlannedQuery
+
+    init(_ bound: BoundQuery, startFrom: StartPosition?, mode: RunMode, options: PlannerOptions) throws(SQLError) {
+        self.mode = mode
+        logical = bound.plan
+        rules = []
+        if options.usesOptimizer { (logical, rules) = Optimizer.optimize(bound.plan, mode: mode) }
+        var builder = PhysicalBuilder(mode: mode)
+        let plan = try builder.build(logical)
+        planned = PlannedQuery(
+            plan: plan, schema: Schema(bound.fields), changelog: logical.retracts(mode: mode) ? .retract : .appendOnly,
+            startFrom: startFrom, notices: builder.notices)
     }
 }

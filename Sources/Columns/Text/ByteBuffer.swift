@@ -32,6 +32,15 @@ package final class ByteBuffer {
 
     package func clear() { used = 0 }
 
+    /// The same, giving back memory beyond `capacityMax` bytes.
+    package func clear(keepingCapacity capacityMax: Int) {
+        used = 0
+        guard capacity > max(capacityMax, 64) else { return }
+        memory.deallocate()
+        capacity = max(capacityMax, 64)
+        memory = .allocate(capacity: capacity)
+    }
+
     /// Forgets everything past `count`.
     package func truncate(to count: Int) { used = min(used, max(count, 0)) }
 

@@ -178,15 +178,21 @@ package enum Nearest {
         return best?.name
     }
 
+    /// Letters to insert, remove, replace or swap with their neighbour.
     private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var beforePrevious: [Int] = []
         var previous = Array(0...b.count)
-        for (row, byte) in a.enumerated() {
+        for row in a.indices {
             var current = [row + 1]
             current.reserveCapacity(b.count + 1)
-            for (column, other) in b.enumerated() {
-                current.append(min(previous[column] + (byte == other ? 0 : 1), previous[column + 1] + 1, current[column] + 1))
+            for column in b.indices {
+                var best = min(previous[column] + (a[row] == b[column] ? 0 : 1), previous[column + 1] + 1, current[column] + 1)
+                if row > 0 && column > 0 && a[row] == b[column - 1] && a[row - 1] == b[column] {
+                    best = min(best, beforePrevious[column - 1] + 1)
+                }
+                current.append(best)
             }
-            previous = current
+            (beforePrevious, previous) = (previous, current)
         }
         return previous.last ?? 0
     }

@@ -9,9 +9,9 @@ package protocol QueryOutput: AnyObject {
     var isDurable: Bool { get }
     /// Takes back what was written after `position` (nil: the query keeps no journal and begins afresh).
     func restore(to position: Int64?) throws
-    /// The rows of one epoch. Rows that the target refuses (NULL where it may not be) go to `errors`. An epoch that the target already
+    /// The rows of one epoch. Returns the rows that the target refuses (NULL where it may not be). An epoch that the target already
     /// holds is passed over.
-    func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64, errors: any ErrorOutput) throws
+    func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow]
     /// What a checkpoint remembers.
     func position() throws -> Int64
     func synchronize() throws
@@ -40,9 +40,10 @@ package final class SinkOutput: QueryOutput {
         if let position { try sink.restore(to: position) }
     }
 
-    package func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64, errors: any ErrorOutput) throws {
+    package func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow] {
         for batch in batches where batch.count > 0 { try sink.write(batch) }
         try sink.flush(durable: false)
+        return []
     }
 
     package func position() throws -> Int64 { try sink.position() }
@@ -58,8 +59,9 @@ package final class CursorOutput: QueryOutput {
 
     package var isDurable: Bool { false }
     package func restore(to position: Int64?) throws {}
-    package func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64, errors: any ErrorOutput) throws {
+    package func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow] {
         waiting.append(contentsOf: batches.filter { $0.count > 0 })
+        return []
     }
     package func position() throws -> Int64 { 0 }
     package func synchronize() throws {}

@@ -205,9 +205,11 @@ package final class QueryRunner {
         if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
             // Nothing of an epoch may be seen before its record is durable.
             if let journal, !isReplay, output.isDurable { try journal.epochs.synchronize() }
-            try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds, errors: errors)
+            let refused = try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds)
+            failedRows &+= Int64(refused.count)
+            rowsOut &-= Int64(refused.count)
             try errors.emit(
-                rejected: rejected, failures: result.failures, late: result.lateRows, epoch: epoch,
+                rejected: rejected, failures: result.failures + refused, late: result.lateRows, epoch: epoch,
                 clockMicroseconds: clockMicroseconds)
         }
     }

@@ -21,11 +21,21 @@ extension Session {
             note("\(existing.kindName.lowercased()) \"\(existing.name)\" was replaced: what it held is gone")
         }
         do {
-            try engine.createRelation(relation, sql: text)
+            let resolved = Connectors.resolvingCreationTime(relation, nowMicroseconds: engine.clock.nowMicroseconds())
+            try engine.createRelation(resolved, sql: resolved == relation ? text : Session.sql(create, options: resolved.options))
         } catch let error as ConnectorError {
             throw SQLError(error.description, at: create.name.span, code: SQLError.invalidParameter)
         }
         return .done(tag: tag)
+    }
+
+    /// The statement with option values as they were resolved, so that they are the same after a restart.
+    private static func sql(_ create: CreateRelation, options: [String: String]) -> String {
+        var create = create
+        for index in create.options.indices {
+            if let value = options[create.options[index].key.lowercased()] { create.options[index].value = value }
+        }
+        return Printer.print(Statement(.createRelation(create), span: .none))
     }
 
     func createView(_ create: CreateView, text: String) throws -> StatementResult {

@@ -67,8 +67,7 @@ final class StreamErrors: ErrorOutput {
         let target = try stream ?? engine.errorStream(for: name)
         stream = target
         _ = try target.append(
-            ErrorStreams.batch(rows, atMicroseconds: clockMicroseconds), producer: producer, epoch: epoch, rotation: epoch,
-            arrivalMicroseconds: clockMicroseconds)
+            ErrorStreams.batch(rows, atMicroseconds: clockMicroseconds), producer: producer, epoch: epoch, routing: .automatic(rotation: epoch), arrivalMicroseconds: clockMicroseconds)
     }
 
     func synchronize() throws { try stream?.synchronize() }

@@ -25,7 +25,7 @@ final class Feeder: @unchecked Sendable {
         do {
             guard let batch = try source.sample(nowMicroseconds: nowMicroseconds), batch.count > 0 else { return }
             rotation &+= 1
-            _ = try stream.append(batch, producer: 0, epoch: 0, rotation: rotation, arrivalMicroseconds: nowMicroseconds)
+            _ = try stream.append(batch, producer: 0, epoch: 0, routing: .automatic(rotation: rotation), arrivalMicroseconds: nowMicroseconds)
         } catch {
             throw EngineError("stream \(name): \(error)")
         }

@@ -28,17 +28,15 @@ final class LogOutput: QueryOutput {
 
     func restore(to position: Int64?) throws {}
 
-    func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64, errors: any ErrorOutput) throws {
+    func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow] {
         let whole = batches.filter { $0.count > 0 }
-        guard !whole.isEmpty else { return }
+        guard !whole.isEmpty else { return [] }
         let joined = RowBatch.concatenate(whole, types: types)
         let (kept, refused) = MandatoryColumns.split(joined, mandatory: mandatory, relation: relation)
-        if !refused.isEmpty {
-            try errors.emit(rejected: [], failures: refused, late: [], epoch: epoch, clockMicroseconds: clockMicroseconds)
-        }
-        guard kept.count > 0 else { return }
+        guard kept.count > 0 else { return refused }
         _ = try stream.append(
-            kept, producer: producer, epoch: epoch, rotation: epoch, arrivalMicroseconds: clockMicroseconds)
+            kept, producer: producer, epoch: epoch, routing: .automatic(rotation: epoch), arrivalMicroseconds: clockMicroseconds)
+        return refused
     }
 
     func position() throws -> Int64 { 0 }

@@ -77,25 +77,33 @@ struct ExpressionBinder {
         switch expression.kind {
         case .literal(let literal): return try ExpressionTyping.literal(literal, span: span)
         case .column(let name): return try bindColumn(name, span: span)
-        case .unary(let operation, let operand): return try bindUnary(operation, operand, expression)
+        case .unary(let operation, let operand):
+            return try ExpressionTyping.unary(operation, try bind(operand), span: span, text: text(expression))
         case .binary(let operation, let left, let right, let operatorSpan):
             return try bindBinary(operation, left, right, operatorSpan, expression)
-        case .not(let operand):
-            return BoundExpression(.not(try bindCondition(operand, of: "NOT")), type: .boolean, span: span)
-        case .isTest(let operand, let test, let negated): return try bindIsTest(operand, test, negated, span)
-        case .isDistinct(let left, let right, let negated): return try bindIsDistinct(left, right, negated, expression)
+        case .not(let operand): return try ExpressionTyping.not(try bind(operand), span: span, text: text(expression))
+        case .isTest(let operand, let test, let negated):
+            return try ExpressionTyping.isTest(try bind(operand), test, negated: negated, span: span, text: text(expression))
+        case .isDistinct(let left, let right, let negated):
+            return try ExpressionTyping.isDistinct(
+                try bind(left), try bind(right), negated: negated, span: span, text: text(expression))
         case .between: return try bindBetween(expression)
-        case .inList(let operand, let items, let negated): return try bindInList(operand, items, negated, expression)
+        case .inList(let operand, let items, let negated):
+            return try ExpressionTyping.inList(
+                try bind(operand), try bindAll(items), negated: negated, span: span, text: text(expression))
         case .like: return try bindLike(expression)
         case .caseWhen: return try bindCase(expression)
-        case .cast(let operand, let type, let isTry): return try bindCast(operand, type, isTry, expression)
+        case .cast(let operand, let type, let isTry):
+            return try ExpressionTyping.cast(
+                try bind(operand), to: try ExpressionTyping.type(type), mode: isTry ? .attempt : .explicit, span: span,
+                text: text(expression))
         case .call(let call): return try bindCall(call, expression)
-        case .extract(let field, let operand): return try bindExtract(field, operand, expression)
-        case .atTimeZone(let operand, let zone): return try bindAtTimeZone(operand, zone, expression)
-        case .niladic(let name):
-            return try ExpressionTyping.call(Identifier(name, span: span), [], span: span, text: name)
-        case .star:
-            throw SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
+        case .extract(let field, let operand):
+            return try ExpressionTyping.extract(field: field, from: try bind(operand), span: span, text: text(expression))
+        case .atTimeZone(let operand, let zone):
+            return try ExpressionTyping.atTimeZone(try bind(operand), zone: try bind(zone), span: span, text: text(expression))
+        case .niladic(let name): return try ExpressionTyping.niladic(name, span: span)
+        case .star: throw SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
         case .inQuery, .exists, .scalarQuery: throw notYet("subqueries in expressions are", span)
         case .element: throw notYet("elements of arrays and maps are", span)
         case .field: throw notYet("fields of ROW values are", span)
@@ -110,20 +118,18 @@ struct ExpressionBinder {
         SQLError("\(what) not supported yet", at: span, code: SQLError.featureNotSupported)
     }
 
-    func text(_ expression: Expression) -> String { SQLText.print(expression) }
+    func text(_ expression: Expression) -> String { Printer.print(expression) }
 
-    // MARK: Conditions
+    func bindAll(_ expressions: [Expression]) throws(SQLError) -> [BoundExpression] {
+        var bound: [BoundExpression] = []
+        bound.reserveCapacity(expressions.count)
+        for expression in expressions { bound.append(try bind(expression)) }
+        return bound
+    }
 
-    /// A BOOLEAN; `of` is how the error names what wants one.
+    /// A BOOLEAN; `place` is how the error names what wants one.
     func bindCondition(_ expression: Expression, of place: String) throws(SQLError) -> BoundExpression {
-        let bound = try bind(expression)
-        if bound.type == .boolean { return bound }
-        if bound.type == .null {
-            return try ExpressionTyping.cast(bound, to: .boolean, mode: .explicit, span: bound.span, text: "NULL")
-        }
-        throw SQLError(
-            "argument of \(place) must be type BOOLEAN, not type \(bound.type.name)", at: expression.span,
-            code: SQLError.datatypeMismatch)
+        try ExpressionTyping.condition(try bind(expression), of: place)
     }
 
     @inline(never)
@@ -136,93 +142,18 @@ struct ExpressionBinder {
     }
 
     @inline(never)
-    private func bindUnary(_ operation: UnaryOperator, _ operand: Expression, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        // `-9223372036854775808` is a BIGINT although its digits alone are not.
-        if operation == .minus, case .literal(.integer(let digits)) = operand.kind, let value = Int64("-" + digits) {
-            let type: SQLType = Int32(exactly: value) == nil ? .bigint : .integer
-            return .constant(.integer(value), type, span: expression.span)
-        }
-        if operation == .minus, case .literal(.decimal) = operand.kind {
-            var bound = try bind(operand)
-            if case .decimal(let unscaled)? = bound.constantValue {
-                bound.kind = .constant(.decimal(-unscaled))
-                bound.span = expression.span
-                return bound
-            }
-        }
-        if operation == .minus, case .literal(.double) = operand.kind {
-            var bound = try bind(operand)
-            if case .double(let value)? = bound.constantValue {
-                bound.kind = .constant(.double(-value))
-                bound.span = expression.span
-                return bound
-            }
-        }
-        return try ExpressionTyping.unary(operation, try bind(operand), span: expression.span, text: text(expression))
-    }
-
-    @inline(never)
     private func bindBinary(
         _ operation: BinaryOperator, _ left: Expression, _ right: Expression, _ operatorSpan: SourceSpan, _ expression: Expression
     ) throws(SQLError) -> BoundExpression {
-        if operation == .and || operation == .or {
-            let operands = [
-                try bindCondition(left, of: operation.rawValue), try bindCondition(right, of: operation.rawValue),
-            ]
-            return Self.logical(operation, operands, span: expression.span)
-        }
-        return try ExpressionTyping.binary(
-            operation, try bind(left), try bind(right), operatorSpan: operatorSpan, span: expression.span, text: text(expression))
-    }
-
-    /// AND or OR, with chains of the same one made flat.
-    private static func logical(_ operation: BinaryOperator, _ operands: [BoundExpression], span: SourceSpan) -> BoundExpression {
-        let flat = operands.flatMap { operand in
-            switch (operand.kind, operation) {
-            case (.and(let inner), .and), (.or(let inner), .or): inner
-            default: [operand]
-            }
-        }
-        return BoundExpression(operation == .and ? .and(flat) : .or(flat), type: .boolean, span: span)
-    }
-
-    private static func negated(_ expression: BoundExpression, if negated: Bool) -> BoundExpression {
-        negated ? BoundExpression(.not(expression), type: .boolean, span: expression.span) : expression
-    }
-
-    @inline(never)
-    private func bindIsTest(_ operand: Expression, _ test: IsTest, _ negated: Bool, _ span: SourceSpan) throws(SQLError)
-        -> BoundExpression
-    {
-        if test == .null {
-            return BoundExpression(.isNull(try bind(operand), negated: negated), type: .boolean, span: span)
-        }
-        let condition = try bindCondition(operand, of: "IS \(test.rawValue)")
-        if test == .unknown { return BoundExpression(.isNull(condition, negated: negated), type: .boolean, span: span) }
-        let wanted = test == .isTrue ? condition : BoundExpression(.not(condition), type: .boolean, span: span)
-        let known = BoundExpression(
-            .coalesce([wanted, .constant(.boolean(false), .boolean, span: span)]), type: .boolean, span: span)
-        return Self.negated(known, if: negated)
-    }
-
-    /// `coalesce(a <> b, NOT (a IS NULL AND b IS NULL))`: when the comparison is NULL at least one is, and they differ unless both are.
-    @inline(never)
-    private func bindIsDistinct(_ left: Expression, _ right: Expression, _ negated: Bool, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
+        let operands = [try bind(left), try bind(right)]
         let span = expression.span
-        let (left, right) = (try bind(left), try bind(right))
-        let differ = try ExpressionTyping.binary(.notEqual, left, right, operatorSpan: span, span: span, text: text(expression))
-        let bothNull = BoundExpression(
-            .and([
-                BoundExpression(.isNull(left, negated: false), type: .boolean, span: span),
-                BoundExpression(.isNull(right, negated: false), type: .boolean, span: span),
-            ]), type: .boolean, span: span)
-        let distinct = BoundExpression(
-            .coalesce([differ, BoundExpression(.not(bothNull), type: .boolean, span: span)]), type: .boolean, span: span)
-        return Self.negated(distinct, if: negated)
+        switch operation {
+        case .and: return try ExpressionTyping.and(operands, span: span, text: text(expression))
+        case .or: return try ExpressionTyping.or(operands, span: span, text: text(expression))
+        default:
+            return try ExpressionTyping.binary(
+                operation, operands[0], operands[1], operatorSpan: operatorSpan, span: span, text: text(expression))
+        }
     }
 
     @inline(never)
@@ -230,54 +161,9 @@ struct ExpressionBinder {
         guard case .between(let operand, let low, let high, let negated, let symmetric) = expression.kind else {
             return try bind(expression)
         }
-        let span = expression.span
-        let (value, low, high) = (try bind(operand), try bind(low), try bind(high))
-        let text = text(expression)
-        func within(_ low: BoundExpression, _ high: BoundExpression) throws(SQLError) -> BoundExpression {
-            BoundExpression(
-                .and([
-                    try ExpressionTyping.binary(.greaterOrEqual, value, low, operatorSpan: span, span: span, text: text),
-                    try ExpressionTyping.binary(.lessOrEqual, value, high, operatorSpan: span, span: span, text: text),
-                ]), type: .boolean, span: span)
-        }
-        var result = try within(low, high)
-        if symmetric { result = BoundExpression(.or([result, try within(high, low)]), type: .boolean, span: span) }
-        return Self.negated(result, if: negated)
-    }
-
-    /// A set when every item is a constant that compares with the operand as one and the same type, else a chain of equalities.
-    @inline(never)
-    private func bindInList(_ operand: Expression, _ items: [Expression], _ negated: Bool, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let span = expression.span
-        let value = try bind(operand)
-        var comparisons: [BoundExpression] = []
-        var values: [Value] = []
-        var compared: BoundExpression?
-        var isSet = true
-        for item in items {
-            let bound = try bind(item)
-            let comparison = try ExpressionTyping.binary(
-                .equal, value, bound, operatorSpan: item.span, span: item.span, text: "")
-            comparisons.append(comparison)
-            guard isSet else { continue }
-            if bound.type == .null || bound.constantValue == .null {
-                values.append(.null)
-            } else if case .call(_, let pair) = comparison.kind, pair.count == 2, let constant = pair[1].constantValue,
-                pair[0].type == pair[1].type, compared?.isSame(as: pair[0]) ?? true
-            {
-                compared = pair[0]
-                values.append(constant)
-            } else {
-                isSet = false
-            }
-        }
-        if isSet, let compared {
-            return BoundExpression(.inSet(compared, values, negated: negated), type: .boolean, span: span, text: text(expression))
-        }
-        let any = comparisons.count == 1 ? comparisons[0] : BoundExpression(.or(comparisons), type: .boolean, span: span)
-        return Self.negated(any, if: negated)
+        return try ExpressionTyping.between(
+            try bind(operand), low: try bind(low), high: try bind(high), negated: negated, symmetric: symmetric,
+            span: expression.span, text: text(expression))
     }
 
     @inline(never)
@@ -287,89 +173,30 @@ struct ExpressionBinder {
         }
         var boundEscape: BoundExpression?
         if let escape { boundEscape = try bind(escape) }
+        let text = text(expression)
         let like = try ExpressionTyping.like(
-            try bind(operand), pattern: try bind(pattern), escape: boundEscape, kind: kind, span: expression.span,
-            text: text(expression))
-        return Self.negated(like, if: negated)
+            try bind(operand), pattern: try bind(pattern), escape: boundEscape, kind: kind, span: expression.span, text: text)
+        return negated ? try ExpressionTyping.not(like, span: expression.span, text: text) : like
     }
-
-    // MARK: CASE, CAST
 
     @inline(never)
     private func bindCase(_ expression: Expression) throws(SQLError) -> BoundExpression {
         guard case .caseWhen(let operand, let branches, let otherwise) = expression.kind else { return try bind(expression) }
-        var conditions: [BoundExpression] = []
-        var results: [BoundExpression] = []
         var compared: BoundExpression?
         if let operand { compared = try bind(operand) }
+        var bound: [BoundBranch] = []
         for branch in branches {
+            var condition = try bind(branch.condition)
             if let compared {
-                let span = branch.condition.span
-                conditions.append(
-                    try ExpressionTyping.binary(
-                        .equal, compared, try bind(branch.condition), operatorSpan: span, span: span, text: text(branch.condition)))
-            } else {
-                conditions.append(try bindCondition(branch.condition, of: "CASE WHEN"))
+                condition = try ExpressionTyping.caseOperand(
+                    compared, equals: condition, span: branch.condition.span, text: text(branch.condition))
             }
-            results.append(try bind(branch.result))
+            bound.append(BoundBranch(condition: condition, result: try bind(branch.result)))
         }
-        if let otherwise { results.append(try bind(otherwise)) }
-        let unified = try Self.unify(results, place: "CASE")
-        let type = unified.first?.type ?? .null
-        let bound = zip(conditions, unified).map { BoundBranch(condition: $0, result: $1) }
-        return BoundExpression(
-            .caseWhen(bound, otherwise: otherwise == nil ? nil : unified.last), type: type, span: expression.span,
-            text: text(expression))
-    }
-
-    /// All of the expressions in the one type that suits them all. Text constants take the type of the others.
-    static func unify(_ expressions: [BoundExpression], place: String) throws(SQLError) -> [BoundExpression] {
-        let typed = expressions.filter { $0.type != .null && !$0.isTextConstant }
-        guard let common = ExpressionTyping.commonType((typed.isEmpty ? expressions : typed).map(\.type)) else {
-            var seen = typed.first?.type ?? .null
-            for expression in typed {
-                if let next = ExpressionTyping.commonType([seen, expression.type]) {
-                    seen = next
-                } else {
-                    throw SQLError(
-                        "\(place) types \(seen.name) and \(expression.type.name) cannot be matched", at: expression.span,
-                        hint: "make them one type with CAST", code: SQLError.datatypeMismatch)
-                }
-            }
-            throw SQLError(
-                "\(place) types cannot be matched", at: typed.first?.span ?? .none, code: SQLError.datatypeMismatch)
-        }
-        var result: [BoundExpression] = []
-        for expression in expressions {
-            result.append(
-                try ExpressionTyping.cast(expression, to: common, mode: .explicit, span: expression.span, text: expression.text))
-        }
-        return result
-    }
-
-    @inline(never)
-    private func bindCast(_ operand: Expression, _ name: TypeName, _ isTry: Bool, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let type = try ExpressionTyping.type(name)
-        return try ExpressionTyping.cast(
-            try bind(operand), to: type, mode: isTry ? .attempt : .explicit, span: expression.span, text: text(expression))
-    }
-
-    @inline(never)
-    private func bindExtract(_ field: Identifier, _ operand: Expression, _ expression: Expression) throws(SQLError) -> BoundExpression {
-        let unit = BoundExpression.constant(.string(field.name.lowercased()), .text, span: field.span)
-        return try ExpressionTyping.call(
-            Identifier("extract", span: expression.span), [unit, try bind(operand)], span: expression.span, text: text(expression))
-    }
-
-    @inline(never)
-    private func bindAtTimeZone(_ operand: Expression, _ zone: Expression, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let operands = [try bind(zone), try bind(operand)]
-        return try ExpressionTyping.call(
-            Identifier("timezone", span: expression.span), operands, span: expression.span, text: text(expression))
+        var boundOtherwise: BoundExpression?
+        if let otherwise { boundOtherwise = try bind(otherwise) }
+        return try ExpressionTyping.caseWhen(
+            branches: bound, otherwise: boundOtherwise, span: expression.span, text: text(expression))
     }
 
     // MARK: Calls
@@ -389,8 +216,7 @@ struct ExpressionBinder {
         if let function = AggregateFunction.named(name.name) { return try bindAggregate(function, call, expression) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)
-        var arguments: [BoundExpression] = []
-        for argument in call.arguments { arguments.append(try bind(argument)) }
+        let arguments = try bindAll(call.arguments)
         do {
             return try ExpressionTyping.call(name, arguments, span: span, text: text(expression))
         } catch {
@@ -489,14 +315,6 @@ struct ExpressionBinder {
     }
 
     private var isWhere: Bool { if case .where = clause { true } else { false } }
-}
-
-extension BoundExpression {
-    /// A text constant, which takes the type of what it is used with.
-    var isTextConstant: Bool {
-        if case .constant(.string) = kind { return type == .text }
-        return false
-    }
 }
 
 extension AggregateFunction {

@@ -154,7 +154,7 @@ extension ExpressionTyping {
             default: .remainder
             }
         guard case .decimal(let p1, let s1)? = a.asDecimal, case .decimal(let p2, let s2)? = b.asDecimal else { return .double }
-        let result = DecimalType.result(kind, (p1, s1), (p2, s2))
+        let result = DecimalType.result(kind, p1, s1, p2, s2)
         return .decimal(precision: result.precision, scale: result.scale)
     }
 }

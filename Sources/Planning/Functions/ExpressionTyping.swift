@@ -141,7 +141,7 @@ package enum ExpressionTyping {
         case .timestampAdd:
             // A date moves by days and stays one; by anything shorter it becomes a timestamp.
             if arguments[2].type == .date, case .constant(.string(let name)) = arguments[0].kind, let unit = TimeUnit(rawValue: name),
-                let length = unit.microseconds, length < 86_400_000_000
+                let length = unit.calendarUnit?.microseconds, length < 86_400_000_000
             {
                 let type = SQLType.timestamp(precision: 6)
                 let time = try cast(arguments[2], to: type, mode: .explicit, span: arguments[2].span, text: arguments[2].text)

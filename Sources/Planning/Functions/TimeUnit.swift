@@ -1,5 +1,6 @@
 // TimeUnit: the words for a part of a time, as EXTRACT, DATE_TRUNC and TIMESTAMPADD take them.
 
+import Columns
 import Syntax
 
 package enum TimeUnit: String, Hashable, Sendable, CaseIterable {
@@ -36,35 +37,28 @@ package enum TimeUnit: String, Hashable, Sendable, CaseIterable {
         "sql_tsi_month": .month, "sql_tsi_quarter": .quarter, "sql_tsi_year": .year, "frac_second": .microsecond,
     ]
 
-    /// The fixed length in microseconds; nil for months and what is made of them, and for what is no length.
-    package var microseconds: Int64? {
+    /// The same as a stretch of time; nil for what is only extracted.
+    package var calendarUnit: CalendarUnit? {
         switch self {
-        case .microsecond: 1
-        case .millisecond: 1000
-        case .second, .wholeSecond: 1_000_000
-        case .minute: 60_000_000
-        case .hour: 3_600_000_000
-        case .day: 86_400_000_000
-        case .week: 604_800_000_000
-        default: nil
-        }
-    }
-
-    /// The length in months of what is made of months.
-    package var months: Int64? {
-        switch self {
-        case .month: 1
-        case .quarter: 3
-        case .year: 12
-        case .decade: 120
-        case .century: 1200
-        case .millennium: 12000
+        case .microsecond: .microsecond
+        case .millisecond: .millisecond
+        case .second: .second
+        case .minute: .minute
+        case .hour: .hour
+        case .day: .day
+        case .week: .week
+        case .month: .month
+        case .quarter: .quarter
+        case .year: .year
+        case .decade: .decade
+        case .century: .century
+        case .millennium: .millennium
         default: nil
         }
     }
 
     /// Whether it is a stretch of time, rather than only something to extract.
-    package var isDuration: Bool { microseconds != nil && self != .wholeSecond || months != nil }
+    package var isDuration: Bool { calendarUnit != nil }
 
     static func parse(_ name: String, span: SourceSpan, durationsOnly: Bool) throws(SQLError) -> TimeUnit {
         if let unit = TimeUnit(named: name), !durationsOnly || unit.isDuration { return unit }

@@ -58,7 +58,7 @@ extension LogicalPlan {
             guard let role = WindowRole(rawValue: column - base) else { return input.windowOrigin(column, depth: depth + 1) }
             return WindowOrigin(role: role, shape: window.shape, depth: depth, isClosed: false)
         case .aggregate(let input, let aggregate):
-            guard let window = aggregate.window, aggregate.emit != .changes else { return nil }
+            guard let window = aggregate.window, aggregate.emit != .changes, aggregate.allowedLatenessMicroseconds == 0 else { return nil }
             if column < aggregate.keys.count {
                 // The key of a second aggregation over closed windows, which closes together with them.
                 guard let source = aggregate.keys[column].expression.plainColumn,
@@ -71,7 +71,8 @@ extension LogicalPlan {
         }
     }
 
-    /// Whether rows can be taken back: a continuous aggregation without a window, EMIT CHANGES, or a relation that is a changelog.
+    /// Whether rows can be taken back: a continuous aggregation without a window, with EMIT CHANGES, or with late rows that change a
+    /// result already given; or a relation that is a changelog.
     func retracts(mode: RunMode) -> Bool {
         switch self {
         case .scan(let scan): scan.relation.isChangelog
@@ -79,7 +80,9 @@ extension LogicalPlan {
         case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .sort(let input, _),
             .limit(let input, _, _):
             input.retracts(mode: mode)
-        case .aggregate(_, let aggregate): mode == .continuous && (aggregate.window == nil || aggregate.emit == .changes)
+        case .aggregate(_, let aggregate):
+            mode == .continuous
+                && (aggregate.window == nil || aggregate.emit == .changes || aggregate.allowedLatenessMicroseconds > 0)
         case .union(let inputs): inputs.contains { $0.retracts(mode: mode) }
         }
     }

@@ -6,7 +6,7 @@
 import Columns
 import Syntax
 
-package indirect enum LogicalPlan: Sendable {
+package indirect enum LogicalPlan: Hashable, Sendable {
     /// `FROM bid`: some physical columns of a relation.
     case scan(LogicalScan)
     /// `VALUES (1, 'a'), (2, 'b')`; one row without columns for a SELECT without FROM.
@@ -30,19 +30,19 @@ package indirect enum LogicalPlan: Sendable {
     case limit(LogicalPlan, count: Int?, offset: Int)
 }
 
-package struct LogicalScan: Sendable {
+package struct LogicalScan: Hashable, Sendable {
     package var relation: RelationDefinition
     /// Ordinals into the relation's physical schema, ascending.
     package var columns: [Int]
 }
 
 /// An expression and what its column is called.
-package struct LogicalColumn: Sendable {
+package struct LogicalColumn: Hashable, Sendable {
     package var expression: BoundExpression
     package var name: String
 }
 
-package struct LogicalWindow: Sendable {
+package struct LogicalWindow: Hashable, Sendable {
     package var shape: WindowShape
     package var timeColumn: Int
     /// Of a session table function's PARTITION BY; nil when none was written.
@@ -51,7 +51,7 @@ package struct LogicalWindow: Sendable {
     package var span: SourceSpan
 }
 
-package struct LogicalAggregateCall: Sendable {
+package struct LogicalAggregateCall: Hashable, Sendable {
     package var function: AggregateFunction
     /// Already of the type that the function wants.
     package var argument: BoundExpression?
@@ -74,7 +74,7 @@ package struct LogicalAggregateCall: Sendable {
     }
 }
 
-package struct LogicalAggregate: Sendable {
+package struct LogicalAggregate: Hashable, Sendable {
     package var keys: [LogicalColumn]
     /// nil: one group per key for ever.
     package var window: WindowNode?
@@ -82,13 +82,15 @@ package struct LogicalAggregate: Sendable {
     package var emit: EmitClause?
     /// `SELECT DISTINCT`, `UNION`: for messages.
     package var isDistinct: Bool
+    /// Of a continuous query with a window: how long after its end a window still takes rows.
+    package var allowedLatenessMicroseconds: Int64
     package var span: SourceSpan
 
     /// How many columns stand before the aggregates.
     package var callBase: Int { keys.count + (window == nil ? 0 : 3) }
 }
 
-package struct LogicalSort: Sendable {
+package struct LogicalSort: Hashable, Sendable {
     package var keys: [SortNode.Key]
     package var limit: Int?
     package var offset: Int

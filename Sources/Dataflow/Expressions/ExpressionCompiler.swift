@@ -1,0 +1,170 @@
+// ExpressionCompiler: a bound expression to nodes with their kernels. The types are looked at here, once; constants are computed here.
+
+import Columns
+import Planning
+
+enum ExpressionCompiler {
+    /// Statements are limited in nesting when they are parsed; this is for trees from elsewhere.
+    private static let depthMax = 2000
+
+    static func compile(_ expression: BoundExpression) throws(ExpressionError) -> ExpressionNode { try node(expression, 0) }
+
+    private static func nodes(_ expressions: [BoundExpression], _ depth: Int) throws(ExpressionError) -> [ExpressionNode] {
+        var result: [ExpressionNode] = []
+        for expression in expressions { result.append(try node(expression, depth)) }
+        return result
+    }
+
+    private static func node(_ expression: BoundExpression, _ depth: Int) throws(ExpressionError) -> ExpressionNode {
+        guard depth < depthMax else { throw ExpressionError("expression is nested too deeply", expression: expression.text) }
+        let type = expression.type
+        switch expression.kind {
+        case .constant(let value): return ConstantNode(value, type: type)
+        case .column(let ordinal): return ColumnNode(ordinal, type: type)
+        case .epochClock: return ClockNode(type: type)
+        case .and(let operands): return ConnectiveNode(try nodes(operands, depth + 1), isAnd: true)
+        case .or(let operands): return ConnectiveNode(try nodes(operands, depth + 1), isAnd: false)
+        case .not(let operand): return folded(NotNode(try node(operand, depth + 1)), expression)
+        case .isNull(let operand, let isNegated):
+            return folded(NullTestNode(try node(operand, depth + 1), isNegated: isNegated), expression)
+        case .inSet(let operand, let values, let isNegated):
+            return folded(SetNode(try node(operand, depth + 1), values, isNegated: isNegated), expression)
+        case .caseWhen(let branches, let otherwise):
+            var compiled: [(condition: ExpressionNode, result: ExpressionNode)] = []
+            for branch in branches {
+                compiled.append((try node(branch.condition, depth + 1), try node(branch.result, depth + 1)))
+            }
+            var last: ExpressionNode?
+            if let otherwise { last = try node(otherwise, depth + 1) }
+            return CaseNode(compiled, otherwise: last, type: type)
+        case .coalesce(let operands): return CoalesceNode(try nodes(operands, depth + 1), type: type)
+        case .cast(let operand, let mode):
+            let child = try node(operand, depth + 1)
+            if CastKernels.isRetype(operand.type, to: type) { return folded(RetypeNode(child, type: type), expression) }
+            guard let kernel = CastKernels.kernel(from: operand.type, to: type, mode: mode) else {
+                throw ExpressionError("cannot cast type \(operand.type.name) to \(type.name)", expression: expression.text)
+            }
+            let call = CallNode(
+                type: type, arguments: [child], isStrict: true, canFail: mode != .attempt && CastKernels.canFail(operand.type, to: type),
+                isCostly: operand.type.isText || type.isText, text: expression.text, kernel: kernel)
+            return folded(call, expression)
+        case .call(let function, let operands):
+            if let node = try fused(function, operands, expression, depth) { return node }
+            let arguments = try nodes(operands, depth + 1)
+            let description = KernelRequest(
+                function: function, arguments: operands.map(\.type),
+                constants: arguments.map { ($0 as? ConstantNode)?.operand }, type: type, text: expression.text)
+            guard let kernel = try KernelTable.kernel(description) else {
+                let types = operands.map { $0.type.name }.joined(separator: ", ")
+                throw ExpressionError("\(function.rawValue)(\(types)) cannot be evaluated", expression: expression.text)
+            }
+            let call = CallNode(
+                type: type, arguments: arguments, isStrict: function.isStrict, canFail: function.canFail && KernelTable.canFail(description),
+                isCostly: function.isCostly, text: expression.text, kernel: kernel)
+            return folded(call, expression)
+        }
+    }
+
+    /// The value instead of the node when the operands are constants.
+    private static func folded(_ node: ExpressionNode, _ expression: BoundExpression) -> ExpressionNode {
+        let children: [ExpressionNode] =
+            switch node {
+            case let call as CallNode: call.arguments
+            case let not as NotNode: [not.operand]
+            case let test as NullTestNode: [test.operand]
+            case let set as SetNode: [set.operand]
+            case let retype as RetypeNode: [retype.operand]
+            default: []
+            }
+        guard !children.isEmpty || node is CallNode, children.allSatisfy({ $0 is ConstantNode }) else { return node }
+        let context = EvaluationContext(clockMicroseconds: 0)
+        let input = EvaluationInput(RowBatch(count: 1, columns: []), context)
+        let result = node.evaluate(input).expanded(1)
+        if let failure = context.takeFailures().first {
+            return FailingNode(type: expression.type, message: failure.message, text: failure.expression)
+        }
+        return ConstantNode(result.retyped(expression.type), type: expression.type)
+    }
+
+    /// Pairs of operations that one kernel does better: `x % constant = 0` without a remainder.
+    private static func fused(_ function: ScalarFunction, _ operands: [BoundExpression], _ expression: BoundExpression, _ depth: Int)
+        throws(ExpressionError) -> ExpressionNode?
+    {
+        guard function == .equal || function == .notEqual, operands.count == 2,
+            case .call(.remainder, let parts) = operands[0].kind, parts.count == 2, operands[0].type.isInteger,
+            case .constant(.integer(let divisor)) = parts[1].kind, case .constant(.integer(0)) = operands[1].kind, divisor != 0, divisor != .min
+        else { return nil }
+        let child = try node(parts[0], depth + 1)
+        let test = DivisibilityTest(divisor: divisor, isNegated: function == .notEqual)
+        let call = CallNode(
+            type: .boolean, arguments: [child], isStrict: true, canFail: false, isCostly: false, text: expression.text,
+            kernel: { test.apply($0) })
+        return folded(call, expression)
+    }
+}
+
+/// What a kernel is chosen by.
+struct KernelRequest {
+    let function: ScalarFunction
+    let arguments: [SQLType]
+    /// For each argument its value, when it is constant.
+    let constants: [Operand?]
+    let type: SQLType
+    let text: String
+
+    /// The constant text at `index`; nil when it is no constant or NULL.
+    func text(_ index: Int) -> [UInt8]? {
+        guard index < constants.count, let operand = constants[index], !operand.column.isNull(0), operand.column.layout == .string else {
+            return nil
+        }
+        return Array(operand.column.strings[0].bytes)
+    }
+
+    func unit(_ index: Int) -> TimeUnit? { text(index).flatMap { TimeUnit(rawValue: String(decoding: $0, as: UTF8.self)) } }
+}
+
+enum KernelTable {
+    /// The kernel of a function on operands of these types; nil when there is none.
+    static func kernel(_ request: KernelRequest) throws(ExpressionError) -> Kernel? {
+        switch request.function {
+        case .add, .subtract, .multiply, .divide, .remainder, .negate, .abs, .sign:
+            if let kernel = IntegerKernels.kernel(request) { return kernel }
+            if let kernel = FloatingKernels.kernel(request) { return kernel }
+            if let kernel = DecimalKernels.kernel(request) { return kernel }
+            return TimeArithmetic.kernel(request)
+        case .bitAnd, .bitOr, .bitXor, .bitNot, .shiftLeft, .shiftRight: return IntegerKernels.bits(request)
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual, .isDistinct, .isNotDistinct, .greatest, .least, .nullIf:
+            return ComparisonKernels.kernel(request)
+        case .ceil, .floor, .round, .truncate, .integerDivide: return RoundingKernels.kernel(request)
+        case .power, .sqrt, .cbrt, .exp, .ln, .log10, .log2, .logBase, .sin, .cos, .tan, .cot, .asin, .acos, .atan, .atan2, .sinh, .cosh,
+            .tanh, .degrees, .radians, .widthBucket:
+            return MathKernels.kernel(request)
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return try PatternKernels.kernel(request)
+        case .concatOperator, .upper, .lower, .initcap, .charLength, .octetLength, .substring, .left, .right, .overlay, .position, .strpos,
+            .locate, .replace, .translate, .trimBoth, .trimLeft, .trimRight, .padLeft, .padRight, .repeatText, .reverse, .concat,
+            .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .md5, .toHex:
+            if let kernel = TextKernels.kernel(request) { return kernel }
+            return TextPartKernels.kernel(request)
+        case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff, .makeDate, .makeTimestamp, .lastDay:
+            return TimeKernels.kernel(request)
+        case .dateFormat, .toChar, .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime: return try TimeTextKernels.kernel(request)
+        }
+    }
+
+    /// Whether it can fail with operands of these types and constants; asked only of functions of which some can.
+    static func canFail(_ request: KernelRequest) -> Bool {
+        switch request.function {
+        case .add, .subtract, .multiply, .negate, .abs: return !request.type.isFloating
+        case .floor, .ceil, .round, .truncate: return request.type.isDecimal || request.arguments.count > 1
+        case .extract: return request.arguments.last == .interval || request.arguments.last.map { if case .time = $0 { true } else { false } } ?? false
+        case .dateTruncate: return false
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return request.text(1) == nil
+        case .dateFormat, .toChar: return request.text(1) == nil
+        case .remainder, .divide:
+            // By a constant other than 0 and -1 it cannot, among integers.
+            guard request.type.isInteger, let divisor = request.constants[1], !divisor.column.isNull(0) else { return true }
+            return divisor.column.int64s[0] == 0 || divisor.column.int64s[0] == -1
+        default: return true
+        }
+    }
+}

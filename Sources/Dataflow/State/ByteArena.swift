@@ -1,0 +1,39 @@
+// ByteArena: the bytes of texts that keyed state holds on to.
+//
+// Bytes are appended to blocks that never move, so views stay valid until `removeAll` or until the owner compacts: it copies what it
+// still needs into a fresh arena. `garbageByteCount` counts what the owner said it no longer needs.
+
+import Columns
+import Glibc
+
+struct ByteArena {
+    private var blocks: [Buffer] = []
+    private var used = 0
+    private(set) var byteCount = 0
+    var garbageByteCount = 0
+
+    /// True when more than half is garbage, and enough for compacting to be worth it.
+    var wantsCompaction: Bool { garbageByteCount > 64 * 1024 && garbageByteCount * 2 > byteCount }
+
+    mutating func copy(_ view: StringView) -> StringView {
+        let count = view.count
+        guard count > 0 else { return .empty }
+        if blocks.isEmpty || used + count > blocks[blocks.count - 1].byteCount {
+            // Blocks grow with the arena, so that a small table stays small.
+            blocks.append(Buffer(byteCount: max(count, min(max(byteCount, 256), 256 * 1024))))
+            used = 0
+        }
+        let target = blocks[blocks.count - 1].base + used
+        memcpy(target, view.pointer, count)
+        used += count
+        byteCount += count
+        return StringView(UnsafePointer(target.assumingMemoryBound(to: UInt8.self)), count: count)
+    }
+
+    mutating func removeAll() {
+        blocks.removeAll()
+        used = 0
+        byteCount = 0
+        garbageByteCount = 0
+    }
+}

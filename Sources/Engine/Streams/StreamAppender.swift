@@ -1,0 +1,303 @@
+// StreamAppender: bytes from outside into a stream: `put`, COPY, an HTTP body.
+//
+// JSON lines: the bytes are cut at line feeds into pieces, a few threads each take the next piece, decode it, wait for their turn, and append: decoding
+// one piece overlaps with writing and syncing another, and rows arrive in the order of the input. A line longer than the limit becomes one rejected
+// row; its bytes are dropped as they come, so memory does not grow with it.
+//
+// CSV: line feeds may stand inside quotes and a header names the columns, so one decoder reads everything in order.
+//
+// What cannot be decoded goes to the stream's error stream with its bytes, the reason and the place.
+
+import Columns
+import Planning
+import Platform
+import ShardLog
+
+package final class StreamAppender: @unchecked Sendable {
+    // Safe to share: the caller's side is used by one thread; what the workers share is behind `lock`.
+    package enum Format: Sendable {
+        case json
+        case csv(CSVFormat)
+    }
+
+    /// So far, for showing progress.
+    package struct Counts: Sendable {
+        package var rows = 0
+        package var rejected = 0
+        package var bytes = 0
+        /// The first few reasons.
+        package var reasons: [String] = []
+    }
+
+    private struct Piece {
+        var ticket: Int
+        var buffers: [Buffer]
+        var byteOffset: Int
+        /// A line that was too long, instead of bytes to decode.
+        var rejected: [BadRow] = []
+    }
+
+    private let engine: Engine
+    private let stream: LogStream
+    private let name: String
+    private let schema: Schema
+    private var options = DecodingOptions()
+    private let csv: CSVDecoder?
+
+    private let lock = Lock()
+    private let changed = Condition()
+    private var queue: [Piece] = []
+    private var nextTicket = 0
+    private var turn = 0
+    private var lines = 0
+    private var isFinished = false
+    private var failure: (any Error)?
+    private var counted = Counts()
+    private var threads: [JoinableThread] = []
+    private let threadCount: Int
+
+    // The caller's side.
+    private var leftover: [Buffer] = []
+    private var leftoverByteCount = 0
+    private var byteOffset = 0
+    private var skippedByteCount = 0
+    private var skippedHead: [UInt8] = []
+
+    init(engine: Engine, stream: LogStream, relation: RelationDefinition, name: String, format: Format) {
+        self.engine = engine
+        self.stream = stream
+        self.name = name
+        schema = relation.physicalSchema
+        options.columnsNotNull = Set(MandatoryColumns.indices(of: relation))
+        options.batchRowLimit = 65_536
+        if case .csv(let csvFormat) = format {
+            csv = CSVDecoder(schema: schema, format: csvFormat, options: options)
+        } else {
+            csv = nil
+        }
+        // Two to decode, and two more that may wait for the disk meanwhile.
+        threadCount = max(2, engine.options.workerCount + 2)
+    }
+
+    package func counts() -> Counts { lock.locked { counted } }
+
+    // MARK: The caller's side
+
+    /// More input, cut anywhere. Waits when the workers are behind.
+    package func append(_ chunk: Buffer) throws(EngineError) {
+        if let csv {
+            csv.append(chunk)
+            lock.locked { counted.bytes += chunk.byteCount }
+            return try appendDecoded(csv)
+        }
+        var start = 0
+        if skippedByteCount > 0 {
+            let end = LineSplitter.nextLineStart(in: chunk.allBytes, from: 0)
+            let isWhole = end > 0 && chunk.base.load(fromByteOffset: end - 1, as: UInt8.self) == 10
+            skippedByteCount += end
+            byteOffset += end
+            guard isWhole else { return }
+            try endSkipping()
+            start = end
+        }
+        let rest = UnsafeRawBufferPointer(rebasing: chunk.allBytes[start...])
+        guard let last = LineSplitter.lastNewline(in: rest) else {
+            return keep(chunk, from: start)
+        }
+        let cut = start + last + 1
+        var buffers = leftover
+        let begin = byteOffset - leftoverByteCount
+        buffers.append(Buffer(borrowing: chunk.base + start, byteCount: cut - start, owner: chunk))
+        leftover = []
+        leftoverByteCount = 0
+        byteOffset += cut - start
+        try enqueue(Piece(ticket: nextTicket, buffers: buffers, byteOffset: begin))
+        keep(chunk, from: cut)
+    }
+
+    /// No more input: waits until everything has been appended.
+    package func finish() throws(EngineError) -> Counts {
+        if let csv {
+            csv.finish()
+            try appendDecoded(csv)
+        } else {
+            if skippedByteCount > 0 { try endSkipping() }
+            if leftoverByteCount > 0 {
+                try enqueue(Piece(ticket: nextTicket, buffers: leftover, byteOffset: byteOffset - leftoverByteCount))
+                leftover = []
+            }
+        }
+        lock.locked { isFinished = true }
+        changed.broadcast()
+        for thread in threads { thread.join() }
+        threads = []
+        if let failure = lock.locked({ failure }) { throw EngineError("\(failure)") }
+        return counts()
+    }
+
+    /// Keeps the beginning of a line whose end has not come yet.
+    private func keep(_ chunk: Buffer, from start: Int) {
+        let count = chunk.byteCount - start
+        guard count > 0 else { return }
+        byteOffset += count
+        // A copy: a short rest would otherwise keep a large chunk alive.
+        leftover.append(Buffer(copying: UnsafeRawBufferPointer(rebasing: chunk.allBytes[start...])))
+        leftoverByteCount += count
+        guard leftoverByteCount > options.limits.lineByteCountMax else { return }
+        skippedHead = []
+        for buffer in leftover where skippedHead.count < options.limits.badRowByteCountMax {
+            skippedHead.append(contentsOf: buffer.allBytes.prefix(options.limits.badRowByteCountMax - skippedHead.count))
+        }
+        skippedByteCount = leftoverByteCount
+        leftover = []
+        leftoverByteCount = 0
+    }
+
+    private func endSkipping() throws(EngineError) {
+        let row = BadRow(
+            bytes: skippedHead, reason: "a line of \(skippedByteCount) bytes is longer than the limit of \(options.limits.lineByteCountMax)",
+            lineNumber: 1, byteOffset: byteOffset - skippedByteCount)
+        skippedByteCount = 0
+        skippedHead = []
+        try enqueue(Piece(ticket: nextTicket, buffers: [], byteOffset: byteOffset, rejected: [row]))
+    }
+
+    private func enqueue(_ piece: Piece) throws(EngineError) {
+        if threads.isEmpty {
+            threads = (0..<threadCount).compactMap { _ in JoinableThread { [self] in work() } }
+            if threads.isEmpty { throw EngineError("no thread is left to append on") }
+        }
+        nextTicket += 1
+        lock.lock()
+        while queue.count >= threadCount && failure == nil { changed.wait(lock) }
+        let failure = failure
+        queue.append(piece)
+        counted.bytes += piece.buffers.reduce(0) { $0 + $1.byteCount }
+        lock.unlock()
+        changed.broadcast()
+        if let failure { throw EngineError("\(failure)") }
+    }
+
+    // MARK: The workers' side
+
+    private func work() {
+        while true {
+            lock.lock()
+            while queue.isEmpty && !isFinished && failure == nil { changed.wait(lock) }
+            guard failure == nil, !queue.isEmpty else {
+                lock.unlock()
+                return
+            }
+            let piece = queue.removeFirst()
+            lock.unlock()
+            changed.broadcast()
+            process(piece)
+        }
+    }
+
+    private func process(_ piece: Piece) {
+        var decoding = options
+        decoding.startByteOffset = piece.byteOffset
+        let decoder = JSONLinesDecoder(schema: schema, options: decoding)
+        for buffer in piece.buffers { decoder.append(buffer) }
+        decoder.finish()
+        var decoded: [DecodedBatch] = []
+        while let batch = decoder.nextBatch() { decoded.append(batch) }
+        let batches = decoded.map(\.batch).filter { $0.count > 0 }
+        let rejected = piece.rejected + decoded.flatMap(\.badRows)
+        let lineCount = (decoded.last?.lineCount ?? 0) + piece.rejected.count
+        do {
+            var lineBase = 0
+            let order = AppendOrder(
+                enter: { [self] in
+                    lock.lock()
+                    while turn != piece.ticket && failure == nil { changed.wait(lock) }
+                    lineBase = lines
+                    lines += lineCount
+                    lock.unlock()
+                },
+                leave: { [self] in
+                    lock.locked { turn = piece.ticket + 1 }
+                    changed.broadcast()
+                })
+            if batches.isEmpty {
+                order.enter()
+                order.leave()
+            } else {
+                try stream.append(
+                    batches, routing: .automatic(rotation: UInt64(piece.ticket)),
+                    arrivalMicroseconds: engine.clock.nowMicroseconds(), order: order)
+            }
+            try reject(rejected, lineBase: lineBase)
+            lock.locked { counted.rows += batches.reduce(0) { $0 + $1.count } }
+        } catch {
+            lock.locked {
+                failure = failure ?? error
+                turn = max(turn, piece.ticket + 1)
+            }
+        }
+        changed.broadcast()
+    }
+
+    private func appendDecoded(_ decoder: CSVDecoder) throws(EngineError) {
+        do {
+            while let decoded = decoder.nextBatch() {
+                if decoded.batch.count > 0 {
+                    nextTicket += 1
+                    try stream.append(
+                        decoded.batch, routing: .automatic(rotation: UInt64(nextTicket)),
+                        arrivalMicroseconds: engine.clock.nowMicroseconds())
+                }
+                try reject(decoded.badRows, lineBase: 0)
+                lock.locked { counted.rows += decoded.batch.count }
+            }
+        } catch {
+            throw EngineError("\(error)")
+        }
+    }
+
+    private func reject(_ rows: [BadRow], lineBase: Int) throws {
+        guard !rows.isEmpty else { return }
+        let errors = try engine.errorStream(for: name)
+        let now = engine.clock.nowMicroseconds()
+        try errors.append(
+            ErrorStreams.batch(
+                rows.map {
+                    .init(
+                        kind: "decode", reason: $0.reason, origin: "input, line \($0.lineNumber + lineBase) (offset \($0.byteOffset))",
+                        bytes: $0.bytes)
+                }, atMicroseconds: now), arrivalMicroseconds: now)
+        lock.locked {
+            counted.rejected += rows.count
+            for row in rows where counted.reasons.count < 5 {
+                counted.reasons.append("line \(row.lineNumber + lineBase): \(row.reason)")
+            }
+        }
+    }
+}
+
+extension Buffer {
+    var allBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+}
+
+extension Engine {
+    /// For `put`: bytes into a stream of the log.
+    package func appender(stream name: String, format: StreamAppender.Format = .json) throws(EngineError) -> StreamAppender {
+        let (object, stream) = try logStream(named: name)
+        guard let relation = object.relation else { throw EngineError("\(name) is not a stream") }
+        return StreamAppender(engine: self, stream: stream, relation: relation, name: object.name, format: format)
+    }
+
+    /// The log behind a name, or why there is none.
+    func logStream(named name: String) throws(EngineError) -> (CatalogObject, LogStream) {
+        guard let object = object(named: name) else {
+            let known = relationNames
+            throw EngineError("there is no stream \"\(name)\"" + Nearest.suggestion(for: name, among: known))
+        }
+        guard let stream = stream(of: object) else {
+            let what = object.relation.map { "has connector '\($0.connector)': its rows are not in the log" } ?? "is a view"
+            throw EngineError("\"\(object.name)\" \(what); use SELECT")
+        }
+        return (object, stream)
+    }
+}

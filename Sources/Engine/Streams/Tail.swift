@@ -1,0 +1,74 @@
+// Tail: the rows of a stream as they stand in the log, shard by shard, from a position on.
+
+import Columns
+import Platform
+import ShardLog
+
+/// Where each shard is being read.
+private final class TailReader: @unchecked Sendable {
+    // Safe to share: a cursor is used by one thread at a time.
+    let engine: Engine
+    let stream: LogStream
+    let follows: Bool
+    var next: [UInt64]
+    let ends: [UInt64]
+
+    init(engine: Engine, stream: LogStream, follows: Bool, next: [UInt64]) {
+        self.engine = engine
+        self.stream = stream
+        self.follows = follows
+        self.next = next
+        ends = stream.shards.map(\.endSequence)
+    }
+
+    func pull(timeoutMilliseconds: Int, isCancelled: () -> Bool) throws -> CursorEvent {
+        let clock = engine.clock
+        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, timeoutMilliseconds)) &* 1_000_000
+        while true {
+            let version = engine.signal.version
+            for shard in stream.shards.indices {
+                let limit = follows ? UInt64.max : ends[shard]
+                let columns = Array(0..<stream.schema.count)
+                if let rows = try stream.reader(shard: shard).read(from: next[shard], to: limit, rowLimit: 8_192, columns: columns) {
+                    next[shard] = rows.nextSequence
+                    return .rows(rows.batch)
+                }
+            }
+            if !follows || isCancelled() { return .end }
+            let now = clock.monotonicNanoseconds()
+            guard now < deadline else { return .idle }
+            let milliseconds = Int((deadline - now) / 1_000_000) + 1
+            if engine.options.isReadOnly {
+                // Another process writes: it cannot signal, so the files are looked at.
+                if try !engine.log.refresh() { engine.signal.wait(untilChangedFrom: version, timeoutMilliseconds: min(20, milliseconds)) }
+            } else {
+                engine.signal.wait(untilChangedFrom: version, timeoutMilliseconds: min(200, milliseconds))
+            }
+        }
+    }
+}
+
+extension Engine {
+    /// The rows of a stream, in the order of each shard; ends at what is there now unless `follows`.
+    package func tail(stream name: String, from start: TailStart, follows: Bool) throws(EngineError) -> Cursor {
+        if options.isReadOnly {
+            do { try log.refresh() } catch { throw EngineError("\(error)") }
+        }
+        let (object, stream) = try logStream(named: name)
+        let next = stream.shards.indices.map { shard in
+            let reader = stream.reader(shard: shard)
+            let oldest = stream.oldestSequence(shard: shard)
+            switch start {
+            case .trimHorizon: return oldest
+            case .latest: return stream.endSequence(shard: shard)
+            case .sequence(let sequence): return max(oldest, min(sequence, stream.endSequence(shard: shard)))
+            case .time(let time): return reader.sequence(of: .arrival(time))
+            }
+        }
+        let reader = TailReader(engine: self, stream: stream, follows: follows, next: next)
+        return Cursor(
+            schema: stream.schema, isChangelog: object.relation?.isChangelog ?? false, isLive: follows,
+            wake: { [signal] in signal.notify() },
+            pull: { timeout, isCancelled in try reader.pull(timeoutMilliseconds: timeout, isCancelled: isCancelled) })
+    }
+}

@@ -1,0 +1,33 @@
+// GroupedRewriter: an expression of a grouped SELECT, bound over the columns of FROM, as one over the columns of the aggregation.
+//
+// What equals a group key becomes that key, whole expressions before their parts, however the two were written; aggregates and window
+// properties become their columns; a column that is left over breaks the grouping rule.
+
+import Columns
+import Syntax
+
+struct GroupedRewriter {
+    /// What the keys look like in a select list, and the aggregation's column that holds each.
+    var keys: [(match: BoundExpression, column: Int)]
+    /// Columns from here on are aggregates (see `Grouping`).
+    var callBase: Int
+    /// The aggregation's column of the first aggregate.
+    var callColumn: Int
+    var scope: Scope
+
+    func rewrite(_ expression: BoundExpression) throws(SQLError) -> BoundExpression {
+        for key in keys where key.match.isSame(as: expression) {
+            return .column(key.column, expression.type, span: expression.span)
+        }
+        guard case .column(let ordinal) = expression.kind else {
+            return try expression.mapChildren { (child) throws(SQLError) in try rewrite(child) }
+        }
+        if ordinal >= callBase {
+            return .column(ordinal - callBase + callColumn, expression.type, span: expression.span)
+        }
+        let name = scope.columns.first { $0.ordinal == ordinal }?.name ?? "?"
+        throw SQLError(
+            "column \"\(name)\" must appear in the GROUP BY clause or be used in an aggregate function", at: expression.span,
+            code: SQLError.groupingError)
+    }
+}

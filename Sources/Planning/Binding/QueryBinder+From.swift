@@ -1,0 +1,184 @@
+// QueryBinder+From: what stands in FROM: streams, tables, views, WITH queries, subqueries, window table functions.
+//
+// A relation is a scan of its physical columns; above it a projection with the computed columns, when there are any; above that, in a
+// continuous query, its watermark.
+
+import Columns
+import Syntax
+
+/// A table of FROM: a plan, and names over its columns.
+struct BoundTable {
+    var plan: LogicalPlan
+    var scope: Scope
+}
+
+extension QueryBinder {
+    func bindFrom(_ tables: [TableExpression], _ context: QueryContext) throws(SQLError) -> BoundTable {
+        guard let first = tables.first else { return BoundTable(plan: .values([[]], []), scope: Scope()) }
+        if tables.count > 1 {
+            throw SQLError(
+                "joins are not supported yet", at: tables[1].span, hint: "a comma in FROM is a join", code: SQLError.featureNotSupported)
+        }
+        return try bindTable(first, context)
+    }
+
+    func bindTable(_ table: TableExpression, _ context: QueryContext) throws(SQLError) -> BoundTable {
+        try count(1, span: table.span)
+        switch table.kind {
+        case .name(let name, let asOf):
+            if let asOf {
+                throw SQLError("FOR SYSTEM_TIME AS OF is not supported yet", at: asOf.span, code: SQLError.featureNotSupported)
+            }
+            return try aliased(try bindName(name, context), table, name: name.last.name)
+        case .query(let query): return try aliased(try bind(query, context), table, name: nil)
+        case .function(let call): return try bindTableFunction(call, table, context)
+        case .join(_, _, let right, _):
+            throw SQLError("joins are not supported yet", at: right.span, code: SQLError.featureNotSupported)
+        case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
+        case .lateral: throw SQLError("LATERAL is not supported yet", at: table.span, code: SQLError.featureNotSupported)
+        }
+    }
+
+    private func aliased(_ query: BoundQuery, _ table: TableExpression, name: String?) throws(SQLError) -> BoundTable {
+        var fields = query.fields
+        let alias = table.alias?.name ?? name
+        try rename(&fields, table.columnAliases, table: alias ?? "", span: table.span)
+        return BoundTable(plan: query.plan, scope: Scope(table: alias, fields: fields))
+    }
+
+    // MARK: Names
+
+    func bindName(_ name: QualifiedName, _ context: QueryContext) throws(SQLError) -> BoundQuery {
+        if name.parts.count == 1, let query = commonTable(name.last, context) {
+            try count(query.plan.nodeCount, span: name.span)
+            return query
+        }
+        guard let entry = catalog.entry(named: name.last.name) else {
+            let written = name.parts.map(\.name).joined(separator: ".")
+            let known = commonTableNames(context) + catalog.entryNames
+            throw SQLError(
+                "relation \"\(written)\" does not exist", at: name.span,
+                hint: NearestName.find(name.last.name, among: known).map { "did you mean \"\($0)\"?" }
+                    ?? (known.isEmpty ? "there are no streams yet: CREATE STREAM makes one" : nil),
+                code: SQLError.undefinedTable)
+        }
+        switch entry {
+        case .relation(let relation): return try bindRelation(relation, span: name.span)
+        case .view(let view): return try bindView(view, span: name.span)
+        }
+    }
+
+    private func bindView(_ view: ViewDefinition, span: SourceSpan) throws(SQLError) -> BoundQuery {
+        if viewStack.contains(view.name) {
+            throw SQLError(
+                "view \"\(view.name)\" refers to itself", at: span,
+                hint: (viewStack + [view.name]).joined(separator: " -> "), code: "42P17")
+        }
+        viewStack.append(view.name)
+        defer { viewStack.removeLast() }
+        var bound: BoundQuery
+        do {
+            bound = try bind(view.query, QueryContext())
+            let names = view.columns.map { Identifier($0, span: span) }
+            try rename(&bound.fields, names, table: view.name, span: span)
+        } catch {
+            // The place within the view's own text means nothing here.
+            if error.message.hasPrefix("view \"") || error.code == SQLError.programLimitExceeded {
+                throw SQLError(error.message, at: span, hint: error.hint, code: error.code)
+            }
+            throw SQLError("view \"\(view.name)\": \(error.message)", at: span, hint: error.hint, code: error.code)
+        }
+        bound.spans = Array(repeating: span, count: bound.fields.count)
+        return bound
+    }
+
+    private func bindRelation(_ relation: RelationDefinition, span: SourceSpan) throws(SQLError) -> BoundQuery {
+        let physical = relation.physicalSchema
+        var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))
+        do {
+            if physical.count < relation.columns.count {
+                plan = .project(plan, try RelationBinder.columns(of: relation, physical: physical))
+            }
+            if mode == .continuous, let node = try RelationBinder.watermark(of: relation) { plan = .watermark(plan, node) }
+        } catch {
+            throw SQLError(
+                "the definition of \"\(relation.name)\" no longer holds: \(error.message)", at: span, hint: error.hint, code: error.code)
+        }
+        let fields = relation.columns.map { SQLType.Field(name: $0.name, type: $0.type) }
+        return BoundQuery(plan: plan, fields: fields, spans: Array(repeating: span, count: fields.count))
+    }
+
+    // MARK: Table functions
+
+    private func bindTableFunction(_ call: FunctionCall, _ table: TableExpression, _ context: QueryContext) throws(SQLError)
+        -> BoundTable
+    {
+        let name = call.name.last.name
+        guard call.name.parts.count == 1, let kind = WindowKind.named(name) else {
+            throw SQLError(
+                "table function \(name.lowercased()) does not exist", at: call.name.span,
+                hint: NearestName.find(name, among: WindowKind.allCases.map(\.rawValue)).map { "did you mean \($0.uppercased())?" }
+                    ?? "there are TUMBLE, HOP, CUMULATE and SESSION",
+                code: SQLError.undefinedFunction)
+        }
+        let function = try WindowTableFunction(call, kind: kind, span: table.span)
+        let (input, tableName) = try bindData(function, context)
+        let inputScope = Scope(table: tableName, fields: input.fields)
+        guard let time = try inputScope.find(function.time, span: function.time.span) else {
+            throw inputScope.undefined(QualifiedName([function.time], span: function.time.span))
+        }
+        guard time.type.isTimestamp else {
+            throw SQLError(
+                "the time column of a window must be a TIMESTAMP; \"\(time.name)\" is \(time.type.name)", at: function.time.span,
+                code: SQLError.windowingError)
+        }
+        try checkTime(input.plan, time.ordinal, time.name, span: function.time.span)
+        var partition: [Int]?
+        if let columns = function.partitionBy {
+            partition = []
+            for column in columns {
+                partition?.append(try inputScope.resolve(QualifiedName([column], span: column.span)).ordinal)
+            }
+        }
+        let window = LogicalWindow(
+            shape: try function.shape(timeType: time.type, span: table.span), timeColumn: time.ordinal, partitionColumns: partition,
+            span: table.span)
+        let windowFields = LogicalPlan.windowFields(time.type)
+        var fields = input.fields + windowFields
+        let alias = table.alias?.name ?? tableName
+        try rename(&fields, table.columnAliases, table: alias ?? name, span: table.span)
+        var scope = Scope(table: alias, fields: fields)
+        // In a window over a window the outer one's columns are meant.
+        let shadowed = Set(windowFields.map(\.name))
+        scope.columns.removeAll { $0.ordinal < input.fields.count && shadowed.contains($0.name.lowercased()) }
+        return BoundTable(plan: .window(input.plan, window), scope: scope)
+    }
+
+    private func bindData(_ function: WindowTableFunction, _ context: QueryContext) throws(SQLError) -> (BoundQuery, String?) {
+        switch function.data.kind {
+        case .tableArgument(let name), .column(let name): return (try bindName(name, context), name.last.name)
+        case .scalarQuery(let query), .cursor(let query): return (try bind(query, context), nil)
+        default:
+            throw SQLError(
+                "the input of a window must be a table or a query", at: function.data.span,
+                hint: WindowTableFunction.usage(function.kind), code: SQLError.windowingError)
+        }
+    }
+
+    /// The windows of a continuous query need a column that the watermark follows.
+    func checkTime(_ plan: LogicalPlan, _ column: Int, _ name: String, span: SourceSpan) throws(SQLError) {
+        guard mode == .continuous else { return }
+        if plan.retracts(mode: mode) {
+            throw SQLError(
+                "windows over an input that retracts rows are not supported yet", at: span,
+                hint: "the input is a changelog: an aggregation without a window, or EMIT CHANGES", code: SQLError.featureNotSupported)
+        }
+        if plan.isTimeAttribute(column) { return }
+        let known = plan.fields.indices.filter { plan.isTimeAttribute($0) }.map { plan.fields[$0].name }
+        throw SQLError(
+            "column \"\(name)\" has no watermark, so its windows would never close", at: span,
+            hint: known.isEmpty
+                ? "declare WATERMARK FOR \(name) AS \(name) - INTERVAL '5' SECOND on the stream"
+                : "the watermark is on " + Scope.alternatives(known.map { "\"\($0)\"" }), code: SQLError.windowingError)
+    }
+}

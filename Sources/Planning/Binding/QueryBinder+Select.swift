@@ -1,0 +1,331 @@
+// QueryBinder+Select: SELECT .. FROM .. WHERE .. GROUP BY .. HAVING, with DISTINCT, ORDER BY and LIMIT.
+//
+// The select list, HAVING and ORDER BY are bound over the columns of FROM first, which collects the aggregates; then, when the query
+// is grouped, they are rewritten to the columns of the aggregation (see `GroupedRewriter`). The nodes, from below: filter, [window],
+// aggregate, filter (HAVING), project (with hidden columns for ORDER BY), aggregate (DISTINCT), sort or limit, project (without them).
+
+import Columns
+import Syntax
+
+/// An item of a select list, `*` expanded.
+private struct Item {
+    var expression: BoundExpression
+    var name: String
+    var span: SourceSpan
+    /// As written; nil for a column of `*`.
+    var source: Expression?
+    var hasAlias: Bool
+}
+
+/// The keys of GROUP BY.
+private struct Keys {
+    var columns: [LogicalColumn] = []
+    /// `FLOOR(ts TO HOUR)` that is the window.
+    var windowMatch: BoundExpression?
+}
+
+extension QueryBinder {
+    func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
+        if let qualify = select.qualify {
+            throw SQLError("QUALIFY is not supported yet", at: qualify.span, code: SQLError.featureNotSupported)
+        }
+        if let window = select.windows.first {
+            throw SQLError("the WINDOW clause is not supported yet", at: window.name.span, code: SQLError.featureNotSupported)
+        }
+        let from = try bindFrom(select.from, context)
+        var plan = from.plan
+        let scope = from.scope
+        if let condition = select.filter {
+            let predicate = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE")
+            plan = .filter(plan, predicate)
+        }
+
+        let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
+        var keys = try bindKeys(select, grouping, plan)
+        let binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping)
+        var items = try bindItems(select, binder)
+        var having: BoundExpression?
+        if let condition = select.having {
+            having = try ExpressionBinder(scope: scope, clause: .having, grouping: grouping).bindCondition(condition, of: "HAVING")
+        }
+        var order = try bindOrder(query, items, scope, grouping)
+
+        if !select.groupBy.isEmpty || having != nil || !grouping.calls.isEmpty {
+            let used = items.map(\.expression) + [having].compactMap { $0 } + order.hidden.map(\.expression)
+            let (aggregated, rewriter) = try bindGroups(plan, &keys, grouping, used: used, select, context)
+            plan = aggregated
+            for index in items.indices { items[index].expression = try rewriter.rewrite(items[index].expression) }
+            for index in order.hidden.indices { order.hidden[index].expression = try rewriter.rewrite(order.hidden[index].expression) }
+            if let condition = having { plan = .filter(plan, try rewriter.rewrite(condition)) }
+        }
+        return try finish(plan, select, query, context, items, order)
+    }
+
+    /// Everything behind the aggregation.
+    private func finish(
+        _ input: LogicalPlan, _ select: Select, _ query: Query, _ context: QueryContext, _ items: [Item],
+        _ order: (keys: [SortNode.Key], hidden: [LogicalColumn])
+    ) throws(SQLError) -> BoundQuery {
+        let fields = items.map { SQLType.Field(name: $0.name, type: $0.expression.type) }
+        let visible = items.map { LogicalColumn(expression: $0.expression, name: $0.name) }
+        var plan = LogicalPlan.project(input, visible + order.hidden)
+        if select.isDistinct {
+            if let item = zip(query.orderBy, order.keys).first(where: { $1.column >= items.count })?.0 {
+                throw SQLError(
+                    "for SELECT DISTINCT, ORDER BY expressions must appear in select list", at: item.expression.span, code: "42P10")
+            }
+            plan = try WindowFusion.aggregate(
+                plan,
+                LogicalAggregate(
+                    keys: LogicalPlan.passing(fields), window: nil, calls: [], emit: context.emit, isDistinct: true,
+                    allowedLatenessMicroseconds: latenessMicroseconds, span: select.span),
+                mode: mode)
+        }
+        plan = try self.order(plan, order.keys, query)
+        if !order.hidden.isEmpty { plan = .project(plan, LogicalPlan.passing(fields)) }
+        try count(4, span: select.span)
+        return BoundQuery(plan: plan, fields: fields, spans: items.map(\.span))
+    }
+
+    // MARK: The select list
+
+    private func bindItems(_ select: Select, _ binder: ExpressionBinder) throws(SQLError) -> [Item] {
+        var items: [Item] = []
+        for item in select.items {
+            if case .star(let qualifier) = item.expression.kind {
+                let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.columns
+                if columns.isEmpty {
+                    throw SQLError("SELECT * with no tables specified is not valid", at: item.expression.span)
+                }
+                for column in columns {
+                    items.append(
+                        Item(
+                            expression: .column(column.ordinal, column.type, span: item.expression.span), name: column.name,
+                            span: item.expression.span, source: nil, hasAlias: false))
+                }
+                continue
+            }
+            let bound = try binder.bind(item.expression)
+            items.append(
+                Item(
+                    expression: bound, name: item.alias?.name ?? Self.defaultName(item.expression, binder.scope),
+                    span: item.expression.span, source: item.expression, hasAlias: item.alias != nil))
+        }
+        return items
+    }
+
+    /// PostgreSQL's: a column's own name, a function's, else `?column?`.
+    private static func defaultName(_ expression: Expression, _ scope: Scope) -> String {
+        switch expression.kind {
+        case .column(let name): return (try? scope.resolve(name))?.name ?? name.last.name
+        case .call(let call): return call.name.last.name.lowercased()
+        case .niladic(let name): return name.lowercased()
+        case .extract: return "extract"
+        case .caseWhen(_, _, let otherwise):
+            if let otherwise, case .column = otherwise.kind { return defaultName(otherwise, scope) }
+            return "case"
+        case .cast(let operand, _, _):
+            let inner = defaultName(operand, scope)
+            return inner == "?column?" ? "cast" : inner
+        case .literal(.typed(let type, _)): return Printer.print(type).lowercased()
+        default: return "?column?"
+        }
+    }
+
+    // MARK: GROUP BY
+
+    private func bindKeys(_ select: Select, _ grouping: Grouping, _ plan: LogicalPlan) throws(SQLError) -> Keys {
+        var keys = Keys()
+        for element in select.groupBy {
+            switch element {
+            case .expression(let expression): try bindKey(expression, select, grouping, plan, &keys)
+            case .groupingSets(let sets):
+                throw SQLError(
+                    "GROUPING SETS are not supported yet", at: sets.first?.first?.span ?? select.span, code: SQLError.featureNotSupported)
+            case .rollup(let parts), .cube(let parts):
+                throw SQLError(
+                    "ROLLUP and CUBE are not supported yet", at: parts.first?.span ?? select.span, code: SQLError.featureNotSupported)
+            }
+        }
+        return keys
+    }
+
+    private func bindKey(
+        _ written: Expression, _ select: Select, _ grouping: Grouping, _ plan: LogicalPlan, _ keys: inout Keys
+    ) throws(SQLError) {
+        let expression = try keyExpression(written, select, grouping.scope)
+        if case .call(let call) = expression.kind, case .window(let kind)? = WindowFunction.named(call.name) {
+            let window = try GroupWindow.bind(call, kind: kind, span: expression.span, scope: grouping.scope)
+            if grouping.window != nil {
+                throw SQLError(
+                    "more than one window in GROUP BY is not supported yet", at: written.span, code: SQLError.featureNotSupported)
+            }
+            let name = call.arguments.first.map { Printer.print($0) } ?? ""
+            try checkWindowTime(window, plan, name, span: call.arguments.first?.span ?? written.span)
+            grouping.window = window
+            return
+        }
+        let binder = ExpressionBinder(scope: grouping.scope, clause: .groupBy)
+        let bound = try binder.bind(expression)
+        if grouping.window == nil, let window = try floorWindow(expression, plan, binder) {
+            grouping.window = window
+            keys.windowMatch = bound
+            return
+        }
+        if keys.columns.contains(where: { $0.expression.isSame(as: bound) }) { return }
+        let name = bound.plainColumn.map { plan.fields[$0].name } ?? Printer.print(expression)
+        keys.columns.append(LogicalColumn(expression: bound, name: name))
+    }
+
+    /// A position, else a column of FROM, else an alias of the select list, else the expression itself (PostgreSQL's order).
+    private func keyExpression(_ expression: Expression, _ select: Select, _ scope: Scope) throws(SQLError) -> Expression {
+        if case .literal(.integer) = expression.kind {
+            if select.items.contains(where: { if case .star = $0.expression.kind { true } else { false } }) {
+                throw SQLError(
+                    "positions in GROUP BY cannot be used with *", at: expression.span, hint: "name the columns",
+                    code: SQLError.featureNotSupported)
+            }
+            let position = try ordinal(expression, count: select.items.count, clause: "GROUP BY")
+            return position.map { select.items[$0].expression } ?? expression
+        }
+        if case .column(let name) = expression.kind, name.parts.count == 1,
+            try scope.find(name.last, span: name.span) == nil
+        {
+            var matches = select.items.filter { $0.alias?.name == name.last.name }
+            if matches.isEmpty { matches = select.items.filter { $0.alias?.name.lowercased() == name.last.name.lowercased() } }
+            if matches.count > 1 {
+                throw SQLError("GROUP BY \"\(name.last.name)\" is ambiguous", at: name.span, code: SQLError.ambiguousColumn)
+            }
+            if let match = matches.first { return match.expression }
+        }
+        return expression
+    }
+
+    private func checkWindowTime(_ window: GroupWindow, _ plan: LogicalPlan, _ name: String, span: SourceSpan) throws(SQLError) {
+        guard mode == .continuous else { return }
+        try checkTime(plan, window.time.plainColumn ?? -1, name, span: span)
+    }
+
+    /// `FLOOR(ts TO HOUR)` of a time attribute, as a group key of a continuous query, is a tumbling window (Kinesis Data Analytics). Weeks
+    /// and months are not: they are plain expressions.
+    private func floorWindow(_ expression: Expression, _ plan: LogicalPlan, _ binder: ExpressionBinder) throws(SQLError) -> GroupWindow? {
+        guard mode == .continuous, case .call(let call) = expression.kind, call.name.parts.count == 1,
+            call.name.last.name.lowercased() == "floor", call.arguments.count == 2,
+            case .literal(.string(let unit)) = call.arguments[1].kind
+        else { return nil }
+        let time = try binder.bind(call.arguments[0])
+        guard let column = time.plainColumn, time.type.isTimestamp, plan.isTimeAttribute(column) else { return nil }
+        let size: Int64
+        switch unit.uppercased() {
+        case "SECOND": size = 1_000_000
+        case "MINUTE": size = 60_000_000
+        case "HOUR": size = 3_600_000_000
+        case "DAY": size = 86_400_000_000
+        default: return nil
+        }
+        return GroupWindow(kind: .tumble, shape: .tumble(size: size, offset: 0), time: time, span: expression.span)
+    }
+
+    /// The aggregation, and how to write the other clauses over it.
+    private func bindGroups(
+        _ input: LogicalPlan, _ keys: inout Keys, _ grouping: Grouping, used: [BoundExpression], _ select: Select,
+        _ context: QueryContext
+    ) throws(SQLError) -> (LogicalPlan, GroupedRewriter) {
+        var plan = input
+        var matches: [(match: BoundExpression, column: Int)] = []
+        for (index, key) in keys.columns.enumerated() { matches.append((key.expression, index)) }
+
+        if let window = grouping.window {
+            let timeColumn: Int
+            if let column = window.time.plainColumn {
+                timeColumn = column
+            } else {
+                timeColumn = grouping.columnCount
+                plan = .project(plan, LogicalPlan.passing(plan.fields) + [LogicalColumn(expression: window.time, name: "time")])
+            }
+            let fields = plan.fields
+            plan = .window(
+                plan, LogicalWindow(shape: window.shape, timeColumn: timeColumn, partitionColumns: nil, span: window.span))
+            for (role, field) in LogicalPlan.windowFields(window.time.type).enumerated() {
+                if let windowRole = WindowRole(rawValue: role) {
+                    matches.append((grouping.windowColumn(windowRole, span: .none), keys.columns.count))
+                }
+                if role == 0, let match = keys.windowMatch { matches.append((match, keys.columns.count)) }
+                keys.columns.append(
+                    LogicalColumn(expression: .column(fields.count + role, field.type), name: field.name))
+            }
+        } else {
+            addWindowTime(plan, &keys, &matches, used: used)
+        }
+
+        var calls = grouping.calls
+        for index in calls.indices where calls[index].text.isEmpty { calls[index].text = calls[index].function.rawValue }
+        let aggregate = LogicalAggregate(
+            keys: keys.columns, window: nil, calls: calls, emit: context.emit, isDistinct: false,
+            allowedLatenessMicroseconds: latenessMicroseconds, span: select.span)
+        let aggregated = try WindowFusion.aggregate(plan, aggregate, mode: mode)
+        try count(4, span: select.span)
+        let rewriter = GroupedRewriter(
+            keys: matches, callBase: grouping.callBase, callColumn: keys.columns.count, scope: grouping.scope)
+        return (aggregated, rewriter)
+    }
+
+    /// window_time follows from window_start and window_end, so it may be named without being grouped by.
+    private func addWindowTime(
+        _ plan: LogicalPlan, _ keys: inout Keys, _ matches: inout [(match: BoundExpression, column: Int)], used: [BoundExpression]
+    ) {
+        var depths: [Int: Set<WindowRole>] = [:]
+        for key in keys.columns {
+            guard let column = key.expression.plainColumn, let origin = plan.windowOrigin(column) else { continue }
+            depths[origin.depth, default: []].insert(origin.role)
+        }
+        let fields = plan.fields
+        for column in used.reduce(into: Set<Int>(), { $1.collectColumns(into: &$0) }).sorted() where column < fields.count {
+            guard let origin = plan.windowOrigin(column), let roles = depths[origin.depth], roles.contains(.start), roles.contains(.end),
+                !keys.columns.contains(where: { $0.expression.plainColumn == column })
+            else { continue }
+            let expression = BoundExpression.column(column, fields[column].type)
+            matches.append((expression, keys.columns.count))
+            keys.columns.append(LogicalColumn(expression: expression, name: fields[column].name))
+        }
+    }
+
+    // MARK: ORDER BY
+
+    private func bindOrder(_ query: Query, _ items: [Item], _ scope: Scope, _ grouping: Grouping) throws(SQLError)
+        -> (keys: [SortNode.Key], hidden: [LogicalColumn])
+    {
+        var keys: [SortNode.Key] = []
+        var hidden: [LogicalColumn] = []
+        for item in query.orderBy {
+            let column: Int
+            if let position = try ordinal(item.expression, count: items.count, clause: "ORDER BY") {
+                column = position
+            } else if let named = try outputColumn(item.expression, items) {
+                column = named
+            } else {
+                let bound = try ExpressionBinder(scope: scope, clause: .orderBy, grouping: grouping).bind(item.expression)
+                if let same = items.firstIndex(where: { $0.expression.isSame(as: bound) }) {
+                    column = same
+                } else {
+                    column = items.count + hidden.count
+                    hidden.append(LogicalColumn(expression: bound, name: Printer.print(item.expression)))
+                }
+            }
+            keys.append(SortNode.Key(item, column: column))
+        }
+        return (keys, hidden)
+    }
+
+    /// A bare name that the select list gives to a column.
+    private func outputColumn(_ expression: Expression, _ items: [Item]) throws(SQLError) -> Int? {
+        guard case .column(let name) = expression.kind, name.parts.count == 1 else { return nil }
+        var matches = items.indices.filter { items[$0].name == name.last.name }
+        if matches.isEmpty { matches = items.indices.filter { items[$0].name.lowercased() == name.last.name.lowercased() } }
+        guard let first = matches.first else { return nil }
+        if matches.contains(where: { !items[$0].expression.isSame(as: items[first].expression) }) {
+            throw SQLError("ORDER BY \"\(name.last.name)\" is ambiguous", at: name.span, code: SQLError.ambiguousColumn)
+        }
+        return first
+    }
+}

@@ -1,0 +1,118 @@
+// Projection pruning: columns that nobody above reads are not made, down to the scan, which then reads only the named columns of the
+// log. A watermark's columns count as read. A scan keeps one column even when none is read, so that there are rows to count.
+//
+// The walk goes down with the set of columns wanted, and comes back with the plan and with where each wanted column now is.
+
+import Columns
+
+enum ProjectionPruning {
+    static func apply(_ plan: LogicalPlan) -> LogicalPlan {
+        let fields = plan.fields
+        let pruned = prune(plan, Set(fields.indices))
+        return arranged(pruned, Array(fields.indices), fields)
+    }
+
+    private struct Pruned {
+        var plan: LogicalPlan
+        var places: [Int: Int]
+
+        func moved(_ expression: BoundExpression) -> BoundExpression { expression.renumbered { places[$0] ?? 0 } }
+    }
+
+    /// Exactly these columns in this order.
+    private static func arranged(_ pruned: Pruned, _ columns: [Int], _ fields: [SQLType.Field]) -> LogicalPlan {
+        let width = pruned.plan.fields.count
+        if width == columns.count, columns.enumerated().allSatisfy({ pruned.places[$1] == $0 }) { return pruned.plan }
+        return .project(
+            pruned.plan,
+            columns.map {
+                LogicalColumn(expression: .column(pruned.places[$0] ?? 0, fields[$0].type), name: fields[$0].name)
+            })
+    }
+
+    private static func prune(_ plan: LogicalPlan, _ wanted: Set<Int>) -> Pruned {
+        switch plan {
+        case .scan(let scan): return pruneScan(scan, wanted)
+        case .values(let rows, let fields):
+            let kept = fields.indices.filter(wanted.contains)
+            return Pruned(plan: .values(rows.map { row in kept.map { row[$0] } }, kept.map { fields[$0] }), places: places(kept))
+        case .watermark(let input, var node):
+            let pruned = prune(input, wanted.union(node.expression.columns).union([node.timeColumn]))
+            node.expression = pruned.moved(node.expression)
+            node.timeColumn = pruned.places[node.timeColumn] ?? 0
+            return Pruned(plan: .watermark(pruned.plan, node), places: pruned.places)
+        case .filter(let input, let predicate):
+            let pruned = prune(input, wanted.union(predicate.columns))
+            return Pruned(plan: .filter(pruned.plan, pruned.moved(predicate)), places: pruned.places)
+        case .project(let input, let columns):
+            let kept = columns.indices.filter(wanted.contains)
+            let pruned = prune(input, kept.reduce(into: []) { columns[$1].expression.collectColumns(into: &$0) })
+            let projected = kept.map { LogicalColumn(expression: pruned.moved(columns[$0].expression), name: columns[$0].name) }
+            return Pruned(plan: .project(pruned.plan, projected), places: places(kept))
+        case .window(let input, var window):
+            let base = input.fields.count
+            let pruned = prune(
+                input, wanted.filter { $0 < base }.union([window.timeColumn]).union(window.partitionColumns ?? []))
+            window.timeColumn = pruned.places[window.timeColumn] ?? 0
+            window.partitionColumns = window.partitionColumns?.map { pruned.places[$0] ?? 0 }
+            var places = pruned.places
+            let newBase = pruned.plan.fields.count
+            for role in 0..<3 { places[base + role] = newBase + role }
+            return Pruned(plan: .window(pruned.plan, window), places: places)
+        case .aggregate(let input, let aggregate): return pruneAggregate(input, aggregate, wanted)
+        case .union(let inputs):
+            let fields = plan.fields
+            let kept = fields.indices.filter(wanted.contains)
+            return Pruned(plan: .union(inputs.map { arranged(prune($0, wanted), kept, $0.fields) }), places: places(kept))
+        case .sort(let input, var sort):
+            let pruned = prune(input, wanted.union(sort.keys.map(\.column)))
+            for index in sort.keys.indices { sort.keys[index].column = pruned.places[sort.keys[index].column] ?? 0 }
+            return Pruned(plan: .sort(pruned.plan, sort), places: pruned.places)
+        case .limit(let input, let count, let offset):
+            let pruned = prune(input, wanted)
+            return Pruned(plan: .limit(pruned.plan, count: count, offset: offset), places: pruned.places)
+        }
+    }
+
+    private static func places(_ kept: [Int]) -> [Int: Int] {
+        Dictionary(kept.enumerated().map { ($1, $0) }) { first, _ in first }
+    }
+
+    private static func pruneScan(_ scan: LogicalScan, _ wanted: Set<Int>) -> Pruned {
+        var kept = scan.columns.indices.filter(wanted.contains)
+        if kept.isEmpty, !scan.columns.isEmpty {
+            let schema = scan.relation.physicalSchema
+            kept = [scan.columns.indices.first { schema[scan.columns[$0]].type.layout == .int64 } ?? 0]
+        }
+        return Pruned(
+            plan: .scan(LogicalScan(relation: scan.relation, columns: kept.map { scan.columns[$0] })), places: places(kept))
+    }
+
+    /// Keys are never left out: they are what makes the groups. A sole aggregate without keys stays, because it gives a row.
+    private static func pruneAggregate(_ input: LogicalPlan, _ aggregate: LogicalAggregate, _ wanted: Set<Int>) -> Pruned {
+        let callBase = aggregate.callBase
+        var kept = aggregate.calls.indices.filter { wanted.contains(callBase + $0) }
+        if kept.isEmpty, aggregate.keys.isEmpty, !aggregate.calls.isEmpty { kept = [0] }
+        var below: Set<Int> = []
+        for key in aggregate.keys { key.expression.collectColumns(into: &below) }
+        for index in kept {
+            aggregate.calls[index].argument?.collectColumns(into: &below)
+            aggregate.calls[index].filter?.collectColumns(into: &below)
+        }
+        if let window = aggregate.window { below.insert(window.timeColumn) }
+        let pruned = prune(input, below)
+        var result = aggregate
+        result.keys = aggregate.keys.map { LogicalColumn(expression: pruned.moved($0.expression), name: $0.name) }
+        result.calls = kept.map { index in
+            var call = aggregate.calls[index]
+            call.argument = call.argument.map(pruned.moved)
+            call.filter = call.filter.map(pruned.moved)
+            return call
+        }
+        if let window = aggregate.window { result.window?.timeColumn = pruned.places[window.timeColumn] ?? 0 }
+        var places: [Int: Int] = [:]
+        for column in 0..<callBase { places[column] = column }
+        for (place, index) in kept.enumerated() { places[callBase + index] = callBase + place }
+        return Pruned(plan: .aggregate(pruned.plan, result), places: places)
+    }
+}

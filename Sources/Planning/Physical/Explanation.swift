@@ -1,0 +1,180 @@
+// Explanation: plans as indented trees, a node a line, inputs below and further in.
+
+import Columns
+import Syntax
+
+extension LogicalPlan {
+    func lines(indent: Int = 0) -> [String] {
+        [String(repeating: "  ", count: indent) + label] + inputs.flatMap { $0.lines(indent: indent + 1) }
+    }
+
+    private var label: String {
+        func names(_ input: LogicalPlan) -> [String] { input.fields.map(\.name) }
+        switch self {
+        case .scan(let scan):
+            return "Scan \(scan.relation.name) [\(names(self).joined(separator: ", "))]"
+        case .values(let rows, _): return rows.count == 1 ? "Values, 1 row" : "Values, \(rows.count) rows"
+        case .watermark(let input, let node):
+            let names = names(input)
+            return "Watermark \(names[node.timeColumn]) AS \(ExpressionText.print(node.expression, names))"
+        case .filter(let input, let predicate): return "Filter \(ExpressionText.print(predicate, names(input)))"
+        case .project(let input, let columns): return "Project " + Self.text(columns, names(input))
+        case .window(let input, let window):
+            return "Window " + ExpressionText.window(window.shape, names(input)[window.timeColumn])
+        case .aggregate(let input, let aggregate):
+            let names = names(input)
+            var parts: [String] = []
+            if !aggregate.keys.isEmpty { parts.append("by (\(Self.text(aggregate.keys, names)))") }
+            if let window = aggregate.window { parts.append(ExpressionText.window(window.shape, names[window.timeColumn])) }
+            if !aggregate.calls.isEmpty { parts.append("[\(aggregate.calls.map(\.text).joined(separator: ", "))]") }
+            return (aggregate.calls.isEmpty ? "Distinct " : "Aggregate ") + parts.joined(separator: " ")
+        case .union(let inputs): return "Union, \(inputs.count) inputs"
+        case .sort(let input, let sort):
+            return PhysicalPlan.sortLabel(SortNode(keys: sort.keys, limit: sort.limit, offset: sort.offset), names(input))
+        case .limit(_, let count, let offset): return PhysicalPlan.limitLabel(count, offset)
+        }
+    }
+
+    private static func text(_ columns: [LogicalColumn], _ names: [String]) -> String {
+        columns.map { column in
+            let text = ExpressionText.print(column.expression, names)
+            return text == column.name ? text : "\(text) AS \(column.name)"
+        }.joined(separator: ", ")
+    }
+}
+
+extension PhysicalPlan {
+    /// What columns are called: those of streams by their names, computed ones by a short expression's text or `$` and their place.
+    var columnNames: [String] {
+        switch self {
+        case .scan(let node):
+            let schema = node.relation.physicalSchema
+            return node.columns.map { schema[$0].name }
+        case .values(_, let schema): return schema.fields.map(\.name)
+        case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames
+        case .project(let input, let expressions):
+            let names = input.columnNames
+            return expressions.enumerated().map { Self.name($1, $0, names) }
+        case .assignWindow(let input, _): return input.columnNames + ["window_start", "window_end"]
+        case .aggregate(let input, let node):
+            let names = input.columnNames
+            return node.keys.map { names[$0] } + (node.window == nil ? [] : ["window_start", "window_end"])
+                + node.aggregates.map(\.text)
+        case .union(let inputs): return inputs.first?.columnNames ?? []
+        }
+    }
+
+    private static let nameLengthMax = 40
+
+    private static func name(_ expression: BoundExpression, _ place: Int, _ names: [String]) -> String {
+        if let column = expression.plainColumn { return names.indices.contains(column) ? names[column] : "#\(column)" }
+        let text = ExpressionText.print(expression, names, nested: true)
+        return text.utf8.count <= nameLengthMax ? text : "$\(place)"
+    }
+
+    package func lines(indent: Int = 0) -> [String] {
+        [String(repeating: "  ", count: indent) + label] + inputs.flatMap { $0.lines(indent: indent + 1) }
+    }
+
+    package var inputs: [PhysicalPlan] {
+        switch self {
+        case .scan, .values: []
+        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .assignWindow(let input, _),
+            .aggregate(let input, _), .sort(let input, _), .limit(let input, _, _):
+            [input]
+        case .union(let inputs): inputs
+        }
+    }
+
+    private var label: String {
+        switch self {
+        case .scan(let node):
+            let connector = node.relation.connector == "log" ? "" : " (\(node.relation.connector))"
+            return "scan \(node.relation.name)\(connector) [\(columnNames.joined(separator: ", "))]"
+        case .values(let rows, _): return rows.count == 1 ? "values, 1 row" : "values, \(rows.count) rows"
+        case .watermark(let input, let node):
+            let names = input.columnNames
+            if let delay = node.delayMicroseconds {
+                return "watermark \(names[node.timeColumn]), delay \(ExpressionText.duration(delay))"
+            }
+            return "watermark \(names[node.timeColumn]) AS \(ExpressionText.print(node.expression, names))"
+        case .filter(let input, let predicate): return "filter \(ExpressionText.print(predicate, input.columnNames))"
+        case .project(let input, let expressions):
+            let names = input.columnNames
+            let columns = expressions.enumerated().map { place, expression in
+                let text = ExpressionText.print(expression, names)
+                let name = Self.name(expression, place, names)
+                return name.hasPrefix("$") ? "\(name) := \(text)" : text
+            }
+            return "project " + columns.joined(separator: ", ")
+        case .assignWindow(let input, let node):
+            return "assign window " + ExpressionText.window(node.shape, input.columnNames[node.timeColumn])
+        case .aggregate(let input, let node): return Self.aggregateLabel(node, input.columnNames)
+        case .union(let inputs): return "union, \(inputs.count) inputs"
+        case .sort(let input, let node): return Self.sortLabel(node, input.columnNames)
+        case .limit(_, let count, let offset): return Self.limitLabel(count, offset)
+        }
+    }
+
+    private static func aggregateLabel(_ node: AggregateNode, _ names: [String]) -> String {
+        var parts: [String] = []
+        if !node.keys.isEmpty { parts.append("by (\(node.keys.map { names[$0] }.joined(separator: ", ")))") }
+        if let window = node.window { parts.append(ExpressionText.window(window.shape, names[window.timeColumn])) }
+        if !node.aggregates.isEmpty {
+            let calls = node.aggregates.map { call in
+                var text = call.function == .countRows ? "count(*)" : call.function.rawValue
+                if let argument = call.argument { text += "(\(call.isDistinct ? "DISTINCT " : "")\(names[argument]))" }
+                if let filter = call.filter { text += " FILTER \(names[filter])" }
+                return text
+            }
+            parts.append("[\(calls.joined(separator: ", "))]")
+        }
+        switch node.emit {
+        case .onWindowClose: parts.append("emit on window close")
+        case .changes: parts.append("emit changes")
+        case .atEnd: parts.append("emit at end")
+        }
+        if node.allowedLatenessMicroseconds > 0 {
+            parts.append("allowed lateness \(ExpressionText.duration(node.allowedLatenessMicroseconds))")
+        }
+        if node.inputRetracts { parts.append("input retracts") }
+        return (node.aggregates.isEmpty ? "distinct " : "aggregate ") + parts.joined(separator: " ")
+    }
+
+    static func sortLabel(_ node: SortNode, _ names: [String]) -> String {
+        let keys = node.keys.map { key in
+            names[key.column] + (key.isDescending ? " DESC" : "")
+                + (key.nullsFirst == key.isDescending ? "" : key.nullsFirst ? " NULLS FIRST" : " NULLS LAST")
+        }
+        return "sort \(keys.joined(separator: ", "))" + (node.limit.map { ", limit \($0)" } ?? "")
+            + (node.offset > 0 ? ", offset \(node.offset)" : "")
+    }
+
+    static func limitLabel(_ count: Int?, _ offset: Int) -> String {
+        "limit \(count.map { "\($0)" } ?? "all")" + (offset > 0 ? " offset \(offset)" : "")
+    }
+}
+
+extension PlanStages {
+    func explanation(_ kind: ExplainKind?, target: RelationDefinition?) -> [String] {
+        var lines: [String] = []
+        let head = target.map { ["Insert into \($0.name)"] } ?? []
+        let indent = head.count
+        if kind != .physical {
+            lines.append("== Logical plan ==")
+            lines += head + logical.lines(indent: indent)
+        }
+        if kind != .logical {
+            if !lines.isEmpty { lines.append("") }
+            lines.append("== Physical plan ==")
+            lines += target.map { ["insert into \($0.name)"] } ?? []
+            lines += planned.plan.lines(indent: indent)
+        }
+        lines.append("")
+        lines.append("mode: \(mode == .bounded ? "bounded, ends with what is there now" : "continuous")")
+        lines.append("output: \(planned.changelog == .appendOnly ? "append-only" : "changelog with retractions")")
+        lines.append("rules: \(rules.isEmpty ? "none" : rules.map(\.rawValue).joined(separator: ", "))")
+        for notice in planned.notices { lines.append("notice: \(notice)") }
+        return lines
+    }
+}

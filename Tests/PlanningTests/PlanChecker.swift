@@ -1,0 +1,71 @@
+// PlanChecker: what must hold in every physical plan: ordinals exist, types fit, aggregates get the types they are defined for,
+// watermarks stand where they may.
+
+import Columns
+import Planning
+
+struct PlanProblem: Error { var message: String }
+
+enum PlanChecker {
+    static func check(_ plan: PhysicalPlan) throws {
+        for input in plan.inputs { try check(input) }
+        let types = plan.inputs.first?.outputTypes ?? []
+        func require(_ condition: Bool, _ message: String) throws {
+            if !condition { throw PlanProblem(message: message) }
+        }
+        switch plan {
+        case .scan(let node):
+            try require(!node.columns.isEmpty, "scan reads no column")
+            try require(node.columns == node.columns.sorted() && Set(node.columns).count == node.columns.count, "scan out of order")
+            try require(node.columns.allSatisfy { node.relation.physicalSchema.fields.indices.contains($0) }, "scan's column")
+        case .values(let rows, let schema):
+            try require(rows.allSatisfy { $0.count == schema.count }, "values' width")
+        case .watermark(let input, let node):
+            try require(types.indices.contains(node.timeColumn) && types[node.timeColumn].isTimestamp, "watermark's column")
+            try check(node.expression, types)
+            try require(node.expression.type == types[node.timeColumn], "watermark's type")
+            switch input {
+            case .scan, .project(.scan, _): break
+            default: throw PlanProblem(message: "watermark over \(input)")
+            }
+        case .filter(_, let predicate):
+            try check(predicate, types)
+            try require(predicate.type == .boolean, "filter's type")
+        case .project(_, let expressions): for expression in expressions { try check(expression, types) }
+        case .assignWindow(_, let node):
+            try require(types.indices.contains(node.timeColumn) && types[node.timeColumn].isTimestamp, "window's column")
+            if case .session = node.shape { throw PlanProblem(message: "a session cannot be assigned") }
+        case .aggregate(_, let node):
+            try require(node.keys.allSatisfy(types.indices.contains), "key")
+            if let window = node.window {
+                try require(types.indices.contains(window.timeColumn) && types[window.timeColumn].isTimestamp, "window's column")
+                try require(!node.inputRetracts, "window over retractions")
+            }
+            for call in node.aggregates {
+                if let filter = call.filter { try require(types.indices.contains(filter) && types[filter] == .boolean, "filter") }
+                guard let argument = call.argument else {
+                    try require(call.function == .countRows, "argument is missing")
+                    continue
+                }
+                try require(types.indices.contains(argument), "argument")
+                let expected = call.function.types(argument: types[argument])
+                try require(expected?.argument == types[argument], "argument's type of \(call.text)")
+                try require(expected?.result == call.resultType, "result type of \(call.text)")
+            }
+        case .union(let inputs):
+            try require(inputs.count > 1 && inputs.allSatisfy { $0.outputTypes == types }, "union's types")
+        case .sort(_, let node): try require(node.keys.allSatisfy { types.indices.contains($0.column) }, "sort's key")
+        case .limit: break
+        }
+    }
+
+    private static func check(_ expression: BoundExpression, _ types: [SQLType]) throws {
+        if case .column(let ordinal) = expression.kind {
+            guard types.indices.contains(ordinal) else { throw PlanProblem(message: "no column \(ordinal) of \(types.count)") }
+            guard types[ordinal] == expression.type else {
+                throw PlanProblem(message: "column \(ordinal) is \(types[ordinal].name), not \(expression.type.name)")
+            }
+        }
+        for child in expression.children { try check(child, types) }
+    }
+}
