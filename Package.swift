@@ -30,7 +30,6 @@ let package = Package(
         .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
         .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine"]),
-        .testTarget(name: "CommandTests", dependencies: []),
     ],
     swiftLanguageModes: [.v6]
 )

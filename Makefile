@@ -1,0 +1,45 @@
+# Two commands are enough: `make demo` and `make test`.
+
+SWIFT ?= swift
+SCRATCH ?= .build
+# Checking builds keep the invariants that release builds leave out; tests run optimised, because they run whole streams.
+TEST_SCRATCH ?= .build-test
+TEST_FLAGS = -c release -Xswiftc -enable-testing -Xswiftc -DMILLRACE_CHECKS --scratch-path $(TEST_SCRATCH)
+MILLRACE = $(SCRATCH)/release/millrace
+
+.PHONY: build demo test unit-test command-test bench deps clean
+
+build: deps
+	$(SWIFT) build -c release --scratch-path $(SCRATCH) --product millrace
+
+# What a bare Debian machine lacks: GNU readline's headers for the prompt, Python for the tests of the command.
+deps:
+	@missing=""; \
+	[ -e /usr/include/readline/readline.h ] || missing="$$missing libreadline-dev"; \
+	command -v python3 >/dev/null || missing="$$missing python3"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as_root=""; else as_root="sudo"; fi; \
+	    echo "installing$$missing"; \
+	    $$as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq $$missing; \
+	fi
+	@command -v $(SWIFT) >/dev/null || { echo "Swift 6.3 is needed: https://www.swift.org/install/linux/" >&2; exit 1; }
+
+demo: build
+	@queries/demo.sh $(MILLRACE)
+
+test: unit-test command-test
+
+unit-test: deps
+	$(SWIFT) build $(TEST_FLAGS) --build-tests
+	$(SWIFT) test $(TEST_FLAGS) --skip-build
+
+# The real binary, from the outside. PATTERN chooses files: make command-test PATTERN=test_prompt.py
+PATTERN ?= test_*.py
+command-test: build
+	MILLRACE=$(abspath $(MILLRACE)) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
+
+bench: build
+	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh
+
+clean:
+	rm -rf $(SCRATCH) $(TEST_SCRATCH) .venv-bench Benchmarks/.cache

@@ -1,0 +1,116 @@
+// CommandName: the commands and their specifications.
+
+enum CommandName: String, CaseIterable {
+    case prompt, run, put, tail, status, help
+
+    var specification: CommandSpecification {
+        switch self {
+        case .prompt, .help: Self.promptSpecification
+        case .run: Self.runSpecification
+        case .put: Self.putSpecification
+        case .tail: Self.tailSpecification
+        case .status: Self.statusSpecification
+        }
+    }
+
+    static let defaultDirectory = "./millrace-data"
+
+    private static let data = OptionSpecification(
+        name: "--data", valueName: "DIR", summary: "the data directory (default \(defaultDirectory))")
+
+    private static let workers = OptionSpecification(
+        name: "--workers", valueName: "N", summary: "threads per query (default: one per processor core)")
+
+    private static let promptSpecification = CommandSpecification(
+        usage: "[COMMAND] [OPTIONS]",
+        summary: """
+            A streaming SQL engine. Without a command it opens a prompt on a data directory; statements that come through a pipe
+            are executed without a prompt.
+
+            Commands:
+              run     execute SQL scripts
+              put     append standard input to a stream
+              tail    print the rows of a stream
+              status  show the streams and queries of a data directory
+              help    show the help of a command
+            """,
+        options: [
+            data, workers,
+            OptionSpecification(name: "--version", summary: "show the version"),
+        ],
+        notes: """
+            At the prompt, \\? shows the commands that begin with a backslash. The history is kept in ~/.millrace_history, or in the
+            file that MILLRACE_HISTORY names.
+            """)
+
+    private static let runSpecification = CommandSpecification(
+        usage: "run [SCRIPT.sql...] [OPTIONS]",
+        summary: """
+            Executes the statements of the scripts one after the other. A script named - is standard input, which is also read when
+            there is no script and standard input is no terminal. Rows go to standard output, everything else to standard error.
+            """,
+        options: [
+            OptionSpecification(
+                name: "--data", valueName: "DIR", summary: "the data directory (default: a temporary one, removed at the end)"),
+            OptionSpecification(
+                name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the scripts; repeatable"),
+            OptionSpecification(
+                name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json or csv"),
+            workers,
+            OptionSpecification(
+                name: "--until-caught-up",
+                summary: "stop when the queries have processed what their sources\nhold, instead of going on until a signal comes"),
+            OptionSpecification(name: "--verbose", summary: "show each statement's command tag and time on standard error"),
+        ],
+        positionals: 0...1_000,
+        notes: """
+            An INSERT INTO ... SELECT or CREATE QUERY that reads bounded sources only is waited for before the next statement. One
+            that reads an unbounded source (a stream of the log, a generator without an end) goes on until SIGINT or SIGTERM, which
+            write a checkpoint and end the program with 0.
+            """)
+
+    private static let putSpecification = CommandSpecification(
+        usage: "put STREAM [OPTIONS]",
+        summary: "Appends standard input to a stream and returns when every row is durable, as the stream's `sync` option says.",
+        options: [
+            OptionSpecification(
+                name: "--format", valueName: "FORMAT",
+                summary: "json: an object a line (default); csv: the first line names\nthe columns"),
+            data,
+            OptionSpecification(name: "--strict", summary: "exit with 1 when a row was rejected"),
+        ],
+        positionals: 1...1,
+        notes: """
+            A row that cannot be decoded is appended to STREAM_errors with its bytes, its place and the reason, and counted on
+            standard error; the exit code stays 0 unless --strict is given.
+            """)
+
+    private static let tailSpecification = CommandSpecification(
+        usage: "tail STREAM [OPTIONS]",
+        summary: "Prints the rows of a stream in the order in which they arrived.",
+        options: [
+            OptionSpecification(
+                name: "--from", valueName: "PLACE",
+                summary: """
+                    TRIM_HORIZON (the oldest row kept), LATEST, a sequence number, or a
+                    time of arrival such as 2026-11-20T23:45:00Z
+                    (default TRIM_HORIZON; LATEST with --follow)
+                    """),
+            OptionSpecification(name: "--follow", summary: "go on with what arrives, until SIGINT or SIGTERM"),
+            OptionSpecification(name: "--no-follow", summary: "end with the last row that is there (default)"),
+            OptionSpecification(
+                name: "--format", valueName: "FORMAT", summary: "json: an object a line (default); csv or table"),
+            data,
+        ],
+        positionals: 1...1,
+        notes: "Works beside a process that holds the directory.")
+
+    private static let statusSpecification = CommandSpecification(
+        usage: "status [OPTIONS]",
+        summary: "Shows the streams and saved queries of a data directory: rows, shards, progress, faults.",
+        options: [
+            OptionSpecification(name: "--json", summary: "print one JSON object"),
+            data,
+        ],
+        notes: "Works beside a process that holds the directory.")
+}

@@ -1,0 +1,139 @@
+// RunCommand: `millrace run SCRIPT.sql...`.
+//
+//   1. Every script is read, its variables replaced and parsed, before the first statement of the first one is executed.
+//   2. Statements are executed one after the other; a query over bounded sources is waited for, others go on beside.
+//   3. When the scripts are through: wait for every query that they started, and for bounded saved queries that an earlier run left
+//      unfinished. A signal ends the waiting.
+//   4. Without a signal: the saved queries catch up with what the log holds by then.
+//   5. The engine is closed, which writes checkpoints; a temporary directory is removed.
+
+import Engine
+import Glibc
+import Platform
+import Syntax
+
+struct RunCommand {
+    private let paths: [String]
+    private let directory: String?
+    private let values: [String: String]
+    private let format: ResultFormat
+    private let workerCount: Int?
+    private let stopsWhenCaughtUp: Bool
+    private let isVerbose: Bool
+
+    init(_ arguments: ParsedArguments) throws(UsageError) {
+        var paths = arguments.positionals
+        if paths.isEmpty {
+            guard !Console.inputIsTerminal else {
+                throw UsageError(message: "there is no script to run", hint: "name a file, or - for standard input")
+            }
+            paths = ["-"]
+        }
+        if paths.count(where: { $0 == "-" }) > 1 { throw UsageError(message: "standard input can be read only once") }
+        self.paths = paths
+        directory = arguments.value("--data")
+        format = try arguments.choice("--format", default: ResultFormat.Name.table).format
+        workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
+        stopsWhenCaughtUp = arguments.has("--until-caught-up")
+        isVerbose = arguments.has("--verbose")
+        var values: [String: String] = [:]
+        for assignment in arguments.values("--set") {
+            guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
+                throw UsageError(message: "--set takes NAME=VALUE, not \"\(assignment)\"")
+            }
+            values[String(assignment[..<equals])] = String(assignment[assignment.index(after: equals)...])
+        }
+        self.values = values
+    }
+
+    func run() throws -> ExitCode {
+        var scripts: [Script] = []
+        for path in paths {
+            do {
+                scripts.append(try Script(path: path, values: values))
+            } catch {
+                Console.report(error, in: path == "-" ? "standard input" : path)
+                return .failure
+            }
+        }
+        guard let directory else {
+            let temporary = try Engine.temporaryDirectory()
+            defer { Engine.removeDirectory(temporary) }
+            return try execute(scripts, in: temporary, isEphemeral: true)
+        }
+        return try execute(scripts, in: directory, isEphemeral: false)
+    }
+
+    private func execute(_ scripts: [Script], in directory: String, isEphemeral: Bool) throws -> ExitCode {
+        var options = EngineSetup.options(owner: "millrace run \(paths.joined(separator: " "))", workerCount: workerCount)
+        options.isEphemeral = isEphemeral
+        let engine = try Engine(directory: directory, options: options)
+        var code = ExitCode.success
+        let interruption = Interruption()
+        Signals.whileHandlingStop({ interruption.fire() }) {
+            let runner = StatementRunner(session: engine.makeSession(), format: format, output: Console.standardOutput)
+            var isComplete = true
+            for script in scripts where isComplete { isComplete = execute(script, with: runner, interruption: interruption) }
+            if !isComplete { code = .failure }
+            if isComplete, !interruption.hasFired {
+                if !waitForQueries(of: engine, runner: runner, interruption: interruption) { code = .failure }
+            }
+        }
+        do {
+            try engine.close()
+        } catch {
+            Console.report(error)
+            code = .failure
+        }
+        return code
+    }
+
+    /// False when a statement failed; the rest of the script is not executed then.
+    private func execute(_ script: Script, with runner: StatementRunner, interruption: Interruption) -> Bool {
+        let clock = SystemClock()
+        for statement in script.statements {
+            if interruption.hasFired { return true }
+            let start = clock.monotonicNanoseconds()
+            do {
+                let outcome = try runner.execute(statement, source: script.source, interruption: interruption)
+                if isVerbose {
+                    let tag = outcome.tag ?? outcome.rowCount.map { Count.text($0, "row") } ?? ""
+                    Console.note("\(tag) (\(Duration.milliseconds(clock.monotonicNanoseconds() - start)))")
+                }
+            } catch {
+                Console.report(error, in: script.name)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Step 3 and 4. False when a query failed.
+    private func waitForQueries(of engine: Engine, runner: StatementRunner, interruption: Interruption) -> Bool {
+        var isFine = true
+        var progress = ProgressLine()
+        defer { Console.hideProgress() }
+        var pending = runner.startedQueries
+        for query in engine.savedQueries where query.isBounded && !pending.contains(where: { $0 === query }) { pending.append(query) }
+        while !pending.isEmpty, !interruption.hasFired {
+            let waitMilliseconds = max(1, ProgressLine.intervalMilliseconds / pending.count)
+            for query in pending where query.wait(timeoutMilliseconds: waitMilliseconds) || isCaughtUp(query) {
+                pending.removeAll { $0 === query }
+                do {
+                    try runner.check(query)
+                } catch {
+                    Console.report(error)
+                    isFine = false
+                }
+            }
+            progress.show(pending.map { $0.progress() })
+        }
+        if !interruption.hasFired { engine.drainSavedQueries(shouldStop: { interruption.hasFired }) }
+        return isFine
+    }
+
+    private func isCaughtUp(_ query: RunningQuery) -> Bool {
+        guard stopsWhenCaughtUp, !query.isBounded else { return false }
+        return query.progress().behind == 0
+    }
+}

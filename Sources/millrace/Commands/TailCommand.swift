@@ -1,0 +1,71 @@
+// TailCommand: `millrace tail STREAM`: the rows of a stream, as they stand in the log.
+
+import Columns
+import Engine
+import Syntax
+
+struct TailCommand {
+    private let stream: String
+    private let directory: String
+    private let start: TailStart
+    private let follows: Bool
+    private let format: ResultFormat
+
+    init(_ arguments: ParsedArguments) throws(UsageError) {
+        stream = arguments.positionals[0]
+        directory = arguments.value("--data") ?? CommandName.defaultDirectory
+        format = try arguments.choice("--format", default: ResultFormat.Name.json).format
+        follows = arguments.has("--follow")
+        if follows, arguments.has("--no-follow") { throw UsageError(message: "--follow and --no-follow exclude each other") }
+        start = try arguments.value("--from").map(TailCommand.place) ?? (follows ? .latest : .trimHorizon)
+    }
+
+    func run() throws -> ExitCode {
+        let engine = try EngineSetup.openForReading(directory, owner: "millrace tail \(stream)", startsQueries: follows)
+        do {
+            try show(engine)
+        } catch {
+            Console.report(error)
+            try engine.close()
+            return .failure
+        }
+        try engine.close()
+        return .success
+    }
+
+    private func show(_ engine: Engine) throws {
+        let cursor = try engine.tail(stream: stream, from: start, follows: follows)
+        let writer = ResultWriter(
+            format: format, schema: cursor.schema, isChangelog: cursor.isChangelog, isLive: follows, output: Console.standardOutput)
+        try Signals.whileHandlingStop({ cursor.cancel() }) {
+            loop: while !Signals.stopRequested {
+                switch try cursor.next(timeoutMilliseconds: 200) {
+                case .rows(let batch): try writer.write(batch)
+                case .idle: writer.flush()
+                case .end: break loop
+                }
+            }
+        }
+        writer.finish()
+    }
+
+    /// `TRIM_HORIZON`, `LATEST`, a sequence number, or a time.
+    private static func place(_ text: String) throws(UsageError) -> TailStart {
+        switch text.uppercased() {
+        case "TRIM_HORIZON": return .trimHorizon
+        case "LATEST": return .latest
+        default: break
+        }
+        if let sequence = UInt64(text) { return .sequence(sequence) }
+        let bytes = Array(text.utf8)
+        let time = bytes.withUnsafeBufferPointer { bytes -> Int64? in
+            // A text that is no time is reported below, with what it may be.
+            do throws(TextError) { return try TimestampText.parse(bytes, precision: 6) } catch { return nil }
+        }
+        if let time { return .time(time) }
+        let near = NearestName.find(text, among: ["TRIM_HORIZON", "LATEST"])
+        throw UsageError(
+            message: "--from takes TRIM_HORIZON, LATEST, a sequence number or a time, not \"\(text)\"",
+            hint: near.map { "did you mean \($0)?" } ?? "a time looks like 2026-11-20T23:45:00Z")
+    }
+}

@@ -1,0 +1,29 @@
+// ResultFormat: how rows are printed.
+
+enum ResultFormat {
+    case table, json, csv
+    /// A line per column, for rows that are wider than the terminal.
+    case expanded
+
+    var name: String {
+        switch self {
+        case .table: "table"
+        case .json: "json"
+        case .csv: "csv"
+        case .expanded: "expanded"
+        }
+    }
+
+    /// What --format takes.
+    enum Name: String, CaseIterable {
+        case table, json, csv
+
+        var format: ResultFormat {
+            switch self {
+            case .table: .table
+            case .json: .json
+            case .csv: .csv
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// Program: from the words of the command line to a command.
+
+import Glibc
+import Syntax
+
+enum Program {
+    static let version = "0.1.0"
+
+    /// Runs the command that the words name and says how it ended.
+    static func run(_ words: [String]) -> ExitCode {
+        Signals.install()
+        var words = Array(words.dropFirst())
+        var command = CommandName.prompt
+        if let first = words.first, !first.hasPrefix("-") {
+            guard let named = CommandName(rawValue: first) else { return unknownCommand(first) }
+            command = named
+            words.removeFirst()
+        }
+        if command == .help { return showHelp(words) }
+        if command == .prompt, words.contains("--version") {
+            Console.standardOutput.write("millrace \(version)\n")
+            return .success
+        }
+        let specification = command.specification
+        if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+            Console.standardOutput.write(specification.help)
+            return .success
+        }
+        do {
+            let arguments = try ParsedArguments(words, specification)
+            switch command {
+            case .prompt: return try PromptCommand(arguments).run()
+            case .run: return try RunCommand(arguments).run()
+            case .put: return try PutCommand(arguments).run()
+            case .tail: return try TailCommand(arguments).run()
+            case .status: return try StatusCommand(arguments).run()
+            case .help: return .success
+            }
+        } catch let problem as UsageError {
+            Console.note("millrace: \(problem.message)")
+            if let hint = problem.hint { Console.note("hint: \(hint)") }
+            Console.note("Try: millrace \(command == .prompt ? "" : command.rawValue + " ")--help")
+            return .usage
+        } catch {
+            Console.report(error)
+            return .failure
+        }
+    }
+
+    private static func unknownCommand(_ word: String) -> ExitCode {
+        Console.note("millrace: there is no command \"\(word)\"")
+        let names = CommandName.allCases.map(\.rawValue)
+        if let near = NearestName.find(word, among: names) {
+            Console.note("hint: did you mean \"millrace \(near)\"?")
+        } else if word.hasSuffix(".sql") {
+            Console.note("hint: millrace run \(word) executes a script")
+        }
+        Console.note("Try: millrace --help")
+        return .usage
+    }
+
+    private static func showHelp(_ words: [String]) -> ExitCode {
+        guard let word = words.first, !word.hasPrefix("-") else {
+            Console.standardOutput.write(CommandName.prompt.specification.help)
+            return .success
+        }
+        guard let command = CommandName(rawValue: word) else { return unknownCommand(word) }
+        Console.standardOutput.write(command.specification.help)
+        return .success
+    }
+}
