@@ -35,8 +35,6 @@ final class Grouping {
     let scope: Scope
     let columnCount: Int
     var window: GroupWindow?
-    /// False until GROUP BY has been read and found to be there.
-    var usesWindowFunctions = false
     private(set) var calls: [LogicalAggregateCall] = []
 
     init(scope: Scope, columnCount: Int) {
@@ -50,10 +48,16 @@ final class Grouping {
         .column(columnCount + role.rawValue, window?.time.type ?? .timestamp(precision: 3), span: span)
     }
 
+    /// As many as a select list may have columns.
+    static let callsMax = 1664
+
     /// The column of an aggregate; the same call twice is one.
-    func column(of call: LogicalAggregateCall) -> BoundExpression {
+    func column(of call: LogicalAggregateCall) throws(SQLError) -> BoundExpression {
         if let index = calls.firstIndex(where: { $0.isSame(as: call) }) {
             return .column(callBase + index, call.resultType, span: call.span)
+        }
+        if calls.count >= Self.callsMax {
+            throw SQLError("a query can have at most \(Self.callsMax) aggregates", at: call.span, code: "54011")
         }
         calls.append(call)
         return .column(callBase + calls.count - 1, call.resultType, span: call.span)
@@ -221,10 +225,11 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            if error.code == SQLError.undefinedFunction, error.hint == nil,
-                let nearest = NearestName.find(name.name, among: AggregateFunction.allNames)
+            let known = AggregateFunction.allNames + ExpressionTyping.functionNames
+            if error.code == SQLError.undefinedFunction, error.span == name.span,
+                let nearest = NearestName.find(name.name, among: known)
             {
-                throw SQLError(error.message, at: error.span, hint: "did you mean \(nearest)?", code: error.code)
+                throw SQLError(error.message, at: error.span, hint: "did you mean \"\(nearest)\"?", code: error.code)
             }
             throw error
         }
@@ -284,7 +289,7 @@ struct ExpressionBinder {
             if call.isDistinct {
                 throw SQLError("DISTINCT cannot be used with count(*)", at: span, hint: "name a column: count(DISTINCT x)")
             }
-            return grouping.column(
+            return try grouping.column(
                 of: LogicalAggregateCall(
                     function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
         }
@@ -296,9 +301,10 @@ struct ExpressionBinder {
                 code: SQLError.undefinedFunction)
         }
         let inner = ExpressionBinder(scope: scope, clause: .aggregate(name))
-        let argument = try inner.bind(call.arguments[0])
+        var argument = try inner.bind(call.arguments[0])
+        if argument.type == .null { argument = .constant(.null, .text, span: argument.span) }
         if function == .count, !call.isDistinct, let value = argument.constantValue, !value.isNull {
-            return grouping.column(
+            return try grouping.column(
                 of: LogicalAggregateCall(
                     function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
         }
@@ -308,7 +314,7 @@ struct ExpressionBinder {
                 hint: argument.type.isText ? "CAST the argument to a number" : nil, code: SQLError.undefinedFunction)
         }
         let cast = try ExpressionTyping.cast(argument, to: types.argument, mode: .explicit, span: argument.span, text: text)
-        return grouping.column(
+        return try grouping.column(
             of: LogicalAggregateCall(
                 function: function, argument: cast, filter: filter, isDistinct: call.isDistinct && function.dependsOnDuplicates,
                 resultType: types.result, text: text, span: span))
