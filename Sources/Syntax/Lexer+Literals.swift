@@ -147,7 +147,10 @@ extension Lexer {
         var digits = ""
         var kind = Token.Kind.integer
         func takeDigits() {
-            while Self.isDigit(byte(end)) || (byte(end) == UInt8(ascii: "_") && end > start && Self.isDigit(byte(end + 1)) && Self.isDigit(byte(end - 1))) {
+            while true {
+                // An underscore stands between two digits.
+                let isUnderscore = byte(end) == UInt8(ascii: "_") && end > start && Self.isDigit(byte(end - 1))
+                guard Self.isDigit(byte(end)) || (isUnderscore && Self.isDigit(byte(end + 1))) else { return }
                 if byte(end) != UInt8(ascii: "_") { digits.unicodeScalars.append(Unicode.Scalar(byte(end))) }
                 end += 1
             }

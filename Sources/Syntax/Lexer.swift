@@ -6,15 +6,16 @@
 // mistake first. The whole source is read once, a statement at a time.
 //
 // Where a construct has an end that is missing (a string, a quoted name, a comment) the token reaches to the end of the source
-// and `isOpenAtEnd` is set: for a prompt that means "go on typing".
+// and `openStart` is set: for a prompt that means "go on typing".
 
 struct Lexer {
     let bytes: [UInt8]
     private(set) var position = 0
     /// The first error met since it was last cleared.
     var failure: SQLError?
-    /// A string, a quoted name or a comment was still open at the end of the source.
-    private(set) var isOpenAtEnd = false
+    /// Where the string, quoted name or comment begins that was still open at the end of the source.
+    private(set) var openStart: Int?
+    var isOpenAtEnd: Bool { openStart != nil }
 
     init(_ source: String, from position: Int = 0) {
         bytes = Array(source.utf8)
@@ -75,7 +76,7 @@ struct Lexer {
     mutating func unterminated(_ message: String, from start: Int, openingLength: Int) -> Token {
         let token = invalid(message, from: start, to: start + openingLength)
         position = bytes.count
-        isOpenAtEnd = true
+        openStart = start
         return token
     }
 

@@ -18,6 +18,7 @@ extension StatementParser {
     }
 
     /// The name of a table function within `TABLE( )`.
+    @inline(never)
     mutating func parseFunctionName() throws(SQLError) -> QualifiedName {
         let name = try parseQualifiedName("a table function's name")
         guard at(.leftParenthesis) else {
@@ -30,6 +31,7 @@ extension StatementParser {
     /// From the opening parenthesis to the end of what belongs to the call.
     @inline(never)
     mutating func parseCallTail(_ name: QualifiedName, isTableFunction: Bool) throws(SQLError) -> FunctionCall {
+        try enter(Self.callLevels)
         var call = FunctionCall(name: name, arguments: [], argumentNames: [])
         try expect(.leftParenthesis)
         if !accept(.rightParenthesis) {
@@ -46,6 +48,7 @@ extension StatementParser {
             try expect(.rightParenthesis)
         }
         if !isTableFunction { try parseCallSuffixes(into: &call) }
+        leave(Self.callLevels)
         return call
     }
 
@@ -118,6 +121,7 @@ extension StatementParser {
     }
 
     /// `TABLE bid`, `TABLE (SELECT ..)`.
+    @inline(never)
     private mutating func parseTableArgument() throws(SQLError) -> Expression {
         let start = current.span
         advance()
@@ -127,6 +131,7 @@ extension StatementParser {
     }
 
     /// `PARTITION BY a, b` behind a table argument ends where the next argument begins, so without parentheses it is one column.
+    @inline(never)
     private mutating func parsePartitionArgument() throws(SQLError) -> Expression {
         let start = previousSpan
         try expect(.by)
@@ -138,6 +143,7 @@ extension StatementParser {
     // MARK: Special forms
 
     /// Reads the arguments of a call that has a syntax of its own; false when it has none, or when it is written as a plain call.
+    @inline(never)
     private mutating func parseSpecialForm(_ keyword: Keyword?, into call: inout FunctionCall) throws(SQLError) -> Bool {
         switch keyword {
         case .trim: return try parseTrim(into: &call)
@@ -187,6 +193,7 @@ extension StatementParser {
     }
 
     /// The unit as a string literal, in upper case.
+    @inline(never)
     private mutating func takeUnit() -> Expression {
         let token = current
         advance()
@@ -260,6 +267,7 @@ extension StatementParser {
         return window
     }
 
+    @inline(never)
     private mutating func parseFrame(_ unit: WindowFrame.Unit) throws(SQLError) -> WindowFrame {
         guard accept(.between) else { return WindowFrame(unit: unit, start: try parseFrameBound(), end: nil) }
         let start = try parseFrameBound()
@@ -267,6 +275,7 @@ extension StatementParser {
         return WindowFrame(unit: unit, start: start, end: try parseFrameBound())
     }
 
+    @inline(never)
     private mutating func parseFrameBound() throws(SQLError) -> WindowFrame.Bound {
         if at(.unbounded), isNext(.preceding) || isNext(.following) {
             advance()

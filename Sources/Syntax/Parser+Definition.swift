@@ -2,6 +2,7 @@
 
 extension StatementParser {
     /// Behind CREATE.
+    @inline(never)
     mutating func parseCreate() throws(SQLError) -> Statement.Kind {
         var orReplace = false
         if accept(.or, shown: "OR REPLACE") {
@@ -36,12 +37,14 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     mutating func expectQuery() throws(SQLError) {
         if startsQuery() || at(.leftParenthesis) { return }
         note(.select, .values, .with)
         throw unexpected()
     }
 
+    @inline(never)
     private mutating func parseRelation(
         _ kind: ObjectKind, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool
     ) throws(SQLError) -> CreateRelation {
@@ -76,11 +79,13 @@ extension StatementParser {
         return relation
     }
 
+    @inline(never)
     private func once(_ keyword: Keyword, _ shown: String, _ seen: inout Set<Keyword>, _ token: Token) throws(SQLError) {
         guard seen.insert(keyword).inserted else { throw SQLError("\(shown) is given twice", at: token.span) }
     }
 
     /// One element between the parentheses: a column, the watermark, or the primary key.
+    @inline(never)
     private mutating func parseColumnElement(into relation: inout CreateRelation) throws(SQLError) {
         let start = current.span
         if at(.watermark), isNext(.for) {
@@ -101,7 +106,8 @@ extension StatementParser {
             try setPrimaryKey(key, at: start, in: &relation)
             return
         }
-        note(.watermark, .primary)
+        note(.watermark)
+        note("PRIMARY KEY", .primary)
         let name = try parseIdentifier("a column name")
         if accept(.as) {
             relation.columns.append(ColumnClause(name: name, kind: .computed(try parseExpression()), span: span(from: start)))
@@ -128,18 +134,21 @@ extension StatementParser {
             ColumnClause(name: name, kind: .physical(type, isNotNull: isNotNull), span: span(from: start)))
     }
 
+    @inline(never)
     private mutating func acceptNotEnforced() throws(SQLError) {
         guard at(.not), !isNext(.null) else { return }
         advance()
         try expect(.enforced)
     }
 
+    @inline(never)
     private func setPrimaryKey(_ key: [Identifier], at span: SourceSpan, in relation: inout CreateRelation) throws(SQLError) {
         guard relation.primaryKey.isEmpty else { throw SQLError("PRIMARY KEY is given twice", at: span) }
         relation.primaryKey = key
     }
 
     /// `a, b` and `(a, b)`.
+    @inline(never)
     private mutating func parsePartitionColumns() throws(SQLError) -> [Identifier] {
         if at(.leftParenthesis) { return try parseIdentifierList("a column name") }
         var names: [Identifier] = []
@@ -150,6 +159,7 @@ extension StatementParser {
         return names
     }
 
+    @inline(never)
     private mutating func parseShardCount() throws(SQLError) -> Expression {
         guard current.kind == .integer else {
             note("a number of shards")
@@ -161,6 +171,7 @@ extension StatementParser {
     }
 
     /// `INTERVAL '7' DAY`, `'10 GB'`, or both with a comma.
+    @inline(never)
     private mutating func parseRetention() throws(SQLError) -> [Expression] {
         var limits: [Expression] = []
         repeat {
@@ -178,6 +189,7 @@ extension StatementParser {
     // MARK: Options
 
     /// Behind WITH: `(connector = 'file', 'path' = 'x', rate = 5)`.
+    @inline(never)
     mutating func parseOptions() throws(SQLError) -> [Option] {
         try expect(.leftParenthesis)
         var options: [Option] = []
@@ -195,6 +207,7 @@ extension StatementParser {
         return options
     }
 
+    @inline(never)
     private mutating func parseOption() throws(SQLError) -> Option {
         let keyStart = current.span
         var key = ""
@@ -211,13 +224,15 @@ extension StatementParser {
         }
         let keySpan = span(from: keyStart)
         if at(.minus) {
-            throw unexpected(hint: "a name with a hyphen is quoted: '\(key)-...' = ...")
+            throw SQLError(
+                "expected \"=\", found \"-\"", at: current.span, hint: "a name with a hyphen is quoted: '\(key)-...' = ...")
         }
         try expect(.equal)
         let (value, valueSpan) = try parseOptionValue()
         return Option(key: key, value: value, keySpan: keySpan, valueSpan: valueSpan)
     }
 
+    @inline(never)
     private mutating func parseOptionValue() throws(SQLError) -> (String, SourceSpan) {
         let start = current.span
         var sign = ""

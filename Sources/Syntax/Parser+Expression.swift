@@ -45,9 +45,11 @@ extension BinaryOperator {
 }
 
 extension StatementParser {
+    @inline(never)
     mutating func parseExpression() throws(SQLError) -> Expression { try parseOperators(.or) }
 
     /// `a, b, c`; at least one.
+    @inline(never)
     mutating func parseExpressionList() throws(SQLError) -> [Expression] {
         var items: [Expression] = []
         repeat {
@@ -62,6 +64,7 @@ extension StatementParser {
     }
 
     /// An expression whose outermost operators bind at least as tightly as `minimum`.
+    @inline(never)
     mutating func parseOperators(_ minimum: Precedence) throws(SQLError) -> Expression {
         try enter()
         let outer = deepest
@@ -111,6 +114,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func parseBinary(_ left: Expression, _ precedence: Precedence) throws(SQLError) -> Expression {
         let token = current
         guard let binaryOperator = BinaryOperator(token) else { throw unexpected() }
@@ -123,6 +127,7 @@ extension StatementParser {
 
     // MARK: AND, OR
 
+    @inline(never)
     private mutating func parseLogicalChain(_ first: Expression, _ precedence: Precedence) throws(SQLError) -> Expression {
         let logicalOperator: BinaryOperator = precedence == .or ? .or : .and
         let keyword: Keyword = precedence == .or ? .or : .and
@@ -172,6 +177,7 @@ extension StatementParser {
 
     // MARK: Prefix
 
+    @inline(never)
     private mutating func parsePrefix() throws(SQLError) -> Expression {
         let start = current.span
         if at(.not) {
@@ -191,6 +197,7 @@ extension StatementParser {
     }
 
     /// `x::t`, `x[1]`, `(x).field`.
+    @inline(never)
     private mutating func parsePostfix() throws(SQLError) -> Expression {
         let outer = deepest
         deepest = depth
@@ -221,6 +228,7 @@ extension StatementParser {
 
     // MARK: Predicates
 
+    @inline(never)
     private mutating func parseIs(_ operand: Expression) throws(SQLError) -> Expression {
         advance()
         try sink()
@@ -244,6 +252,7 @@ extension StatementParser {
         return Expression(.isTest(operand, test, negated: negated), span: span(from: operand.span))
     }
 
+    @inline(never)
     private mutating func parseMembership(_ operand: Expression) throws(SQLError) -> Expression {
         let negated = at(.not)
         if negated { advance() }
@@ -261,6 +270,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func parseBetween(_ operand: Expression, negated: Bool) throws(SQLError) -> Expression {
         let symmetric = accept(.symmetric)
         let low = try parseOperators(.other)
@@ -270,6 +280,7 @@ extension StatementParser {
             .between(operand, low: low, high: high, negated: negated, symmetric: symmetric), span: operand.span.union(high.span))
     }
 
+    @inline(never)
     private mutating func parseIn(_ operand: Expression, negated: Bool) throws(SQLError) -> Expression {
         let isQuery = at(.leftParenthesis) && startsQuery(at: index)
         try expect(.leftParenthesis)
@@ -283,6 +294,7 @@ extension StatementParser {
         return Expression(kind, span: span(from: operand.span))
     }
 
+    @inline(never)
     private mutating func parseLike(_ operand: Expression, _ kind: LikeKind, negated: Bool) throws(SQLError) -> Expression {
         let pattern = try parseOperators(.other)
         let escape = at(.escape) ? try parseEscape() : nil
@@ -290,11 +302,13 @@ extension StatementParser {
             .like(operand, pattern: pattern, escape: escape, kind, negated: negated), span: span(from: operand.span))
     }
 
+    @inline(never)
     private mutating func parseEscape() throws(SQLError) -> Expression {
         advance()
         return try parseOperators(.other)
     }
 
+    @inline(never)
     private mutating func parseAtTimeZone(_ operand: Expression) throws(SQLError) -> Expression {
         advance()
         advance()

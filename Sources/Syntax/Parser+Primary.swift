@@ -1,9 +1,10 @@
 // Parser+Primary: what stands between operators: literals, names, calls, CASE, CAST, subqueries, rows and arrays.
 //
 // The functions are kept apart, and out of line, because the recursion through parentheses passes through them: what each keeps
-// on the stack bounds how deep a statement may be.
+// on the stack bounds how deep a statement may be. The larger forms count for two levels.
 
 extension StatementParser {
+    @inline(never)
     mutating func parsePrimary() throws(SQLError) -> Expression {
         let token = current
         switch token.kind {
@@ -85,43 +86,22 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseWord() throws(SQLError) -> Expression {
-        let token = current
-        guard let keyword = token.keyword else { return try parseNameOrCall() }
-        let start = token.span
+        guard let keyword = current.keyword else { return try parseNameOrCall() }
         switch keyword {
         case .null: return takeLiteral(.null)
         case .true: return takeLiteral(.boolean(true))
         case .false: return takeLiteral(.boolean(false))
         case .case: return try parseCase()
-        case .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp:
-            if isNext(.leftParenthesis) {
-                let name = takeIdentifier()
-                return try parseCall(QualifiedName([name], span: name.span))
-            }
-            advance()
-            return Expression(.niladic(keyword.rawValue), span: start)
-        case .array where isNext(.leftBracket):
-            advance()
-            return try parseArray(start)
+        case .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp: return try parseNiladic(keyword)
+        case .array where isNext(.leftBracket): return try parseArrayConstructor()
         case .map where isNext(.leftBracket): return try parseMap()
         case .interval where startsInterval(): return try parseInterval()
         case .date, .time, .timestamp, .timestamptz, .timestampLtz:
             if startsTypedLiteral() { return try parseTypedLiteral() }
         case .cast where isNext(.leftParenthesis): return try parseCast(isTry: false)
         case .tryCast where isNext(.leftParenthesis): return try parseCast(isTry: true)
-        case .exists where isNext(.leftParenthesis):
-            advance()
-            try expect(.leftParenthesis)
-            try expectQuery()
-            let query = try parseQuery()
-            try expect(.rightParenthesis)
-            return Expression(.exists(query), span: span(from: start))
-        case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1):
-            advance()
-            try expect(.leftParenthesis)
-            let query = try parseQuery()
-            try expect(.rightParenthesis)
-            return Expression(.cursor(query), span: span(from: start))
+        case .exists where isNext(.leftParenthesis): return try parseExists()
+        case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseCursor()
         case .extract where isNext(.leftParenthesis): return try parseExtract()
         case .row where isNext(.leftParenthesis): return try parseRow()
         default: break
@@ -133,6 +113,47 @@ extension StatementParser {
         return try parseNameOrCall()
     }
 
+    /// `CURRENT_TIMESTAMP`; with a precision it is a call.
+    @inline(never)
+    private mutating func parseNiladic(_ keyword: Keyword) throws(SQLError) -> Expression {
+        let name = takeIdentifier()
+        if at(.leftParenthesis) { return try parseCall(QualifiedName([name], span: name.span)) }
+        return Expression(.niladic(keyword.rawValue), span: name.span)
+    }
+
+    @inline(never)
+    private mutating func parseExists() throws(SQLError) -> Expression {
+        let start = current.span
+        let query = try parseQueryArgument()
+        return Expression(.exists(query), span: span(from: start))
+    }
+
+    @inline(never)
+    private mutating func parseCursor() throws(SQLError) -> Expression {
+        let start = current.span
+        let query = try parseQueryArgument()
+        return Expression(.cursor(query), span: span(from: start))
+    }
+
+    /// A word, then a query in parentheses.
+    @inline(never)
+    private mutating func parseQueryArgument() throws(SQLError) -> Query {
+        advance()
+        try expect(.leftParenthesis)
+        try expectQuery()
+        let query = try parseQuery()
+        try expect(.rightParenthesis)
+        return query
+    }
+
+    @inline(never)
+    private mutating func parseArrayConstructor() throws(SQLError) -> Expression {
+        let start = current.span
+        advance()
+        return try parseArray(start)
+    }
+
+    @inline(never)
     private mutating func takeLiteral(_ literal: Literal) -> Expression {
         let span = current.span
         advance()
@@ -160,6 +181,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseCase() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         note(.when)
@@ -174,11 +196,13 @@ extension StatementParser {
         guard !branches.isEmpty else { throw unexpected() }
         let otherwise = accept(.else) ? try parseExpression() : nil
         try expect(.end)
+        leave()
         return Expression(.caseWhen(operand: operand, branches: branches, otherwise: otherwise), span: span(from: start))
     }
 
     @inline(never)
     private mutating func parseCast(isTry: Bool) throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -186,12 +210,14 @@ extension StatementParser {
         try expect(.as)
         let type = try parseTypeName()
         try expect(.rightParenthesis)
+        leave()
         return Expression(.cast(operand, type, isTry: isTry), span: span(from: start))
     }
 
     /// `EXTRACT(HOUR FROM ts)`, `EXTRACT('hour' FROM ts)`.
     @inline(never)
     private mutating func parseExtract() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -205,6 +231,7 @@ extension StatementParser {
         try expect(.from)
         let operand = try parseExpression()
         try expect(.rightParenthesis)
+        leave()
         return Expression(.extract(field: field, operand), span: span(from: start))
     }
 
@@ -245,6 +272,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseRow() throws(SQLError) -> Expression {
+        try enter()
         let start = current.span
         advance()
         try expect(.leftParenthesis)
@@ -253,6 +281,7 @@ extension StatementParser {
             items = try parseExpressionList()
             try expect(.rightParenthesis)
         }
+        leave()
         return Expression(.row(items), span: span(from: start))
     }
 
@@ -301,6 +330,7 @@ extension StatementParser {
     }
 
     /// A field and the digits it may ask for (`DAY(3)`), which are not kept.
+    @inline(never)
     mutating func acceptIntervalField() throws(SQLError) -> IntervalField? {
         guard let field = intervalField(current) else { return nil }
         advance()

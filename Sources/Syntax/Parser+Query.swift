@@ -6,6 +6,7 @@
 
 extension StatementParser {
     /// Whether the current token begins a query that is not in parentheses.
+    @inline(never)
     func startsQuery() -> Bool { startsPlainQuery(at: index) || (at(.leftParenthesis) && startsQuery(at: index)) }
 
     private func startsPlainQuery(at place: Int) -> Bool {
@@ -18,6 +19,7 @@ extension StatementParser {
     }
 
     /// Whether the parenthesis at `place` encloses a query: `(SELECT`, `((SELECT ..) UNION ..`, and not `((SELECT ..) + 1`.
+    @inline(never)
     func startsQuery(at place: Int) -> Bool {
         var inner = place
         // Further in than this nothing parses anyway.
@@ -40,8 +42,9 @@ extension StatementParser {
     }
 
     /// `[WITH ..] body [ORDER BY ..] [LIMIT ..] [OFFSET ..] [EMIT ..] [START FROM ..]`.
+    @inline(never)
     mutating func parseQuery() throws(SQLError) -> Query {
-        try enter()
+        try enter(Self.queryLevels)
         let outer = deepest
         deepest = depth
         let start = current.span
@@ -56,11 +59,12 @@ extension StatementParser {
         }
         query.span = span(from: start)
         deepest = max(outer, deepest)
-        leave()
+        leave(Self.queryLevels)
         return query
     }
 
     /// `SELECT * FROM (query)`.
+    @inline(never)
     private mutating func wrapped(_ query: Query) throws(SQLError) -> Query {
         try sink(2)
         let star = SelectItem(expression: Expression(.star(qualifier: nil), span: query.span))
@@ -68,6 +72,7 @@ extension StatementParser {
         return Query(body: .select(Select(items: [star], from: [table], span: query.span)), span: query.span)
     }
 
+    @inline(never)
     private mutating func parseWith() throws(SQLError) -> [CommonTable] {
         advance()
         if at(.recursive) {
@@ -76,7 +81,8 @@ extension StatementParser {
         var tables: [CommonTable] = []
         repeat {
             let name = try parseIdentifier("a table name")
-            let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
+            let hasColumns = at(.leftParenthesis) && !startsQuery(at: index)
+            let columns = hasColumns ? try parseIdentifierList("a column name") : []
             try expect(.as)
             try expect(.leftParenthesis)
             try expectQuery()
@@ -88,6 +94,7 @@ extension StatementParser {
     }
 
     /// UNION and EXCEPT bind alike, from the left; INTERSECT binds tighter.
+    @inline(never)
     private mutating func parseSetOperations(minimumPrecedence: Int) throws(SQLError) -> Query {
         var left = try parseQueryOperand()
         while let setOperator = acceptSetOperator(minimumPrecedence) {
@@ -104,14 +111,16 @@ extension StatementParser {
         return left
     }
 
+    @inline(never)
     private mutating func acceptSetOperator(_ minimumPrecedence: Int) -> SetOperator? {
         if minimumPrecedence <= SetOperator.union.precedence {
             if accept(.union) { return .union }
             if accept(.except) { return .except }
         }
-        return accept(.intersect) ? .intersect : nil
+        return minimumPrecedence <= SetOperator.intersect.precedence && accept(.intersect) ? .intersect : nil
     }
 
+    @inline(never)
     private mutating func parseQueryOperand() throws(SQLError) -> Query {
         let start = current.span
         if accept(.leftParenthesis) {
@@ -134,6 +143,7 @@ extension StatementParser {
         return Query(body: body, span: span(from: start))
     }
 
+    @inline(never)
     private mutating func parseValues() throws(SQLError) -> QueryBody {
         let start = current.span
         advance()
@@ -149,6 +159,7 @@ extension StatementParser {
 
     // MARK: SELECT
 
+    @inline(never)
     private mutating func parseSelect() throws(SQLError) -> Select {
         let start = current.span
         advance()
@@ -238,12 +249,13 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func parseSelectItem() throws(SQLError) -> SelectItem {
         if let star = try acceptStar() { return SelectItem(expression: star) }
         let expression = try parseExpression()
         if accept(.as) { return SelectItem(expression: expression, alias: try parseLabel("a column name")) }
         note(.from)
-        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause {
+        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause, !atStartClause {
             note(.where, .union)
             note("GROUP BY", .group)
             note("ORDER BY", .order)
@@ -253,6 +265,7 @@ extension StatementParser {
     }
 
     /// `*`, `b.*`.
+    @inline(never)
     mutating func acceptStar() throws(SQLError) -> Expression? {
         let start = current.span
         if at(.star) {
@@ -278,6 +291,7 @@ extension StatementParser {
         return nil
     }
 
+    @inline(never)
     private mutating func parseGroupBy(into select: inout Select) throws(SQLError) {
         try expect(.by)
         repeat {
@@ -286,6 +300,7 @@ extension StatementParser {
         } while accept(.comma)
     }
 
+    @inline(never)
     private mutating func parseGroupingElement() throws(SQLError) -> GroupingElement {
         if at(.leftParenthesis), isNext(.rightParenthesis) {
             advance()
@@ -314,6 +329,7 @@ extension StatementParser {
         return .groupingSets(sets)
     }
 
+    @inline(never)
     private mutating func parseGroupingList() throws(SQLError) -> [Expression] {
         advance()
         try expect(.leftParenthesis)
@@ -326,7 +342,26 @@ extension StatementParser {
 
     var atWindowClause: Bool { at(.window) && isName(peek(1)) && peek(2).keyword == .as && peek(3).symbol == .leftParenthesis }
 
-    var atEmitClause: Bool { at(.emit) && (isNext(.on) || isNext(.changes) || isNext(.final)) }
+    /// Also when the second word is misspelt, so that the error is about that.
+    var atEmitClause: Bool {
+        guard at(.emit) else { return false }
+        if isNext(.on) || isNext(.changes) || isNext(.final) { return true }
+        let next = peek(1)
+        return next.kind == .word && next.keyword == nil && NearestName.find(next.text, among: ["CHANGES", "FINAL"]) != nil
+    }
+
+    /// `START FROM LATEST` behind a select item: `SELECT a start FROM t` has an alias of that name.
+    private var atStartClause: Bool {
+        guard at(.start), isNext(.from) else { return false }
+        let position = peek(2)
+        if position.keyword == .latest || position.keyword == .trimHorizon || position.kind == .string { return true }
+        switch position.keyword {
+        case .timestamp, .timestamptz, .timestampLtz:
+            let next = peek(3)
+            return next.kind == .string || next.symbol == .leftParenthesis || next.keyword == .with || next.keyword == .without
+        default: return false
+        }
+    }
 
     // MARK: The end of a query
 
@@ -340,6 +375,7 @@ extension StatementParser {
         var isEmpty: Bool { orderBy.isEmpty && limit == nil && offset == nil && emit == nil && startFrom == nil }
     }
 
+    @inline(never)
     private mutating func parseTail() throws(SQLError) -> Tail {
         var tail = Tail()
         if accept(.order, shown: "ORDER BY") {
@@ -375,6 +411,7 @@ extension StatementParser {
     }
 
     /// `FETCH FIRST 5 ROWS ONLY`, the standard's spelling of LIMIT.
+    @inline(never)
     private mutating func parseFetch() throws(SQLError) -> Expression {
         advance()
         if !accept(.first), !accept(.next) { throw unexpected() }
@@ -389,6 +426,7 @@ extension StatementParser {
         return count
     }
 
+    @inline(never)
     private mutating func parseEmit() throws(SQLError) -> EmitClause {
         if accept(.changes) { return .changes }
         if accept(.final) { return .onWindowClose }
@@ -398,6 +436,7 @@ extension StatementParser {
         return .onWindowClose
     }
 
+    @inline(never)
     private mutating func parseStartPosition() throws(SQLError) -> StartPosition {
         if accept(.trimHorizon) { return .trimHorizon }
         if accept(.latest) { return .latest }
@@ -415,6 +454,7 @@ extension StatementParser {
     private func isStatementTail(_ token: Token) -> Bool { token.kind == .end || token.symbol == .rightParenthesis }
 
     /// Behind ORDER BY.
+    @inline(never)
     mutating func parseOrderItems() throws(SQLError) -> [OrderItem] {
         var items: [OrderItem] = []
         repeat {

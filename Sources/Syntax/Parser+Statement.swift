@@ -1,12 +1,14 @@
 // Parser+Statement: which statement it is, and the short ones: INSERT, DROP, SHOW, DESCRIBE, EXPLAIN, SET, RESET.
 
 extension StatementParser {
+    @inline(never)
     mutating func parseWholeStatement() throws(SQLError) -> Statement {
         let statement = try parseStatement()
         try expectEnd()
         return statement
     }
 
+    @inline(never)
     mutating func parseStatement() throws(SQLError) -> Statement {
         try enter()
         let start = current.span
@@ -15,6 +17,7 @@ extension StatementParser {
         return Statement(kind, span: span(from: start))
     }
 
+    @inline(never)
     private mutating func parseStatementKind() throws(SQLError) -> Statement.Kind {
         if at(.leftParenthesis) || at(.select) || at(.with) || at(.values) { return .query(try parseQuery()) }
         note(.select)
@@ -34,6 +37,7 @@ extension StatementParser {
     }
 
     /// Behind INSERT.
+    @inline(never)
     mutating func parseInsert() throws(SQLError) -> Insert {
         try expect(.into)
         let target = try parseQualifiedName("a stream or table name")
@@ -44,6 +48,7 @@ extension StatementParser {
         return Insert(target: target, columns: columns, query: try parseQuery())
     }
 
+    @inline(never)
     private mutating func parseDrop() throws(SQLError) -> Statement.Kind {
         let kind = try parseObjectKind()
         let ifExists = try acceptIfExists()
@@ -55,6 +60,7 @@ extension StatementParser {
         return .drop(kind, names: names, ifExists: ifExists)
     }
 
+    @inline(never)
     private mutating func acceptIfExists() throws(SQLError) -> Bool {
         guard at(.if), isNext(.exists) else { return false }
         advance()
@@ -62,6 +68,7 @@ extension StatementParser {
         return true
     }
 
+    @inline(never)
     mutating func parseObjectKind() throws(SQLError) -> ObjectKind {
         if accept(.stream) { return .stream }
         if accept(.table) { return .table }
@@ -70,6 +77,7 @@ extension StatementParser {
         throw unexpected()
     }
 
+    @inline(never)
     private mutating func parseShow() throws(SQLError) -> ShowKind {
         if accept(.streams) { return .streams }
         if accept(.tables) { return .tables }
@@ -84,6 +92,7 @@ extension StatementParser {
         return .create(try parseQualifiedName("a stream, table, view or query name"))
     }
 
+    @inline(never)
     private mutating func parseExplain() throws(SQLError) -> Statement.Kind {
         var kind: ExplainKind?
         if accept(.logical) {
@@ -97,6 +106,7 @@ extension StatementParser {
     }
 
     /// `name`, `a.b.c`, `"a b"`, `'a.b'`: one name, its parts joined by dots.
+    @inline(never)
     private mutating func parseSettingName() throws(SQLError) -> Identifier {
         if current.kind == .string {
             let token = current
@@ -109,6 +119,7 @@ extension StatementParser {
             name.parts.map(\.name).joined(separator: "."), isQuoted: name.parts.count > 1 || name.last.isQuoted, span: name.span)
     }
 
+    @inline(never)
     private mutating func parseSet() throws(SQLError) -> Statement.Kind {
         let name = try parseSettingName()
         if !accept(.equal), !accept(.to) { throw unexpected() }

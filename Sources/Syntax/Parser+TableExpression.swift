@@ -2,8 +2,9 @@
 
 extension StatementParser {
     /// A table and the joins that follow it, which lean to the left.
+    @inline(never)
     mutating func parseTableExpression() throws(SQLError) -> TableExpression {
-        try enter()
+        try enter(Self.tableLevels)
         let outer = deepest
         deepest = depth
         let start = current.span
@@ -15,10 +16,11 @@ extension StatementParser {
             left = TableExpression(.join(kind, left, right, condition), span: span(from: start))
         }
         deepest = max(outer, deepest)
-        leave()
+        leave(Self.tableLevels)
         return left
     }
 
+    @inline(never)
     private mutating func acceptJoin() throws(SQLError) -> JoinKind? {
         if at(.natural) {
             throw SQLError(
@@ -55,6 +57,7 @@ extension StatementParser {
         return kind
     }
 
+    @inline(never)
     private mutating func parseJoinCondition(_ kind: JoinKind) throws(SQLError) -> JoinCondition {
         if kind == .cross { return .none }
         if accept(.on) { return .on(try parseExpression()) }
@@ -63,6 +66,7 @@ extension StatementParser {
     }
 
     /// One table with its alias.
+    @inline(never)
     private mutating func parseTablePrimary() throws(SQLError) -> TableExpression {
         let start = current.span
         var table = try parseTableSource()
@@ -79,6 +83,7 @@ extension StatementParser {
     }
 
     /// A table that already has its alias, as `(a JOIN b ON ..) AS j` has none, is left alone.
+    @inline(never)
     private mutating func parseAlias(into table: inout TableExpression) throws(SQLError) {
         if accept(.as) {
             table.alias = try parseIdentifier("a table name")
@@ -100,6 +105,7 @@ extension StatementParser {
     }
 
     /// `FOR SYSTEM_TIME AS OF expression`.
+    @inline(never)
     private mutating func parseAsOf() throws(SQLError) -> Expression {
         advance()
         advance()
@@ -108,6 +114,7 @@ extension StatementParser {
         return try parseExpression()
     }
 
+    @inline(never)
     private mutating func parseTableSource() throws(SQLError) -> TableExpression {
         let start = current.span
         if at(.leftParenthesis) {
@@ -156,6 +163,7 @@ extension StatementParser {
         return try parseNamedTable(start)
     }
 
+    @inline(never)
     private mutating func parseNamedTable(_ start: SourceSpan) throws(SQLError) -> TableExpression {
         guard isName(current) else {
             forgetExpectations()

@@ -27,6 +27,7 @@ extension StatementParser {
         "JSON": .plain(.json), "JSONB": .plain(.json),
     ]
 
+    @inline(never)
     mutating func parseTypeName() throws(SQLError) -> TypeName {
         try enter()
         let outer = deepest
@@ -112,6 +113,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func parseDecimal() throws(SQLError) -> TypeName.Kind {
         guard accept(.leftParenthesis) else { return .decimal(precision: nil, scale: nil) }
         let precision = try parseLength("a precision")
@@ -120,6 +122,7 @@ extension StatementParser {
         return .decimal(precision: precision, scale: scale)
     }
 
+    @inline(never)
     private mutating func parseTime() throws(SQLError) -> TypeName.Kind {
         let precision = try acceptLength()
         let zone = current.span
@@ -132,6 +135,7 @@ extension StatementParser {
     }
 
     /// `WITH [LOCAL] TIME ZONE` is true, `WITHOUT TIME ZONE` and nothing are false. WITH may belong to what follows.
+    @inline(never)
     private mutating func acceptTimeZone() throws(SQLError) -> Bool {
         let isLocal = isNext(.local)
         guard at(.with) || at(.without), isLocal || isNext(.time) else { return false }
@@ -144,6 +148,7 @@ extension StatementParser {
     }
 
     /// `NOT NULL` within a nested type says nothing that is kept.
+    @inline(never)
     private mutating func acceptNullability() throws(SQLError) {
         if at(.not) {
             advance()
@@ -153,6 +158,7 @@ extension StatementParser {
         }
     }
 
+    @inline(never)
     private mutating func acceptLength() throws(SQLError) -> Int? {
         guard at(.leftParenthesis) else { return nil }
         advance()
@@ -161,6 +167,7 @@ extension StatementParser {
         return length
     }
 
+    @inline(never)
     private mutating func parseLength(_ what: String) throws(SQLError) -> Int {
         let token = current
         guard token.kind == .integer else {
@@ -175,6 +182,7 @@ extension StatementParser {
     }
 
     /// `<a INT, b VARCHAR>`, `(a INT, b VARCHAR)`.
+    @inline(never)
     private mutating func parseRowFields() throws(SQLError) -> [TypeName.RowField] {
         let isAngled = at(.less)
         if isAngled {

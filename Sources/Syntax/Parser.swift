@@ -54,8 +54,11 @@ package enum Parser {
             let isSemicolon = token.symbol == .semicolon
             if !isSemicolon, token.kind != .end, !token.span.isEmpty { span = span?.union(token.span) ?? token.span }
             if lexer.isOpenAtEnd || token.kind == .end {
-                let open = lexer.isOpenAtEnd ? span?.union(SourceSpan(start: lexer.bytes.count, end: lexer.bytes.count)) : span
-                if let open { pieces.append((open, false)) }
+                if let openStart = lexer.openStart {
+                    let rest = SourceSpan(start: openStart, end: lexer.bytes.count)
+                    span = span?.union(rest) ?? rest
+                }
+                if let span { pieces.append((span, false)) }
                 return pieces
             }
             if isSemicolon, let complete = span {

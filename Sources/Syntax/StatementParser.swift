@@ -7,7 +7,8 @@
 //
 // Depth: `enter` and `leave` count the levels of recursion; `deepest` is the level of the lowest leaf of the tree that the innermost
 // loop has built so far. A loop that wraps what it has (a chain of operators, joins or set operations) lets the whole tree sink
-// by one each time (`sink`), so the limit holds for the height of the tree and not only for the parser's own stack.
+// by one each time (`sink`). What takes much of the stack counts for several levels (`queryLevels`). So the limit holds for the
+// height of the tree and not only for the parser's own stack.
 
 struct StatementParser {
     struct Expectation {
@@ -60,6 +61,7 @@ struct StatementParser {
 
     // MARK: Moving
 
+    @inline(never)
     mutating func advance() {
         if index < tokens.count - 1 { index += 1 }
         swap(&expected, &expectedBefore)
@@ -67,6 +69,7 @@ struct StatementParser {
     }
 
     /// Notes what could stand here, without looking.
+    @inline(never)
     mutating func note(_ shown: String, _ keyword: Keyword? = nil) {
         if !expected.contains(where: { $0.shown == shown }) { expected.append(Expectation(shown: shown, keyword: keyword)) }
     }
@@ -74,11 +77,13 @@ struct StatementParser {
     /// Drops the notes for the current token, where one word says it better than all of them.
     mutating func forgetExpectations() { expected.removeAll(keepingCapacity: true) }
 
+    @inline(never)
     mutating func note(_ keywords: Keyword...) {
         for keyword in keywords { note(keyword.rawValue, keyword) }
     }
 
     /// Passes the keyword if it is here. `shown` is how an error names it, when more words belong to it (`GROUP BY`).
+    @inline(never)
     mutating func accept(_ keyword: Keyword, shown: String? = nil) -> Bool {
         if at(keyword) {
             advance()
@@ -88,6 +93,7 @@ struct StatementParser {
         return false
     }
 
+    @inline(never)
     mutating func accept(_ symbol: Symbol) -> Bool {
         if at(symbol) {
             advance()
@@ -97,14 +103,17 @@ struct StatementParser {
         return false
     }
 
+    @inline(never)
     mutating func expect(_ keyword: Keyword, shown: String? = nil) throws(SQLError) {
         if !accept(keyword, shown: shown) { throw unexpected() }
     }
 
+    @inline(never)
     mutating func expect(_ symbol: Symbol) throws(SQLError) {
         if !accept(symbol) { throw unexpected() }
     }
 
+    @inline(never)
     mutating func expectEnd() throws(SQLError) {
         if current.kind == .end { return }
         note("the end of the statement")
@@ -112,6 +121,7 @@ struct StatementParser {
     }
 
     /// Replaces `>>` by `>`, its first half being passed: the end of `ARRAY<ARRAY<INT>>`.
+    @inline(never)
     mutating func acceptClosingAngle() -> Bool {
         if at(.shiftRight), !isInSecondHalf {
             isInSecondHalf = true
@@ -140,6 +150,7 @@ struct StatementParser {
     }
 
     /// Passes a name; `what` is what the error calls it ("a column name").
+    @inline(never)
     mutating func parseIdentifier(_ what: String) throws(SQLError) -> Identifier {
         guard isName(current) else {
             note(what)
@@ -149,12 +160,14 @@ struct StatementParser {
     }
 
     /// The current word as a name, reserved or not: behind AS and behind a dot every word is one.
+    @inline(never)
     mutating func takeIdentifier() -> Identifier {
         let token = current
         advance()
         return Identifier(token.text, isQuoted: token.kind == .quotedWord, span: token.span)
     }
 
+    @inline(never)
     mutating func parseLabel(_ what: String) throws(SQLError) -> Identifier {
         guard current.kind == .word || current.kind == .quotedWord else {
             note(what)
@@ -163,6 +176,7 @@ struct StatementParser {
         return takeIdentifier()
     }
 
+    @inline(never)
     mutating func parseQualifiedName(_ what: String) throws(SQLError) -> QualifiedName {
         let start = current.span
         var parts = [try parseIdentifier(what)]
@@ -175,6 +189,7 @@ struct StatementParser {
     }
 
     /// `(a, b)`, at the opening parenthesis.
+    @inline(never)
     mutating func parseIdentifierList(_ what: String) throws(SQLError) -> [Identifier] {
         try expect(.leftParenthesis)
         var names: [Identifier] = []
@@ -188,26 +203,36 @@ struct StatementParser {
 
     // MARK: Limits
 
-    mutating func enter() throws(SQLError) {
-        depth += 1
+    /// A query, a call and a table pass through more functions than a pair of parentheses, and count accordingly. With these a level
+    /// costs less than 2.5 KiB of stack, whatever it is; LimitTests tries each construct.
+    static let queryLevels = 4
+    static let callLevels = 2
+    static let tableLevels = 2
+
+    @inline(never)
+    mutating func enter(_ levels: Int = 1) throws(SQLError) {
+        depth += levels
         deepest = max(deepest, depth)
         if deepest > ParserLimits.nestingLevelsMax { throw tooDeep() }
     }
 
-    mutating func leave() { depth -= 1 }
+    mutating func leave(_ levels: Int = 1) { depth -= levels }
 
     /// What has been built is about to become a part of something larger.
+    @inline(never)
     mutating func sink(_ levels: Int = 1) throws(SQLError) {
         deepest += levels
         if deepest > ParserLimits.nestingLevelsMax { throw tooDeep() }
     }
 
+    @inline(never)
     private func tooDeep() -> SQLError {
         SQLError(
             "this is nested too deeply, the limit is \(ParserLimits.nestingLevelsMax) levels", at: current.span,
             hint: "split the expression, or put a part of it into WITH", code: SQLError.programLimitExceeded)
     }
 
+    @inline(never)
     func checkCount(_ count: Int, max: Int = ParserLimits.listItemsMax, what: String = "items of a list") throws(SQLError) {
         guard count > max else { return }
         throw SQLError("too many \(what), the limit is \(max)", at: current.span, code: SQLError.programLimitExceeded)
@@ -216,27 +241,28 @@ struct StatementParser {
     // MARK: Errors
 
     /// The error for the current token.
+    @inline(never)
     func unexpected(hint: String? = nil) -> SQLError {
         let token = current
         if token.kind == .invalid, let failure { return failure }
-        if let (shown, keyword) = misspelt(token, expected) {
+        if let shown = misspelt(token, expected) {
             return SQLError(
-                "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(keyword)?")
+                "expected \(shown), found \(Self.describe(token))", at: token.span, hint: "did you mean \(shown)?")
         }
-        if index > 0, let (shown, keyword) = misspelt(tokens[index - 1], expectedBefore) {
+        if index > 0, let shown = misspelt(tokens[index - 1], expectedBefore) {
             let before = tokens[index - 1]
             return SQLError(
-                "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(keyword)?")
+                "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(shown)?")
         }
         return SQLError("expected \(expectedList()), found \(Self.describe(token))", at: token.span, hint: hint ?? reservedHint(token))
     }
 
-    private func misspelt(_ token: Token, _ expected: [Expectation]) -> (shown: String, keyword: String)? {
+    /// What the word was probably meant to be, with the words that belong to it: `GROUP BY`.
+    private func misspelt(_ token: Token, _ expected: [Expectation]) -> String? {
         guard token.kind == .word else { return nil }
         let keywords = expected.filter { $0.keyword != nil }
         guard let nearest = NearestName.find(token.text, among: keywords.compactMap { $0.keyword?.rawValue }) else { return nil }
-        let shown = keywords.first { $0.keyword?.rawValue == nearest }?.shown ?? nearest
-        return (shown, nearest)
+        return keywords.first { $0.keyword?.rawValue == nearest }?.shown ?? nearest
     }
 
     private func reservedHint(_ token: Token) -> String? {
@@ -252,6 +278,7 @@ struct StatementParser {
     static let anExpression = "an expression"
 
     /// At most five are named: the first four, and the last, which is usually the end or a closing parenthesis.
+    @inline(never)
     private func expectedList() -> String {
         var names = expected.map(\.shown)
         guard let last = names.popLast() else { return "something else" }
