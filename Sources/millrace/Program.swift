@@ -11,6 +11,11 @@ enum Program {
         Signals.install()
         var words = Array(words.dropFirst())
         var command = CommandName.prompt
+        if words.first == BenchLatencyCommand.word {
+            return execute(BenchLatencyCommand.specification, Array(words.dropFirst()), name: BenchLatencyCommand.word) {
+                try BenchLatencyCommand($0).run()
+            }
+        }
         if let first = words.first, !first.hasPrefix("-") {
             guard let named = CommandName(rawValue: first) else { return unknownCommand(first) }
             command = named
@@ -21,25 +26,30 @@ enum Program {
             Console.standardOutput.write("millrace \(version)\n")
             return .success
         }
-        let specification = command.specification
+        return execute(command.specification, words, name: command == .prompt ? "" : command.rawValue) { arguments in
+            switch command {
+            case .prompt, .help: try PromptCommand(arguments).run()
+            case .run: try RunCommand(arguments).run()
+            case .put: try PutCommand(arguments).run()
+            case .tail: try TailCommand(arguments).run()
+            case .status: try StatusCommand(arguments).run()
+            }
+        }
+    }
+
+    private static func execute(
+        _ specification: CommandSpecification, _ words: [String], name: String, _ body: (ParsedArguments) throws -> ExitCode
+    ) -> ExitCode {
         if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
             Console.standardOutput.write(specification.help)
             return .success
         }
         do {
-            let arguments = try ParsedArguments(words, specification)
-            switch command {
-            case .prompt: return try PromptCommand(arguments).run()
-            case .run: return try RunCommand(arguments).run()
-            case .put: return try PutCommand(arguments).run()
-            case .tail: return try TailCommand(arguments).run()
-            case .status: return try StatusCommand(arguments).run()
-            case .help: return .success
-            }
+            return try body(try ParsedArguments(words, specification))
         } catch let problem as UsageError {
             Console.note("millrace: \(problem.message)")
             if let hint = problem.hint { Console.note("hint: \(hint)") }
-            Console.note("Try: millrace \(command == .prompt ? "" : command.rawValue + " ")--help")
+            Console.note("Try: millrace \(name.isEmpty ? "" : name + " ")--help")
             return .usage
         } catch {
             Console.report(error)

@@ -12,6 +12,9 @@ struct PutCommand {
     enum Format: String, CaseIterable { case json, csv }
 
     private static let blockBytes = 4 << 20
+    private static let pipeBytes: Int32 = 1 << 20
+    /// F_SETPIPE_SZ, which Glibc's module does not show.
+    private static let setPipeSize: Int32 = 1031
     private static let reasonsShownMax = 3
 
     private let stream: String
@@ -42,19 +45,21 @@ struct PutCommand {
     }
 
     private func append(to engine: Engine) throws -> ExitCode {
-        let appender = try engine.appender(stream: stream, format: format == .csv ? .csv : .json)
+        let appender = try engine.appender(stream: stream, format: format == .csv ? .csv(CSVFormat()) : .json)
         var progress = ProgressLine()
         var byteCount: Int64 = 0
+        // A pipe holds 64 KiB at first; when standard input is none, this does nothing.
+        _ = fcntl(0, Self.setPipeSize, Self.pipeBytes)
         while let block = try readBlock() {
             try appender.append(block)
             byteCount += Int64(block.byteCount)
-            progress.show(rows: Int64(appender.appendedRows), bytes: byteCount)
+            progress.show(rows: Int64(appender.counts().rows), bytes: byteCount)
         }
         let result = try appender.finish()
         Console.hideProgress()
         Console.note("\(Count.text(result.rows, "row")) appended, \(Count.text(result.rejected)) rejected")
         guard result.rejected > 0 else { return .success }
-        for reason in result.firstReasons.prefix(Self.reasonsShownMax) { Console.note("  \(reason)") }
+        for reason in result.reasons.prefix(Self.reasonsShownMax) { Console.note("  \(reason)") }
         Console.note("the rejected rows are in \(stream)_errors")
         return isStrict ? .failure : .success
     }
