@@ -253,6 +253,24 @@ final class RecoveryTests: XCTestCase {
         }
     }
 
+    func testAnAppendOfSeveralFramesIsThereAsAWholeOrNotAtAll() throws {
+        var whole = 0
+        for seed in 0..<40 as Range<UInt64> {
+            let bench = Bench(seed: seed)
+            let (_, stream) = try bench.make()
+            try stream.append(numberBatch(0..<1), producer: 1, epoch: 1, arrivalMicroseconds: 0)
+            // The write, or the sync behind it.
+            bench.system.cutPower(atOperation: bench.system.operationCount + Int(seed % 2))
+            XCTAssertThrowsError(try stream.append([numberBatch(1..<70_001)], producer: 1, epoch: 2, arrivalMicroseconds: 0))
+            bench.system.crash()
+            let shard = try XCTUnwrap(bench.open().stream(named: "s")).shards[0]
+            XCTAssertTrue(shard.endSequence == 1 || shard.endSequence == 70_001, "\(shard.endSequence)")
+            XCTAssertEqual(shard.lastEpoch(of: 1), shard.endSequence == 1 ? 1 : 2)
+            if shard.endSequence > 1 { whole += 1 }
+        }
+        XCTAssertTrue((1..<40).contains(whole), "\(whole)")
+    }
+
     func testFullDisk() throws {
         let bench = Bench()
         let (_, stream) = try bench.make()
