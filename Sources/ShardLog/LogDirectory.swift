@@ -285,7 +285,7 @@ package final class LogDirectory: @unchecked Sendable {
             found.truncations += truncations
             found.damage += shards.flatMap(\.damage)
         }
-        return LogStream(description, shards, pool: pool)
+        return LogStream(description, shards, pool: pool, directoryLock: directoryLock)
     }
 
     /// Opens every stream. One that cannot be opened is reported and does not keep the others from opening.

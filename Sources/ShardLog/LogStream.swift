@@ -87,7 +87,11 @@ package final class LogStream: @unchecked Sendable {
     private let lock = Lock()
     private var routers: [PartitionRouter] = []
 
-    init(_ description: StreamDescription, _ shards: [Shard], pool: WorkerPool?) {
+    /// The directory stays locked as long as somebody can write to one of its streams.
+    private let directoryLock: (any DirectoryLock)?
+
+    init(_ description: StreamDescription, _ shards: [Shard], pool: WorkerPool?, directoryLock: (any DirectoryLock)?) {
+        self.directoryLock = directoryLock
         self.description = description
         self.shards = shards
         self.pool = pool
@@ -103,6 +107,9 @@ package final class LogStream: @unchecked Sendable {
 
     /// The last epoch of a producer in every shard: nil where it has appended nothing.
     package func lastEpochs(of producer: UInt64) -> [UInt64?] { shards.map { $0.lastEpoch(of: producer) } }
+
+    /// The index of the shard that takes rows with a hash key (for keys that are no columns; see Routing.rows).
+    package func shardIndex(ofHashKey key: UInt128) -> Int { openShards[HashKeyRange.index(of: key, in: ranges)] }
 
     // MARK: Appending
 

@@ -94,7 +94,10 @@ extension Shard {
                 try system.remove(oldest.path)
                 try system.synchronizeDirectory(settings.directory)
             }
-            lock.locked { segments.removeAll { $0 === oldest } }
+            lock.locked {
+                segments.removeAll { $0 === oldest }
+                damages.removeAll { $0.file == oldest.path }
+            }
             result.removedSegmentCount += 1
             result.expiredRowCount += oldest.rowCount
         }

@@ -253,6 +253,24 @@ final class RecoveryTests: XCTestCase {
         }
     }
 
+    func testAnAppendOfSeveralFramesIsThereAsAWholeOrNotAtAll() throws {
+        var whole = 0
+        for seed in 0..<40 as Range<UInt64> {
+            let bench = Bench(seed: seed)
+            let (_, stream) = try bench.make()
+            try stream.append(numberBatch(0..<1), producer: 1, epoch: 1, arrivalMicroseconds: 0)
+            // The write, or the sync behind it.
+            bench.system.cutPower(atOperation: bench.system.operationCount + Int(seed % 2))
+            XCTAssertThrowsError(try stream.append([numberBatch(1..<70_001)], producer: 1, epoch: 2, arrivalMicroseconds: 0))
+            bench.system.crash()
+            let shard = try XCTUnwrap(bench.open().stream(named: "s")).shards[0]
+            XCTAssertTrue(shard.endSequence == 1 || shard.endSequence == 70_001, "\(shard.endSequence)")
+            XCTAssertEqual(shard.lastEpoch(of: 1), shard.endSequence == 1 ? 1 : 2)
+            if shard.endSequence > 1 { whole += 1 }
+        }
+        XCTAssertTrue((1..<40).contains(whole), "\(whole)")
+    }
+
     func testFullDisk() throws {
         let bench = Bench()
         let (_, stream) = try bench.make()
@@ -271,17 +289,23 @@ final class RecoveryTests: XCTestCase {
 
     /// Files made by somebody who knows the checksums: nothing may trap or read outside.
     func testHostileFramesNeverTrap() throws {
+        // Once in the segment that is checked at opening, once in a closed one, whose columns are checked when they are read.
+        try attack(segmentByteCount: 1 << 20)
+        try attack(segmentByteCount: 100)
+    }
+
+    private func attack(segmentByteCount: Int) throws {
         let bench = Bench()
         let types: [SQLType] = [.bigint, .text, .boolean, .array(.text), .row([SQLType.Field(name: "x", type: .integer)])]
         var random = SeededRandom(seed: 11)
         let schema = Schema(types.enumerated().map { SQLType.Field(name: "c\($0)", type: $1) })
-        let (directory, stream) = try bench.make(schema)
+        let (directory, stream) = try bench.make(schema) { $0.segmentByteCount = segmentByteCount }
         try stream.append(random.batch(types, rowCount: 40, changes: true), arrivalMicroseconds: 0)
         try stream.append(random.batch(types, rowCount: 40), arrivalMicroseconds: 0)
         try directory.close()
         let path = try XCTUnwrap(bench.segmentPaths.first)
         let disk = bench.system.copy(seed: 0)
-        for round in 0..<6_000 {
+        for _ in 0..<5_000 {
             let system = disk.copy(seed: 0)
             system.corrupt(path) { bytes in
                 for _ in 0..<random.below(3) + 1 {
