@@ -51,8 +51,8 @@ final class LimitTests: XCTestCase {
 
     func testDeepExpressions() {
         let depth = ParserLimits.nestingLevelsMax - 10
-        XCTAssertNil(code("SELECT " + String(repeating: "upper(", count: depth / 2) + "channel" + String(repeating: ")", count: depth / 2) + " FROM bid"))
-        XCTAssertNil(code("SELECT " + String(repeating: "CASE WHEN TRUE THEN ", count: depth / 4) + "1" + String(repeating: " END", count: depth / 4)))
+        XCTAssertNil(code("SELECT " + String(repeating: "upper(", count: depth / 4) + "channel" + String(repeating: ")", count: depth / 4) + " FROM bid"))
+        XCTAssertNil(code("SELECT " + String(repeating: "CASE WHEN TRUE THEN ", count: depth / 8) + "1" + String(repeating: " END", count: depth / 8)))
         XCTAssertNil(code("SELECT price" + String(repeating: " + price", count: depth) + " AS x FROM bid GROUP BY x"))
         XCTAssertNil(code("SELECT price FROM bid WHERE " + Array(repeating: "price <> 1", count: 20_000).joined(separator: " AND ")))
     }
