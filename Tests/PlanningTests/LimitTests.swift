@@ -12,9 +12,11 @@ final class LimitTests: XCTestCase {
         final class Box: @unchecked Sendable { var code: String? }
         let box = Box()
         let done = DispatchSemaphore(value: 0)
+        let statements: [ParsedStatement]
+        do { statements = try Parser.parseScript(source) } catch { return error.code }
         let thread = Thread {
             do throws(SQLError) {
-                for parsed in try Parser.parseScript(source) {
+                for parsed in statements {
                     _ = try Planner.explain(parsed.statement, kind: nil, catalog: TestCatalog.standard, options: PlannerOptions())
                 }
             } catch { box.code = error.code }
@@ -31,13 +33,27 @@ final class LimitTests: XCTestCase {
             String(repeating: "SELECT * FROM (", count: depth) + "SELECT price FROM bid WHERE price > 1"
                 + String(repeating: ") AS t WHERE price > 2", count: depth)
         }
-        XCTAssertNil(code(nested(40)))
-        XCTAssertEqual(code(nested(70)), SQLError.programLimitExceeded)
+        XCTAssertNil(code(nested(ParserLimits.nestingLevelsMax / 8)))
+        XCTAssertEqual(code(nested(ParserLimits.nestingLevelsMax)), SQLError.programLimitExceeded)
+    }
+
+    func testViewsOverViews() throws {
+        var catalog = TestCatalog.standard
+        for index in 0..<100 {
+            let source = "SELECT * FROM \(index == 0 ? "bid" : "v\(index - 1)") WHERE price > \(index)"
+            catalog.add(ViewDefinition(name: "v\(index)", columns: [], query: try Parser.parseQuery(source)))
+        }
+        XCTAssertNoThrow(try Planner.plan(Parser.parseQuery("SELECT * FROM v50"), catalog: catalog, options: PlannerOptions()))
+        XCTAssertThrowsError(try Planner.plan(Parser.parseQuery("SELECT * FROM v99"), catalog: catalog, options: PlannerOptions())) {
+            XCTAssertEqual(($0 as? SQLError)?.code, SQLError.programLimitExceeded)
+        }
     }
 
     func testDeepExpressions() {
-        XCTAssertNil(code("SELECT " + String(repeating: "upper(", count: 180) + "channel" + String(repeating: ")", count: 180) + " FROM bid"))
-        XCTAssertNil(code("SELECT price" + String(repeating: " + price", count: 180) + " AS x FROM bid GROUP BY x"))
+        let depth = ParserLimits.nestingLevelsMax - 10
+        XCTAssertNil(code("SELECT " + String(repeating: "upper(", count: depth / 4) + "channel" + String(repeating: ")", count: depth / 4) + " FROM bid"))
+        XCTAssertNil(code("SELECT " + String(repeating: "CASE WHEN TRUE THEN ", count: depth / 8) + "1" + String(repeating: " END", count: depth / 8)))
+        XCTAssertNil(code("SELECT price" + String(repeating: " + price", count: depth) + " AS x FROM bid GROUP BY x"))
         XCTAssertNil(code("SELECT price FROM bid WHERE " + Array(repeating: "price <> 1", count: 20_000).joined(separator: " AND ")))
     }
 

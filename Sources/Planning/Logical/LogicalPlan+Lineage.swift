@@ -25,7 +25,9 @@ struct WindowOrigin: Hashable {
 }
 
 extension LogicalPlan {
+    /// False for an ordinal that no column has.
     func isTimeAttribute(_ column: Int) -> Bool {
+        if column < 0 { return false }
         switch self {
         case .scan, .values: return false
         case .watermark(_, let node): return node.timeColumn == column
