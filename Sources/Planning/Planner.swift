@@ -75,7 +75,7 @@ package enum Planner {
     package static func define(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
         // As it will be bound in either mode; ORDER BY, say, is only possible in one.
         let binder = QueryBinder(catalog: catalog, mode: .bounded)
-        binder.viewStack = view.orReplace ? [view.name.last.name] : []
+        if view.orReplace, case .view(let replaced)? = catalog.entry(named: view.name.last.name) { binder.viewStack = [replaced.name] }
         var bound = try binder.bindStatement(view.query)
         try binder.rename(&bound.fields, view.columns, table: view.name.last.name, span: view.name.span)
         var names: [String: SourceSpan] = [:]

@@ -102,7 +102,7 @@ struct FrameFlags: OptionSet {
 }
 
 /// What a reader must know of a shard to read its frames.
-struct FrameShape: Sendable {
+final class FrameShape: Sendable {
     let types: [SQLType]
     let schemaVersion: UInt32
     /// Tells the frames of this shard from those of any other.

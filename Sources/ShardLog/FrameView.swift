@@ -10,7 +10,9 @@ import Columns
 import Glibc
 import Platform
 
-struct FrameView {
+/// A class, because runs of small frames are handled as arrays of views: copying one is one reference instead of six.
+final class FrameView: @unchecked Sendable {
+    // Safe to share: nothing changes after init, and the bytes are read-only.
     /// Exactly the frame. 64-byte aligned.
     let base: UnsafeRawPointer
     let byteCount: Int
@@ -21,6 +23,16 @@ struct FrameView {
     let shape: FrameShape
     let file: String
     let entry: FrameEntry
+
+    init(base: UnsafeRawPointer, byteCount: Int, owner: Buffer, mapped: MappedBytes?, shape: FrameShape, file: String, entry: FrameEntry) {
+        self.base = base
+        self.byteCount = byteCount
+        self.owner = owner
+        self.mapped = mapped
+        self.shape = shape
+        self.file = file
+        self.entry = entry
+    }
 
     var rowCount: Int { entry.info.rowCount }
 

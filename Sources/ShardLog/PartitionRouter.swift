@@ -10,9 +10,9 @@ import Platform
 
 package final class PartitionRouter {
     private let ranges: [HashKeyRange]
-    private var numberKeys: UnsafeMutablePointer<Int64>
-    private var numberShards: UnsafeMutablePointer<Int32>
-    private var textSlots: UnsafeMutablePointer<TextSlot>
+    private let numberKeys: UnsafeMutablePointer<Int64>
+    private let numberShards: UnsafeMutablePointer<Int32>
+    private let textSlots: UnsafeMutablePointer<TextSlot>
     private var text: [UInt8] = []
 
     private static let numberSlotCount = 16_384
@@ -99,8 +99,7 @@ package final class PartitionRouter {
 
     private func shard(ofText bytes: UnsafeRawBufferPointer) -> Int32 {
         guard bytes.count <= PartitionRouter.cachedTextByteCountMax else { return shard(hashing: bytes) }
-        var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
-        if let base = bytes.baseAddress { withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: UnsafeRawBufferPointer(start: base, count: bytes.count)) } }
+        let words = PartitionRouter.words(of: bytes)
         let hash = Hash64.combine(Hash64.hash(words.0 ^ UInt64(bytes.count), seed: words.1), words.2)
         let slot = Int(truncatingIfNeeded: hash & UInt64(PartitionRouter.textSlotCount - 1))
         let known = textSlots[slot]
@@ -108,6 +107,23 @@ package final class PartitionRouter {
         let found = shard(hashing: bytes)
         textSlots[slot] = TextSlot(shard: found, length: UInt32(bytes.count), words: words)
         return found
+    }
+
+    /// Up to 24 bytes as three numbers, zeros behind; reads nothing outside the text.
+    @inline(__always)
+    private static func words(of bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt64) {
+        let count = bytes.count
+        guard let base = bytes.baseAddress, count > 0 else { return (0, 0, 0) }
+        /// The bytes from `offset` on, at most eight, when the text has at least eight.
+        @inline(__always) func word(_ offset: Int) -> UInt64 {
+            if count >= offset + 8 { return base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+            if count <= offset { return 0 }
+            return base.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self) >> UInt64((offset + 8 - count) * 8)
+        }
+        if count >= 8 { return (word(0), word(8), word(16)) }
+        var first: UInt64 = 0
+        for index in 0..<count { first |= UInt64(base.load(fromByteOffset: index, as: UInt8.self)) << UInt64(index * 8) }
+        return (first, 0, 0)
     }
 
     private func shard(hashing bytes: UnsafeRawBufferPointer) -> Int32 {

@@ -204,8 +204,10 @@ final class Segment: @unchecked Sendable {
             let changes = shape.types.count
             mustCheck = mustCheck || verified[first + changes >> 6] & (1 << UInt64(changes & 63)) == 0
         }
-        guard let view, mustCheck else { return view }
+        guard let view else { return nil }
+        // Always: also refuses frames of another schema version, whose columns nobody has checked.
         try view.checkHeader()
+        guard mustCheck else { return view }
         var words = [UInt64](repeating: 0, count: verifiedWordCount)
         let known = lock.locked { Array(verified[first..<first + verifiedWordCount]) }
         for column in columns where known[column >> 6] & (1 << UInt64(column & 63)) == 0 {

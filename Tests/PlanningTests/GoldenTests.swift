@@ -83,9 +83,7 @@ final class GoldenTests: XCTestCase {
                 }
             }
             return lines.joined(separator: "\n")
-        } catch let error as SQLError {
-            return Diagnostic.render(error, source: source) + "\ncode: \(error.code)"
-        } catch { return "\(error)" }
+        } catch { return Diagnostic.render(error, source: source) + "\ncode: \(error.code)" }
     }
 
     private static func describe(_ schema: Schema) -> String {

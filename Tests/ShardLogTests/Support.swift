@@ -97,7 +97,7 @@ func ids(_ rows: [Row]) -> [Int] {
 /// Opens (or makes) the stream "s" in /data of a simulated disk.
 struct Bench {
     let system: SimulatedFileSystem
-    let clock = ManualClock(startingAtMicroseconds: 1_000_000)
+    let clock = ManualClock(startingAtMicroseconds: 0)
 
     init(seed: UInt64 = 1) { system = SimulatedFileSystem(seed: seed) }
     init(system: SimulatedFileSystem) { self.system = system }

@@ -29,8 +29,10 @@ package final class CSVDecoder {
     private var rowCount = 0
     private var rowOffsets: Buffer?
     private let nullText: [UInt8]
-    /// The slot of each field; nil for fields that nobody wants. Nil as a whole until the header has been read.
-    private var targets: [UnsafeMutablePointer<ColumnSlot>?]?
+    /// The slot of each field; nil for fields that nobody wants.
+    private var targets: UnsafeMutableBufferPointer<UnsafeMutablePointer<ColumnSlot>?>
+    /// Whether the header, if there is one, has been read.
+    private var knowsTargets = false
     /// Slots that no field belongs to.
     private var absent: [UnsafeMutablePointer<ColumnSlot>] = []
     private var rowsPerBatchBefore = 0
@@ -45,8 +47,11 @@ package final class CSVDecoder {
         badRows = BadRowList(limits: options.limits)
         lineCount = options.startLineCount
         nullText = Array(format.nullText.utf8)
+        targets = .allocate(capacity: 0)
         if !format.hasHeader || options.startByteOffset > 0 { mapByPosition() }
     }
+
+    deinit { targets.deallocate() }
 
     // MARK: In
 
@@ -75,8 +80,15 @@ package final class CSVDecoder {
     private var fieldSlotCount: Int { schema.count + (slots.changeSlot == nil ? 0 : 1) }
 
     private func mapByPosition() {
-        targets = (0..<fieldSlotCount).map { slots.slots + $0 }
+        setTargets((0..<fieldSlotCount).map { slots.slots + $0 })
         absent = []
+    }
+
+    private func setTargets(_ slots: [UnsafeMutablePointer<ColumnSlot>?]) {
+        targets.deallocate()
+        targets = .allocate(capacity: slots.count)
+        for (index, slot) in slots.enumerated() { targets.initializeElement(at: index, to: slot) }
+        knowsTargets = true
     }
 
     private func mapByName(_ names: [[UInt8]]) {
@@ -94,7 +106,7 @@ package final class CSVDecoder {
         }
         assign { $0 == $1 }
         assign { $0.map(ASCII.lower) == $1.map(ASCII.lower) }
-        targets = found
+        setTargets(found)
         absent = columns.indices.filter { !isTaken[$0] }.map { slots.slots + $0 }
     }
 
@@ -190,13 +202,15 @@ package final class CSVDecoder {
     private func decodeRecord(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, offset: Int) -> UnsafePointer<UInt8>? {
         var p = start
         if offset == 0 && end - p >= 3 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF { p += 3 }
-        guard targets != nil else { return decodeHeader(start, p, end) }
+        guard knowsTargets else { return decodeHeader(start, p, end) }
         if p < end && (p.pointee == 0x0A || (p.pointee == 0x0D && p + 1 < end && p[1] == 0x0A)) {
             lineCount += 1
             return p + (p.pointee == 0x0A ? 1 : 2)
         }
         if rowCount == slots.rowCapacity { growRows() }
-        let fieldCount = targets?.count ?? 0
+        let targets = targets
+        let fieldCount = targets.count
+        let row = rowCount
         var index = 0
         var fault: (reason: String, column: Int)?
         var isMultiline = false
@@ -205,7 +219,7 @@ package final class CSVDecoder {
             if isOpen || stop == end { return giveUp() }
             let isLast = stop.pointee == 0x0A
             isMultiline = isMultiline || field.isQuoted
-            if fault == nil, index < fieldCount, let slot = targets?[index], let reason = store(field, isLast, slot) {
+            if fault == nil, index < fieldCount, let slot = targets[index], let reason = store(field, isLast, slot, row) {
                 fault = (reason + " at byte \(p - start + 1)", p - start + 1)
             }
             index += 1
@@ -281,12 +295,12 @@ package final class CSVDecoder {
 
     /// Stores a field; a reason when it cannot be.
     @inline(__always)
-    private func store(_ field: CSVField, _ isLast: Bool, _ slot: UnsafeMutablePointer<ColumnSlot>) -> String? {
+    private func store(_ field: CSVField, _ isLast: Bool, _ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int) -> String? {
         if field.isMalformed { return columnName(slot) + "text after a closing quote" }
         let text = text(field, isLast)
         if !field.isQuoted && text.count == nullText.count && (text.count == 0 || text.elementsEqual(nullText)) {
             if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
-            ColumnSlots.setNull(slot, rowCount)
+            ColumnSlots.setNull(slot, row)
             return nil
         }
         if field.hasDoubledQuotes && slot.pointee.kind == .varchar && !UTF8Text.exceeds(text, characters: slot.pointee.lengthMax),
@@ -294,11 +308,11 @@ package final class CSVDecoder {
         {
             // It lies in the heap already.
             slots.heap.pointee.commit(text.count)
-            slot.pointee.values.storeBytes(of: StringView(start, count: text.count), toByteOffset: rowCount &* 16, as: StringView.self)
+            slot.pointee.values.storeBytes(of: StringView(start, count: text.count), toByteOffset: row &* 16, as: StringView.self)
             return nil
         }
         do throws(TextError) {
-            try slots.store(text: text, slot, rowCount)
+            try slots.store(text: text, slot, row)
             return nil
         } catch { return reason(error, text, slot) }
     }

@@ -31,21 +31,20 @@ package struct CSVEncoder: Sendable {
 
     package func append(_ batch: RowBatch, to buffer: ByteBuffer) {
         let scratch = ByteBuffer()
+        let cells = RowText(batch.columns)
         for row in 0..<batch.count {
-            for (index, column) in batch.columns.enumerated() {
+            for index in 0..<cells.columnCount {
                 if index > 0 { buffer.append(delimiter) }
-                if column.isNull(row) {
+                if cells.isNull(index, row) {
                     nullText.withUnsafeBufferPointer { buffer.append($0) }
-                } else if case .varchar = column.type {
-                    appendField(column.strings[row].bytes, to: buffer)
-                } else {
-                    scratch.clear()
-                    TextFormat.append(column, row: row, to: scratch)
-                    appendField(scratch.text, to: buffer)
+                    continue
                 }
+                scratch.clear()
+                cells.append(index, row, to: scratch)
+                appendField(scratch.text, to: buffer)
             }
             if writesChangeKind {
-                if !batch.columns.isEmpty { buffer.append(delimiter) }
+                if cells.columnCount > 0 { buffer.append(delimiter) }
                 buffer.append(batch.change(at: row).symbol)
             }
             buffer.append(0x0A)

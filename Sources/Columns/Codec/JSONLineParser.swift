@@ -157,6 +157,10 @@ struct JSONLineParser {
             storeString(p + 1, end - p - 1, slot, row)
             return end + 1
         case .timestamp: return parseTimestamp(p, slot, row, depth)
+        case .ignored:
+            guard p.pointee == 0x22 else { return skipValue(p, depth) }
+            let end = JSONScan.stringEnd(p + 1)
+            return end.pointee == 0x22 ? end + 1 : skipValue(p, depth)
         case .structure:
             guard p.pointee == 0x7B, let shape = slot.pointee.shape else { return parseOther(p, slot, row, depth) }
             guard depth < depthMax else { return fail(.tooDeep, p) }

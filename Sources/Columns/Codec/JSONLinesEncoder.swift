@@ -1,22 +1,19 @@
 // JSONLinesEncoder: row batches → JSON lines.
 
-package struct JSONLinesEncoder: Sendable {
-    /// `{"first":`, `,"second":`, ... as they stand in a line.
-    private let keys: [[UInt8]]
+package final class JSONLinesEncoder {
+    private let keys: KeyTexts
+    private let keyCount: Int
+    private var blocks: [UnsafeMutableRawPointer] = []
     private let writesChangeKind: Bool
 
     /// With `writesChangeKind`, each object ends with `"op"`: `+I -U +U -D`.
     package init(schema: Schema, writesChangeKind: Bool = false) {
         self.writesChangeKind = writesChangeKind
-        let buffer = ByteBuffer()
-        keys = schema.fields.indices.map { index in
-            buffer.clear()
-            buffer.append(index == 0 ? 0x7B : 0x2C)
-            JSONText.append(string: schema[index].name, to: buffer)
-            buffer.append(0x3A)
-            return buffer.array
-        }
+        keyCount = schema.count
+        keys = KeyTexts(schema.fields.map(\.name), &blocks)
     }
+
+    deinit { for block in blocks { block.deallocate() } }
 
     /// An object a row, keys in the schema's order, NULL as null, a line feed after each.
     package func append(_ batch: RowBatch, to buffer: ByteBuffer) {
@@ -24,12 +21,12 @@ package struct JSONLinesEncoder: Sendable {
     }
 
     package func append(_ batch: RowBatch, rows: Range<Int>, to buffer: ByteBuffer) {
-        let columns = batch.columns
-        let columnCount = min(columns.count, keys.count)
+        let cells = RowText(batch.columns)
+        let columnCount = min(cells.columnCount, keyCount)
         for row in rows {
             for index in 0..<columnCount {
-                keys[index].withUnsafeBufferPointer { buffer.append($0) }
-                JSONText.append(columns[index], row: row, to: buffer)
+                buffer.append(keys[index])
+                cells.appendJSON(index, row, to: buffer)
             }
             if columnCount == 0 { buffer.append(0x7B) }
             if writesChangeKind {
@@ -38,27 +35,26 @@ package struct JSONLinesEncoder: Sendable {
                 buffer.append(batch.change(at: row).symbol)
                 buffer.append(0x22)
             }
-            buffer.append(0x7D)
-            buffer.append(0x0A)
+            buffer.append("}\n" as StaticString)
         }
     }
 
     /// A JSON array a row, values in the schema's order.
     package func appendArrays(_ batch: RowBatch, to buffer: ByteBuffer) {
+        let cells = RowText(batch.columns)
         for row in 0..<batch.count {
             buffer.append(0x5B)
-            for (index, column) in batch.columns.enumerated() {
+            for index in 0..<cells.columnCount {
                 if index > 0 { buffer.append(0x2C) }
-                JSONText.append(column, row: row, to: buffer)
+                cells.appendJSON(index, row, to: buffer)
             }
             if writesChangeKind {
-                if !batch.columns.isEmpty { buffer.append(0x2C) }
+                if cells.columnCount > 0 { buffer.append(0x2C) }
                 buffer.append(0x22)
                 buffer.append(batch.change(at: row).symbol)
                 buffer.append(0x22)
             }
-            buffer.append(0x5D)
-            buffer.append(0x0A)
+            buffer.append("]\n" as StaticString)
         }
     }
 }

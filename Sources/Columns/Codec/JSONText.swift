@@ -1,53 +1,9 @@
-// JSONText: any value as JSON.
-//
-// Numbers are JSON numbers, DECIMAL with all its digits; NaN and the infinities, which JSON has no number for, are strings. Dates, times,
-// timestamps and intervals are strings in TextFormat's form, BYTES is base64. Arrays are arrays, rows are objects.
+// JSONText: strings as JSON, and single values (many of them: see RowText).
 
 package enum JSONText {
     /// The value of one row, `null` when it is NULL.
     package static func append(_ column: Column, row: Int, to buffer: ByteBuffer) {
-        if column.isNull(row) {
-            buffer.append("null" as StaticString)
-            return
-        }
-        switch column.type {
-        case .null: buffer.append("null" as StaticString)
-        case .boolean, .smallint, .integer, .bigint, .decimal: TextFormat.append(column, row: row, to: buffer)
-        case .real, .double:
-            let value = column.doubles[row]
-            if !value.isFinite { return appendQuoted(column, row, to: buffer) }
-            DoubleText.append(value, isReal: column.type == .real, to: buffer)
-        case .varchar: append(string: column.strings[row].bytes, to: buffer)
-        case .bytes:
-            buffer.append(0x22)
-            BytesText.appendBase64(column.strings[row].bytes, to: buffer)
-            buffer.append(0x22)
-        case .date, .time, .timestamp, .timestampTZ, .interval: appendQuoted(column, row, to: buffer)
-        case .array:
-            buffer.append(0x5B)
-            let list = column.lists[row]
-            for element in 0..<Int(list.length) {
-                if element > 0 { buffer.append(0x2C) }
-                append(column.children[0], row: Int(list.offset) + element, to: buffer)
-            }
-            buffer.append(0x5D)
-        case .row(let fields):
-            buffer.append(0x7B)
-            for (index, field) in fields.enumerated() {
-                if index > 0 { buffer.append(0x2C) }
-                append(string: field.name, to: buffer)
-                buffer.append(0x3A)
-                append(column.children[index], row: row, to: buffer)
-            }
-            buffer.append(0x7D)
-        }
-    }
-
-    /// Text that needs no escapes, in quotes.
-    private static func appendQuoted(_ column: Column, _ row: Int, to buffer: ByteBuffer) {
-        buffer.append(0x22)
-        TextFormat.append(column, row: row, to: buffer)
-        buffer.append(0x22)
+        RowText([column]).appendJSON(0, row, to: buffer)
     }
 
     package static func append(string: String, to buffer: ByteBuffer) {

@@ -33,8 +33,9 @@ package struct TableFormatter {
         var widths = headers.map(\.width)
         var rows: [[Cell]] = []
         for batch in batches {
+            let texts = RowText(batch.columns)
             for row in 0..<batch.count {
-                let line = rowCells(batch, row, cells)
+                let line = rowCells(texts, batch, row, cells)
                 for index in line.indices where index < widths.count { widths[index] = max(widths[index], line[index].width) }
                 rows.append(line)
             }
@@ -46,12 +47,12 @@ package struct TableFormatter {
 
     private var headerNames: [String] { schema.fields.map(\.name) + (writesChangeKind ? ["op"] : []) }
 
-    private func rowCells(_ batch: RowBatch, _ row: Int, _ cells: ByteBuffer) -> [Cell] {
+    private func rowCells(_ texts: RowText, _ batch: RowBatch, _ row: Int, _ cells: ByteBuffer) -> [Cell] {
         let scratch = ByteBuffer()
         var line: [Cell] = []
-        for column in batch.columns {
+        for index in 0..<texts.columnCount {
             scratch.clear()
-            TextFormat.append(column, row: row, to: scratch)
+            texts.append(index, row, to: scratch)
             line.append(addCell(scratch.array, to: cells))
         }
         if writesChangeKind { line.append(addCell(Array(batch.change(at: row).symbol.utf8), to: cells)) }

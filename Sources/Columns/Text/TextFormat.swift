@@ -1,31 +1,13 @@
 // TextFormat: any value ⇄ the text that CAST, CSV and the prompt show: PostgreSQL's output forms, with ISO 8601 timestamps.
 //
-// Arrays and rows are shown as JSON (see JSONText); they cannot be read back from text.
+// Arrays and rows are shown as JSON (see RowText); they cannot be read back from text.
 
 package enum TextFormat {
     // MARK: Out
 
-    /// The value of one row, appended; nothing when it is NULL.
+    /// The value of one row, appended; nothing when it is NULL. For many values make a `RowText` once.
     package static func append(_ column: Column, row: Int, to buffer: ByteBuffer) {
-        if column.isNull(row) { return }
-        switch column.type {
-        case .null: return
-        case .boolean: BooleanText.append(column.bools[row] != 0, to: buffer)
-        case .smallint, .integer, .bigint: IntegerText.append(column.int64s[row], to: buffer)
-        case .real: DoubleText.append(column.doubles[row], isReal: true, to: buffer)
-        case .double: DoubleText.append(column.doubles[row], to: buffer)
-        case .decimal(_, let scale): DecimalText.append(column.int128s[row], scale: scale, to: buffer)
-        case .varchar: buffer.append(column.strings[row])
-        case .bytes: BytesText.appendHexadecimal(column.strings[row].bytes, to: buffer)
-        case .date: DateText.append(column.int64s[row], to: buffer)
-        case .time(let precision): TimeText.append(column.int64s[row], precision: precision, to: buffer)
-        case .timestamp(let precision):
-            TimestampText.append(column.int64s[row], precision: precision, isInstant: false, to: buffer)
-        case .timestampTZ(let precision):
-            TimestampText.append(column.int64s[row], precision: precision, isInstant: true, to: buffer)
-        case .interval: IntervalText.append(IntervalValue(packed: column.int128s[row]), to: buffer)
-        case .array, .row: JSONText.append(column, row: row, to: buffer)
-        }
+        RowText([column]).append(0, row, to: buffer)
     }
 
     /// Every row of a column as text: CAST(... AS VARCHAR). A NULL stays NULL.
@@ -36,13 +18,14 @@ package enum TextFormat {
             return builder.finish()
         }
         let buffer = ByteBuffer()
+        let cells = RowText([column])
         for row in 0..<column.count {
-            if column.isNull(row) {
+            if cells.isNull(0, row) {
                 builder.appendNull()
                 continue
             }
             buffer.clear()
-            append(column, row: row, to: buffer)
+            cells.append(0, row, to: buffer)
             builder.append(bytes: buffer.text)
         }
         return builder.finish()

@@ -1,6 +1,7 @@
 // AggregationScratch: the vectors that assigning slots and feeding accumulators need, kept from one batch to the next. One task uses one.
 
 import Columns
+import Platform
 
 final class AggregationScratch: @unchecked Sendable {
     // Safe to share: handed from task to task, never used by two at a time.
@@ -63,4 +64,19 @@ struct FedRows {
     var rows: UnsafePointer<Int32>?
     var slots: UnsafePointer<UInt32>
     var signs: UnsafePointer<Int64>?
+}
+
+extension AggregationScratch {
+    /// What a context holds while no task uses it; empty, and never written.
+    static let none = AggregationScratch()
+}
+
+/// Scratch memory for as many tasks as run at once.
+final class ScratchPool: @unchecked Sendable {
+    // Safe to share: the list is touched under the lock only.
+    private let lock = Lock()
+    private var spare: [AggregationScratch] = []
+
+    func take() -> AggregationScratch { lock.locked { spare.popLast() } ?? AggregationScratch() }
+    func giveBack(_ scratch: AggregationScratch) { lock.locked { spare.append(scratch) } }
 }

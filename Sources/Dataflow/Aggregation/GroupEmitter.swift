@@ -26,7 +26,7 @@ struct GroupEmitter {
     private func report(_ failures: [FinishFailure], _ leading: [Column], _ context: TaskContext) {
         for failure in failures {
             context.fail(
-                failure.message, expression: failure.text, row: leading.map { $0.value(at: failure.row) }, types: failureTypes)
+                failure.message, expression: failure.text, row: leading.prefix(failureTypes.count).map { $0.value(at: failure.row) }, types: failureTypes)
         }
     }
 
@@ -60,94 +60,95 @@ struct GroupEmitter {
     func emitChanges(
         _ table: GroupTable, slots: [UInt32], window: (start: Int64, end: Int64)?, _ context: TaskContext, into output: inout [RowBatch]
     ) -> Int {
-        guard let results = layout.emittedLayout else { return 0 }
+        emitChanges(
+            table, slots: slots, leading: { table.keyColumns($0, count: $1) + windowColumns(window, count: $1) },
+            results: { layout.finish($0, count: $1, failures: &$2) }, isLive: { table.isLive($0) }, context, into: &output)
+    }
+
+    /// The same with other columns: `leading` never change for a row of the table, `results` are the ones that are compared and kept.
+    func emitChanges(
+        _ table: GroupTable, slots: [UInt32], leading: (UnsafePointer<UnsafeRawPointer>, Int) -> [Column],
+        results: (UnsafePointer<UnsafeRawPointer>, Int, inout [FinishFailure]) -> [Column], isLive: (Int) -> Bool, _ context: TaskContext,
+        into output: inout [RowBatch]
+    ) -> Int {
+        guard let packed = layout.emittedLayout else { return 0 }
         let limit = max(batchRows / 2, 1)
         var deleted = 0
         var start = 0
         while start < slots.count {
-            let n = min(limit, slots.count - start)
-            deleted += emitChanges(table, slots[start..<start + n], results, window, context, &output)
-            start += n
+            let part = slots[start..<min(start + limit, slots.count)]
+            let pointers = part.map { UnsafeRawPointer(table.table.row(Int($0))) }
+            var failures: [FinishFailure] = []
+            let columns = pointers.withUnsafeBufferPointer { rows in
+                rows.baseAddress.map { results($0, part.count, &failures) } ?? []
+            }
+            let fresh = Buffer(byteCount: part.count * packed.width)
+            packed.pack(columns, count: part.count, into: fresh.base, normalised: false)
+            var changes = PendingChanges()
+            for (index, slot) in part.enumerated() {
+                let wasEmitted = table.control(Int(slot)) & GroupLayout.emitted != 0
+                let old = pointers[index] + layout.emittedOffset
+                let new = UnsafeRawPointer(fresh.base + index * packed.width)
+                if !isLive(Int(slot)) {
+                    guard wasEmitted else { continue }
+                    changes.add(pointers[index], old, .delete)
+                    deleted += 1
+                    table.setControl(Int(slot), table.control(Int(slot)) & ~GroupLayout.emitted)
+                } else if !wasEmitted {
+                    changes.add(pointers[index], new, .insert)
+                    changes.updated.append((index, Int(slot), changes.kinds.count - 1))
+                } else if !PackedLayout.equal(old, new, width: packed.width, stringOffsets: packed.stringOffsets) {
+                    changes.add(pointers[index], old, .updateBefore)
+                    changes.add(pointers[index], new, .updateAfter)
+                    changes.updated.append((index, Int(slot), changes.kinds.count - 1))
+                }
+            }
+            if let batch = changes.batch(packed, leading: leading) {
+                output.append(batch)
+                let places = Dictionary(changes.updated.map { ($0.index, $0.place) }, uniquingKeysWith: { first, _ in first })
+                let reported = failures.compactMap { failure in
+                    places[failure.row].map { FinishFailure(row: $0, text: failure.text, message: failure.message) }
+                }
+                if !reported.isEmpty { report(reported, batch.columns, context) }
+            }
+            // Only now may the old values be written over.
+            for (index, slot, _) in changes.updated {
+                let place = table.table.row(slot) + layout.emittedOffset
+                for offset in packed.stringOffsets {
+                    table.table.arena.garbageByteCount += place.loadUnaligned(fromByteOffset: offset, as: StringView.self).count
+                }
+                table.table.keep(fresh.base + index * packed.width, width: packed.width, strings: packed.stringOffsets, at: place)
+                table.setControl(slot, table.control(slot) | GroupLayout.emitted)
+            }
+            start += part.count
         }
         return deleted
     }
+}
 
-    private func emitChanges(
-        _ table: GroupTable, _ slots: ArraySlice<UInt32>, _ results: PackedLayout, _ window: (start: Int64, end: Int64)?,
-        _ context: TaskContext, _ output: inout [RowBatch]
-    ) -> Int {
-        let n = slots.count
-        let pointers = slots.map { UnsafeRawPointer(table.table.row(Int($0))) }
-        var failures: [FinishFailure] = []
-        let columns = pointers.withUnsafeBufferPointer { rows in
-            rows.baseAddress.map { layout.finish($0, count: n, failures: &failures) } ?? []
-        }
-        let width = results.width
-        let fresh = Buffer(byteCount: n * width)
-        results.pack(columns, count: n, into: fresh.base, normalised: false)
-        var keys: [UnsafeRawPointer] = []
-        var values: [UnsafeRawPointer] = []
-        var kinds: [UInt8] = []
-        var updated: [Int] = []
-        var origin: [Int: Int] = [:]
-        var deleted = 0
-        func add(_ index: Int, _ value: UnsafeRawPointer, _ kind: ChangeKind) {
-            keys.append(pointers[index])
-            values.append(value)
-            kinds.append(kind.rawValue)
-        }
-        for (index, slot) in slots.enumerated() {
-            let wasEmitted = table.control(Int(slot)) & GroupLayout.emitted != 0
-            let old = pointers[index] + layout.emittedOffset
-            let new = UnsafeRawPointer(fresh.base + index * width)
-            guard table.isLive(Int(slot)) else {
-                guard wasEmitted else { continue }
-                add(index, old, .delete)
-                deleted += 1
-                table.setControl(Int(slot), table.control(Int(slot)) & ~GroupLayout.emitted)
-                continue
-            }
-            if !wasEmitted {
-                add(index, new, .insert)
-            } else if PackedLayout.equal(old, new, width: width, stringOffsets: results.stringOffsets) {
-                continue
-            } else {
-                add(index, old, .updateBefore)
-                add(index, new, .updateAfter)
-            }
-            origin[index] = keys.count - 1
-            updated.append(index)
-        }
-        let count = keys.count
-        guard count > 0 else { return deleted }
-        let batch = keys.withUnsafeBufferPointer { keys in
-            values.withUnsafeBufferPointer { values -> RowBatch? in
-                guard let keyRows = keys.baseAddress, let valueRows = values.baseAddress else { return nil }
-                let leading = table.keyColumns(keyRows, count: count) + windowColumns(window, count: count)
-                let failed = failures.compactMap { failure in
-                    origin[failure.row].map { FinishFailure(row: $0, text: failure.text, message: failure.message) }
-                }
-                report(failed, leading, context)
-                let aggregates = results.types.indices.map { results.unpack($0, from: valueRows, count: count, base: 0) }
-                var changes: Buffer?
-                if kinds.contains(where: { $0 != ChangeKind.insert.rawValue }) {
-                    changes = kinds.withUnsafeBytes { Buffer(copying: $0) }
-                }
-                return RowBatch(count: count, columns: leading + aggregates, changes: changes)
+/// Rows of a changelog on their way out: for each the group's row and the packed result.
+private struct PendingChanges {
+    var rows: [UnsafeRawPointer] = []
+    var values: [UnsafeRawPointer] = []
+    var kinds: [UInt8] = []
+    /// Groups whose emitted result is to be replaced: number among the fresh ones, slot, and the row that shows it.
+    var updated: [(index: Int, slot: Int, place: Int)] = []
+
+    mutating func add(_ row: UnsafeRawPointer, _ value: UnsafeRawPointer, _ kind: ChangeKind) {
+        rows.append(row)
+        values.append(value)
+        kinds.append(kind.rawValue)
+    }
+
+    func batch(_ packed: PackedLayout, leading: (UnsafePointer<UnsafeRawPointer>, Int) -> [Column]) -> RowBatch? {
+        let count = rows.count
+        return rows.withUnsafeBufferPointer { rows in
+            values.withUnsafeBufferPointer { values in
+                guard count > 0, let rowBase = rows.baseAddress, let valueBase = values.baseAddress else { return nil }
+                let columns = leading(rowBase, count) + packed.types.indices.map { packed.unpack($0, from: valueBase, count: count, base: 0) }
+                let isPlain = kinds.allSatisfy { $0 == ChangeKind.insert.rawValue }
+                return RowBatch(count: count, columns: columns, changes: isPlain ? nil : kinds.withUnsafeBytes { Buffer(copying: $0) })
             }
         }
-        if let batch { output.append(batch) }
-        // Only now may the old values be written over.
-        let slotList = Array(slots)
-        for index in updated {
-            let slot = Int(slotList[index])
-            let place = table.table.row(slot) + layout.emittedOffset
-            for offset in results.stringOffsets {
-                table.table.arena.garbageByteCount += place.loadUnaligned(fromByteOffset: offset, as: StringView.self).count
-            }
-            table.table.keep(fresh.base + index * width, width: width, strings: results.stringOffsets, at: place)
-            table.setControl(slot, table.control(slot) | GroupLayout.emitted)
-        }
-        return deleted
     }
 }

@@ -210,9 +210,10 @@ final class GroupLayout: Sendable {
             emittedOffset = -1
             emittedLayout = nil
         }
+        let templateStart = keyWidth
         for string in strings.dropFirst(keyStrings.count) {
             withUnsafeBytes(of: StringView.empty) { view in
-                for index in 0..<16 { template[string - keyWidth + index] = view[index] }
+                for index in 0..<16 { template[string - templateStart + index] = view[index] }
             }
         }
         self.template = template

@@ -172,6 +172,9 @@ final class GroupTable: @unchecked Sendable {
         }
     }
 
+    /// Notes a group as touched without feeding it.
+    func touch(_ slot: Int) { withUnsafePointer(to: UInt32(slot)) { touch($0, count: 1) } }
+
     /// The rows that pass a filter and whose argument is not NULL; made once per batch.
     private func selection(_ batch: RowBatch, filter: Int, argument: Int, _ scratch: AggregationScratch) -> FedRows {
         let all = scratch.selections[0]

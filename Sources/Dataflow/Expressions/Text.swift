@@ -3,6 +3,11 @@
 import Columns
 import Glibc
 
+/// glibc's two-way search, linear and with vector instructions; the Glibc module hides it behind _GNU_SOURCE. Four words in and one out
+/// pass the same way in Swift's and in C's calling convention.
+@_silgen_name("memmem")
+private func memmem(_ text: UnsafeRawPointer, _ textCount: Int, _ needle: UnsafeRawPointer, _ needleCount: Int) -> UnsafeRawPointer?
+
 typealias Bytes = UnsafeBufferPointer<UInt8>
 
 enum Text {
@@ -74,7 +79,7 @@ enum Text {
             return UnsafeRawPointer(hit) - UnsafeRawPointer(base)
         }
         guard let hit = memmem(base + start, bytes.count - start, pattern, needle.count) else { return nil }
-        return UnsafeRawPointer(hit) - UnsafeRawPointer(base)
+        return hit - UnsafeRawPointer(base)
     }
 
     @inline(__always)

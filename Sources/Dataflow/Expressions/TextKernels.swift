@@ -6,6 +6,7 @@
 import Columns
 import Glibc
 import Planning
+import Platform
 
 enum TextKernels {
     /// No result is longer: what would be fails its row.

@@ -5,7 +5,8 @@ import Columns
 
 final class TaskContext: @unchecked Sendable {
     // Safe to share: one task at a time owns it.
-    let scratch = AggregationScratch()
+    /// Lent for the length of the task.
+    var scratch = AggregationScratch.none
     var clockMicroseconds: Int64 = 0
     var reportedRowsMax = 0
     private(set) var failures: [FailedRow] = []

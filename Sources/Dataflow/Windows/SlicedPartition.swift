@@ -145,7 +145,7 @@ final class SlicedPartition: AggregatePartition {
     }
 
     private func extendStacks(to end: Int64, _ context: TaskContext) {
-        if isDirty || (front.isEmpty && runningFrom != .min && (slices.first?.start ?? .max) >= runningFrom) {
+        if isDirty {
             rebuildFront(before: end, context)
             isDirty = false
             return
@@ -263,6 +263,7 @@ final class SlicedPartition: AggregatePartition {
         }
         guard hasRunning && !slides && !isDirty && grid.kind != .tumble else { return }
         let scratch = TaskContext()
+        scratch.scratch = AggregationScratch()
         if grid.kind == .hop && runningFrom != .min {
             let to = runningTo
             rebuildFront(before: runningFrom, scratch)

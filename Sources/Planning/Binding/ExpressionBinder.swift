@@ -35,8 +35,6 @@ final class Grouping {
     let scope: Scope
     let columnCount: Int
     var window: GroupWindow?
-    /// False until GROUP BY has been read and found to be there.
-    var usesWindowFunctions = false
     private(set) var calls: [LogicalAggregateCall] = []
 
     init(scope: Scope, columnCount: Int) {
@@ -50,10 +48,16 @@ final class Grouping {
         .column(columnCount + role.rawValue, window?.time.type ?? .timestamp(precision: 3), span: span)
     }
 
+    /// As many as a select list may have columns.
+    static let callsMax = 1664
+
     /// The column of an aggregate; the same call twice is one.
-    func column(of call: LogicalAggregateCall) -> BoundExpression {
+    func column(of call: LogicalAggregateCall) throws(SQLError) -> BoundExpression {
         if let index = calls.firstIndex(where: { $0.isSame(as: call) }) {
             return .column(callBase + index, call.resultType, span: call.span)
+        }
+        if calls.count >= Self.callsMax {
+            throw SQLError("a query can have at most \(Self.callsMax) aggregates", at: call.span, code: "54011")
         }
         calls.append(call)
         return .column(callBase + calls.count - 1, call.resultType, span: call.span)
@@ -72,45 +76,107 @@ struct ExpressionBinder {
         self.grouping = grouping
     }
 
+    /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        let span = expression.span
         switch expression.kind {
-        case .literal(let literal): return try ExpressionTyping.literal(literal, span: span)
-        case .column(let name): return try bindColumn(name, span: span)
-        case .unary(let operation, let operand):
-            return try ExpressionTyping.unary(operation, try bind(operand), span: span, text: text(expression))
-        case .binary(let operation, let left, let right, let operatorSpan):
-            return try bindBinary(operation, left, right, operatorSpan, expression)
-        case .not(let operand): return try ExpressionTyping.not(try bind(operand), span: span, text: text(expression))
-        case .isTest(let operand, let test, let negated):
-            return try ExpressionTyping.isTest(try bind(operand), test, negated: negated, span: span, text: text(expression))
-        case .isDistinct(let left, let right, let negated):
-            return try ExpressionTyping.isDistinct(
-                try bind(left), try bind(right), negated: negated, span: span, text: text(expression))
+        case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)
-        case .inList(let operand, let items, let negated):
-            return try ExpressionTyping.inList(
-                try bind(operand), try bindAll(items), negated: negated, span: span, text: text(expression))
         case .like: return try bindLike(expression)
         case .caseWhen: return try bindCase(expression)
-        case .cast(let operand, let type, let isTry):
-            return try ExpressionTyping.cast(
-                try bind(operand), to: try ExpressionTyping.type(type), mode: isTry ? .attempt : .explicit, span: span,
-                text: text(expression))
-        case .call(let call): return try bindCall(call, expression)
-        case .extract(let field, let operand):
-            return try ExpressionTyping.extract(field: field, from: try bind(operand), span: span, text: text(expression))
-        case .atTimeZone(let operand, let zone):
-            return try ExpressionTyping.atTimeZone(try bind(operand), zone: try bind(zone), span: span, text: text(expression))
-        case .niladic(let name): return try ExpressionTyping.niladic(name, span: span)
-        case .star: throw SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
-        case .inQuery, .exists, .scalarQuery: throw notYet("subqueries in expressions are", span)
-        case .element: throw notYet("elements of arrays and maps are", span)
-        case .field: throw notYet("fields of ROW values are", span)
-        case .array: throw notYet("arrays are", span)
-        case .row: throw notYet("ROW values are", span)
+        case .call: return try bindCall(expression)
+        case .literal, .column, .niladic: return try bindLeaf(expression)
+        case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
+        case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        default: throw refusal(expression)
+        }
+    }
+
+    @inline(never)
+    private func refusal(_ expression: Expression) -> SQLError {
+        let span = expression.span
+        switch expression.kind {
+        case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
+        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
+        case .element: return notYet("elements of arrays and maps are", span)
+        case .field: return notYet("fields of ROW values are", span)
+        case .array: return notYet("arrays are", span)
+        case .row: return notYet("ROW values are", span)
         case .descriptor, .tableArgument, .cursor:
-            throw SQLError("this can only be an argument of a table function", at: span)
+            return SQLError("this can only be an argument of a table function", at: span)
+        default: return SQLError("this expression is not supported", at: span, code: SQLError.featureNotSupported)
+        }
+    }
+
+    @inline(never)
+    private func bindLeaf(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        switch expression.kind {
+        case .literal(let literal): return try ExpressionTyping.literal(literal, span: expression.span)
+        case .column(let name): return try bindColumn(name, span: expression.span)
+        case .niladic(let name): return try ExpressionTyping.niladic(name, span: expression.span)
+        default: throw refusal(expression)
+        }
+    }
+
+    @inline(never)
+    private func bindOneOperand(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        let operand: Expression
+        switch expression.kind {
+        case .unary(_, let inner), .not(let inner), .isTest(let inner, _, _), .cast(let inner, _, _), .extract(_, let inner):
+            operand = inner
+        default: throw refusal(expression)
+        }
+        return try finish(expression, try bind(operand))
+    }
+
+    @inline(never)
+    private func finish(_ expression: Expression, _ operand: BoundExpression) throws(SQLError) -> BoundExpression {
+        let (span, text) = (expression.span, text(expression))
+        switch expression.kind {
+        case .unary(let operation, _): return try ExpressionTyping.unary(operation, operand, span: span, text: text)
+        case .not: return try ExpressionTyping.not(operand, span: span, text: text)
+        case .isTest(_, let test, let negated):
+            return try ExpressionTyping.isTest(operand, test, negated: negated, span: span, text: text)
+        case .cast(_, let type, let isTry):
+            return try ExpressionTyping.cast(
+                operand, to: try ExpressionTyping.type(type), mode: isTry ? .attempt : .explicit, span: span, text: text)
+        case .extract(let field, _): return try ExpressionTyping.extract(field: field, from: operand, span: span, text: text)
+        default: throw refusal(expression)
+        }
+    }
+
+    @inline(never)
+    private func bindOperands(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        let operands: [BoundExpression]
+        switch expression.kind {
+        case .isDistinct(let left, let right, _), .atTimeZone(let left, let right): operands = try bindAll([left, right])
+        case .inList(let operand, let items, _): operands = try bindAll([operand] + items)
+        default: throw refusal(expression)
+        }
+        return try finish(expression, operands)
+    }
+
+    @inline(never)
+    private func finish(_ expression: Expression, _ operands: [BoundExpression]) throws(SQLError) -> BoundExpression {
+        let (span, text) = (expression.span, text(expression))
+        switch expression.kind {
+        case .isDistinct(_, _, let negated):
+            return try ExpressionTyping.isDistinct(operands[0], operands[1], negated: negated, span: span, text: text)
+        case .atTimeZone: return try ExpressionTyping.atTimeZone(operands[0], zone: operands[1], span: span, text: text)
+        case .inList(_, _, let negated):
+            return try ExpressionTyping.inList(
+                operands[0], Array(operands.dropFirst()), negated: negated, span: span, text: text)
+        case .between(_, _, _, let negated, let symmetric):
+            return try ExpressionTyping.between(
+                operands[0], low: operands[1], high: operands[2], negated: negated, symmetric: symmetric, span: span, text: text)
+        case .binary(let operation, _, _, let operatorSpan):
+            switch operation {
+            case .and: return try ExpressionTyping.and(operands, span: span, text: text)
+            case .or: return try ExpressionTyping.or(operands, span: span, text: text)
+            default:
+                return try ExpressionTyping.binary(
+                    operation, operands[0], operands[1], operatorSpan: operatorSpan, span: span, text: text)
+            }
+        default: throw refusal(expression)
         }
     }
 
@@ -142,34 +208,21 @@ struct ExpressionBinder {
     }
 
     @inline(never)
-    private func bindBinary(
-        _ operation: BinaryOperator, _ left: Expression, _ right: Expression, _ operatorSpan: SourceSpan, _ expression: Expression
-    ) throws(SQLError) -> BoundExpression {
-        let operands = [try bind(left), try bind(right)]
-        let span = expression.span
-        switch operation {
-        case .and: return try ExpressionTyping.and(operands, span: span, text: text(expression))
-        case .or: return try ExpressionTyping.or(operands, span: span, text: text(expression))
-        default:
-            return try ExpressionTyping.binary(
-                operation, operands[0], operands[1], operatorSpan: operatorSpan, span: span, text: text(expression))
-        }
+    private func bindBinary(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        guard case .binary(_, let left, let right, _) = expression.kind else { throw refusal(expression) }
+        return try finish(expression, try bindAll([left, right]))
     }
 
     @inline(never)
     private func bindBetween(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        guard case .between(let operand, let low, let high, let negated, let symmetric) = expression.kind else {
-            return try bind(expression)
-        }
-        return try ExpressionTyping.between(
-            try bind(operand), low: try bind(low), high: try bind(high), negated: negated, symmetric: symmetric,
-            span: expression.span, text: text(expression))
+        guard case .between(let operand, let low, let high, _, _) = expression.kind else { throw refusal(expression) }
+        return try finish(expression, try bindAll([operand, low, high]))
     }
 
     @inline(never)
     private func bindLike(_ expression: Expression) throws(SQLError) -> BoundExpression {
         guard case .like(let operand, let pattern, let escape, let kind, let negated) = expression.kind else {
-            return try bind(expression)
+            throw refusal(expression)
         }
         var boundEscape: BoundExpression?
         if let escape { boundEscape = try bind(escape) }
@@ -181,7 +234,7 @@ struct ExpressionBinder {
 
     @inline(never)
     private func bindCase(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        guard case .caseWhen(let operand, let branches, let otherwise) = expression.kind else { return try bind(expression) }
+        guard case .caseWhen(let operand, let branches, let otherwise) = expression.kind else { throw refusal(expression) }
         var compared: BoundExpression?
         if let operand { compared = try bind(operand) }
         var bound: [BoundBranch] = []
@@ -202,7 +255,15 @@ struct ExpressionBinder {
     // MARK: Calls
 
     @inline(never)
-    private func bindCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression {
+    private func bindCall(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        guard case .call(let call) = expression.kind else { throw refusal(expression) }
+        if let special = try bindSpecialCall(call, expression) { return special }
+        return try finish(call, expression, try bindAll(call.arguments))
+    }
+
+    /// An aggregate or a window's property; nil for a scalar function.
+    @inline(never)
+    private func bindSpecialCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
         let span = expression.span
         guard call.name.parts.count == 1 else {
             throw SQLError(
@@ -212,19 +273,26 @@ struct ExpressionBinder {
         if call.over != nil {
             throw SQLError("OVER is not supported yet", at: span, code: SQLError.featureNotSupported)
         }
-        let name = call.name.last
-        if let function = AggregateFunction.named(name.name) { return try bindAggregate(function, call, expression) }
+        if let function = AggregateFunction.named(call.name.last.name) { return try bindAggregate(function, call, expression) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)
-        let arguments = try bindAll(call.arguments)
+        return nil
+    }
+
+    @inline(never)
+    private func finish(_ call: FunctionCall, _ expression: Expression, _ arguments: [BoundExpression]) throws(SQLError)
+        -> BoundExpression
+    {
+        let name = call.name.last
         do {
-            return try ExpressionTyping.call(name, arguments, span: span, text: text(expression))
+            return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            if error.code == SQLError.undefinedFunction, error.hint == nil,
-                let nearest = NearestName.find(name.name, among: AggregateFunction.allNames)
+            let known = AggregateFunction.allNames + ExpressionTyping.functionNames
+            if error.code == SQLError.undefinedFunction, error.span == name.span,
+                let nearest = NearestName.find(name.name, among: known)
             {
-                throw SQLError(error.message, at: error.span, hint: "did you mean \(nearest)?", code: error.code)
+                throw SQLError(error.message, at: error.span, hint: "did you mean \"\(nearest)\"?", code: error.code)
             }
             throw error
         }
@@ -284,7 +352,7 @@ struct ExpressionBinder {
             if call.isDistinct {
                 throw SQLError("DISTINCT cannot be used with count(*)", at: span, hint: "name a column: count(DISTINCT x)")
             }
-            return grouping.column(
+            return try grouping.column(
                 of: LogicalAggregateCall(
                     function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
         }
@@ -296,9 +364,10 @@ struct ExpressionBinder {
                 code: SQLError.undefinedFunction)
         }
         let inner = ExpressionBinder(scope: scope, clause: .aggregate(name))
-        let argument = try inner.bind(call.arguments[0])
+        var argument = try inner.bind(call.arguments[0])
+        if argument.type == .null { argument = .constant(.null, .text, span: argument.span) }
         if function == .count, !call.isDistinct, let value = argument.constantValue, !value.isNull {
-            return grouping.column(
+            return try grouping.column(
                 of: LogicalAggregateCall(
                     function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
         }
@@ -308,7 +377,7 @@ struct ExpressionBinder {
                 hint: argument.type.isText ? "CAST the argument to a number" : nil, code: SQLError.undefinedFunction)
         }
         let cast = try ExpressionTyping.cast(argument, to: types.argument, mode: .explicit, span: argument.span, text: text)
-        return grouping.column(
+        return try grouping.column(
             of: LogicalAggregateCall(
                 function: function, argument: cast, filter: filter, isDistinct: call.isDistinct && function.dependsOnDuplicates,
                 resultType: types.result, text: text, span: span))

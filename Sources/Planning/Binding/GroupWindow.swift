@@ -71,7 +71,7 @@ extension WindowShape {
     /// A shape from its sizes; each with the place of its argument. Says what is wrong with them.
     static func make(
         _ kind: WindowKind, _ arguments: [WindowParameter: (microseconds: Int64, span: SourceSpan)], timeType: SQLType,
-        span: SourceSpan
+        span: SourceSpan, usage: String
     ) throws(SQLError) -> WindowShape {
         let name = kind.rawValue.uppercased()
         let unit = LogicalWindow.unitMicroseconds(timeType)
@@ -79,8 +79,7 @@ extension WindowShape {
             guard let argument = arguments[parameter] else {
                 throw SQLError(
                     "\(name) needs a \(parameter.rawValue)", at: span,
-                    hint: "\(name)(" + kind.parameters.filter { $0 != .offset }.map(\.rawValue).joined(separator: ", ")
-                        + ") behind the time column", code: SQLError.windowingError)
+                    hint: usage, code: SQLError.windowingError)
             }
             if argument.microseconds <= 0 {
                 throw SQLError(
@@ -180,7 +179,9 @@ struct GroupWindow {
             }
             values[parameters[index]] = (try windowInterval(argument, parameters[index]), argument.span)
         }
-        let shape = try WindowShape.make(kind, values, timeType: time.type, span: span)
+        let sizes = parameters.filter { $0 != .offset }.map(\.rawValue).joined(separator: ", ")
+        let usage = "\(kind.rawValue.uppercased())(ts, \(sizes))"
+        let shape = try WindowShape.make(kind, values, timeType: time.type, span: span, usage: usage)
         return GroupWindow(kind: kind, shape: shape, time: time, span: span)
     }
 }

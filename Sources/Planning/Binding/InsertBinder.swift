@@ -13,6 +13,7 @@ struct InsertTarget {
 
     /// The value as the column's type; assignment allows less than CAST.
     func assign(_ value: BoundExpression, span: SourceSpan) throws(SQLError) -> BoundExpression {
+        if let folded = try folded(value, span: span) { return folded }
         do {
             return try ExpressionTyping.cast(
                 value, to: type, mode: .assignment, span: span, text: value.text.isEmpty ? name : value.text)
@@ -26,6 +27,42 @@ struct InsertTarget {
                 "column \"\(name)\" is of type \(type.name) but the expression is of type \(value.type.name)", at: span,
                 hint: "you need to CAST the expression", code: SQLError.datatypeMismatch)
         }
+    }
+}
+
+extension InsertTarget {
+    /// Constants that a cast would leave to evaluation, so that a list of VALUES stays a list of values, and what cannot be stored is
+    /// said here, with its place.
+    private func folded(_ value: BoundExpression, span: SourceSpan) throws(SQLError) -> BoundExpression? {
+        guard let constant = value.constantValue else { return nil }
+        switch (constant, type) {
+        case (.string(let text), .varchar(let length?)) where value.type.isText && text.unicodeScalars.count > length:
+            throw tooLong(span)
+        case (.integer, .varchar(let length)) where value.type.isInteger, (.decimal, .varchar(let length)):
+            let text = TextFormat.string(constant, type: value.type)
+            if let length, text.unicodeScalars.count > length { throw tooLong(span) }
+            return .constant(.string(text), type, span: span)
+        case (.integer(let number), .smallint), (.integer(let number), .integer):
+            guard value.type.isInteger, type.integerRange?.contains(number) == false else { return nil }
+            throw outOfRange(TextFormat.string(constant, type: value.type), span)
+        case (.decimal(let unscaled), .smallint), (.decimal(let unscaled), .integer), (.decimal(let unscaled), .bigint):
+            guard case .decimal(_, let scale) = value.type else { return nil }
+            var whole = unscaled
+            for _ in 0..<scale { whole /= 10 }
+            guard let number = Int64(exactly: whole), type.integerRange?.contains(number) == true else {
+                throw outOfRange(TextFormat.string(constant, type: value.type), span)
+            }
+            return .constant(.integer(number), type, span: span)
+        default: return nil
+        }
+    }
+
+    private func tooLong(_ span: SourceSpan) -> SQLError {
+        SQLError("column \"\(name)\": value too long for type \(type.name)", at: span, code: "22001")
+    }
+
+    private func outOfRange(_ text: String, _ span: SourceSpan) -> SQLError {
+        SQLError("column \"\(name)\": value \(text) is out of range for type \(type.name)", at: span, code: SQLError.numericOutOfRange)
     }
 }
 

@@ -89,9 +89,20 @@ extension QueryBinder {
 
     // MARK: The select list
 
+    /// Columns of a select list, keys of GROUP BY and of ORDER BY: PostgreSQL's limit.
+    static let columnsMax = 1664
+
+    private func check(count: Int, of clause: String, span: SourceSpan) throws(SQLError) {
+        if count > Self.columnsMax {
+            throw SQLError("\(clause) can have at most \(Self.columnsMax) entries", at: span, code: "54011")
+        }
+    }
+
     private func bindItems(_ select: Select, _ binder: ExpressionBinder) throws(SQLError) -> [Item] {
         var items: [Item] = []
+        try check(count: select.items.count, of: "SELECT", span: select.span)
         for item in select.items {
+            try check(count: items.count, of: "SELECT", span: item.expression.span)
             if case .star(let qualifier) = item.expression.kind {
                 let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.columns
                 if columns.isEmpty {
@@ -136,6 +147,7 @@ extension QueryBinder {
 
     private func bindKeys(_ select: Select, _ grouping: Grouping, _ plan: LogicalPlan) throws(SQLError) -> Keys {
         var keys = Keys()
+        try check(count: select.groupBy.count, of: "GROUP BY", span: select.span)
         for element in select.groupBy {
             switch element {
             case .expression(let expression): try bindKey(expression, select, grouping, plan, &keys)
@@ -166,7 +178,8 @@ extension QueryBinder {
             return
         }
         let binder = ExpressionBinder(scope: grouping.scope, clause: .groupBy)
-        let bound = try binder.bind(expression)
+        var bound = try binder.bind(expression)
+        if bound.type == .null { bound = .constant(.null, .text, span: bound.span) }
         if grouping.window == nil, let window = try floorWindow(expression, plan, binder) {
             grouping.window = window
             keys.windowMatch = bound
@@ -297,6 +310,7 @@ extension QueryBinder {
     {
         var keys: [SortNode.Key] = []
         var hidden: [LogicalColumn] = []
+        try check(count: query.orderBy.count, of: "ORDER BY", span: query.span)
         for item in query.orderBy {
             let column: Int
             if let position = try ordinal(item.expression, count: items.count, clause: "ORDER BY") {

@@ -55,7 +55,14 @@ final class QueryBinder {
 
     /// `targets` are the types of the columns that a VALUES list is inserted into.
     func bindStatement(_ query: Query, targets: [InsertTarget]? = nil) throws(SQLError) -> BoundQuery {
-        try bind(query, QueryContext(isTopLevel: true), targets: targets)
+        var bound = try bind(query, QueryContext(isTopLevel: true), targets: targets)
+        // A NULL that nothing gave a type is a text, as in PostgreSQL.
+        if targets == nil, bound.fields.contains(where: { $0.type == .null }) {
+            let types = bound.fields.map { $0.type == .null ? SQLType.text : $0.type }
+            bound.plan = try bound.casting(to: types, mode: .explicit)
+            for index in types.indices { bound.fields[index].type = types[index] }
+        }
+        return bound
     }
 
     func bind(_ query: Query, _ outer: QueryContext, targets: [InsertTarget]? = nil) throws(SQLError) -> BoundQuery {
@@ -280,6 +287,11 @@ final class QueryBinder {
     func order(_ plan: LogicalPlan, _ keys: [SortNode.Key], _ query: Query) throws(SQLError) -> LogicalPlan {
         let limit = try query.limit.flatMap { (expression) throws(SQLError) in try rowCount(expression, "LIMIT") }
         let offset = try query.offset.flatMap { (expression) throws(SQLError) in try rowCount(expression, "OFFSET") } ?? 0
+        if let expression = query.limit ?? query.offset, depth > 1, limit != nil || offset > 0, plan.retracts(mode: mode) {
+            throw SQLError(
+                "LIMIT in a subquery over an input that retracts rows is not supported yet", at: expression.span,
+                hint: "put LIMIT at the end of the statement", code: SQLError.featureNotSupported)
+        }
         if let first = query.orderBy.first, !keys.isEmpty {
             let span = query.orderBy.reduce(first.expression.span) { $0.union($1.expression.span) }
             if mode == .continuous {
@@ -305,7 +317,7 @@ final class QueryBinder {
             return Int(value)
         case .decimal?:
             throw SQLError(
-                "\(clause) must be an integer of at most \(Int64.max)", at: expression.span, code: SQLError.numericOutOfRange)
+                "\(clause) must be an integer from 0 to \(Int64.max)", at: expression.span, code: SQLError.numericOutOfRange)
         default:
             throw SQLError(
                 "argument of \(clause) must be an integer constant", at: expression.span, code: SQLError.datatypeMismatch)

@@ -243,7 +243,7 @@ enum RelationBinder {
         default: return nil
         }
         let (scaled, overflowed) = whole.multipliedReportingOverflow(by: unit)
-        let (total, overflowedAgain) = scaled.addingReportingOverflow(unit / fractionScale * fraction)
+        let (total, overflowedAgain) = scaled.addingReportingOverflow(unit * fraction / fractionScale)
         return overflowed || overflowedAgain ? nil : total
     }
 

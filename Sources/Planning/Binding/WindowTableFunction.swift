@@ -82,6 +82,6 @@ struct WindowTableFunction {
             guard let argument = sizes[parameter] else { continue }
             values[parameter] = (try windowInterval(argument, parameter), argument.span)
         }
-        return try WindowShape.make(kind, values, timeType: timeType, span: span)
+        return try WindowShape.make(kind, values, timeType: timeType, span: span, usage: Self.usage(kind))
     }
 }

@@ -30,8 +30,8 @@ extension LogicalPlan {
             return (aggregate.calls.isEmpty ? "Distinct " : "Aggregate ") + parts.joined(separator: " ")
         case .union(let inputs): return "Union, \(inputs.count) inputs"
         case .sort(let input, let sort):
-            return PhysicalPlan.sortLabel(SortNode(keys: sort.keys, limit: sort.limit, offset: sort.offset), names(input))
-        case .limit(_, let count, let offset): return PhysicalPlan.limitLabel(count, offset)
+            return "S" + PhysicalPlan.sortLabel(SortNode(keys: sort.keys, limit: sort.limit, offset: sort.offset), names(input)).dropFirst()
+        case .limit(_, let count, let offset): return "L" + PhysicalPlan.limitLabel(count, offset).dropFirst()
         }
     }
 

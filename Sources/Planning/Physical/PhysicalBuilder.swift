@@ -27,7 +27,7 @@ struct PhysicalBuilder {
         case .scan(let scan): return .scan(ScanNode(relation: scan.relation, columns: scan.columns))
         case .values(let rows, let fields): return Self.values(rows, fields)
         case .watermark(let input, let node): return .watermark(try lower(input), node)
-        case .filter(let input, let predicate): return .filter(try lower(input), predicate)
+        case .filter(let input, let predicate): return Self.filter(try lower(input), predicate)
         case .project(let input, let columns):
             return Self.project(try lower(input, isTop: isTop), columns.map(\.expression))
         case .window(let input, let window): return try lowerWindow(input, window)
@@ -74,6 +74,14 @@ struct PhysicalBuilder {
         }
         if !constants.isEmpty || parts.isEmpty { parts.append(.values(constants, schema)) }
         return parts.count == 1 ? parts[0] : .union(parts)
+    }
+
+    /// A filter, below a projection of whose columns it looks at plain ones only.
+    private static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
+        guard case .project(let inner, let below) = input,
+            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].plainColumn != nil })
+        else { return .filter(input, predicate) }
+        return .project(.filter(inner, predicate.replacingColumns { below[$0] }), below)
     }
 
     /// A projection, joined with one below where that computes nothing twice; nothing when it changes nothing.

@@ -1,0 +1,93 @@
+// GraphCompiler: cuts a physical plan into pipelines and stages.
+//
+// Going down from the root, stateless nodes are gathered until a source or a keyed node is met; that ends a pipeline. Below a union
+// each branch gets its own copy of the steps above. Stages are numbered so that whatever feeds one has a smaller number.
+
+import Columns
+import Planning
+
+struct GraphCompiler {
+    let settings: DataflowSettings
+    private(set) var pipelines: [Pipeline] = []
+    private(set) var stages: [any Stage] = []
+    private(set) var scans: [ScanNode] = []
+
+    init(_ plan: PhysicalPlan, settings: DataflowSettings) throws(DataflowError) {
+        self.settings = settings
+        for pipeline in try compile(plan, above: []) { pipelines.append(pipeline) }
+    }
+
+    /// The pipelines that lead through `plan` and then `above`; their sink is still open. Stages below are complete.
+    private mutating func compile(_ plan: PhysicalPlan, above: [(step: PipelineStep, inputTypes: [SQLType])]) throws(DataflowError)
+        -> [Pipeline]
+    {
+        switch plan {
+        case .scan(let node):
+            scans.append(node)
+            return [Pipeline(source: .scan(scans.count - 1), steps: above, sink: nil)]
+        case .values(let rows, let schema):
+            return [Pipeline(source: .values(RowBatch.make(rows, types: schema.types)), steps: above, sink: nil)]
+        case .watermark(let input, let node):
+            return try compile(input, above: [(.watermark(try WatermarkDefinitionStep(node)), input.outputTypes)] + above)
+        case .filter(let input, let predicate):
+            let filter: RowFilter
+            do { filter = try RowFilter.compile(predicate) } catch { throw DataflowError("\(error.message) in \(error.expression)") }
+            return try compile(input, above: [(.filter(filter), input.outputTypes)] + above)
+        case .project(let input, let expressions):
+            return try compile(input, above: [(try project(expressions), input.outputTypes)] + above)
+        case .assignWindow(let input, let node):
+            let step = try AssignWindow(node, inputTypes: input.outputTypes)
+            return try compile(input, above: [(.assignWindow(step), input.outputTypes)] + above)
+        case .union(let inputs):
+            var all: [Pipeline] = []
+            for input in inputs { all += try compile(input, above: above) }
+            return all
+        case .aggregate(let input, let node):
+            let feeding = try compile(input, above: [])
+            let number = stages.count
+            let types = input.outputTypes
+            let stage: any Stage
+            if let window = node.window, case .session(let gap) = window.shape {
+                stage = try SessionStage(
+                    node, gap: gap, timeColumn: window.timeColumn, inputTypes: types, name: "session #\(number)", settings: settings)
+            } else {
+                stage = try AggregateStage(node, inputTypes: types, name: "\(GraphCompiler.name(node)) #\(number)", settings: settings)
+            }
+            return end(feeding, in: stage, above)
+        case .sort(let input, let node):
+            let feeding = try compile(input, above: [])
+            let stage = try SortStage(node, types: input.outputTypes, name: "sort #\(stages.count)", settings: settings)
+            return end(feeding, in: stage, above)
+        case .limit(let input, let count, let offset):
+            let feeding = try compile(input, above: [])
+            return end(feeding, in: LimitStage(count: count, offset: offset, types: input.outputTypes, name: "limit #\(stages.count)"), above)
+        }
+    }
+
+    private mutating func end(_ feeding: [Pipeline], in stage: any Stage, _ above: [(step: PipelineStep, inputTypes: [SQLType])]) -> [Pipeline] {
+        let number = stages.count
+        stages.append(stage)
+        for var pipeline in feeding {
+            pipeline.sink = number
+            pipelines.append(pipeline)
+        }
+        return [Pipeline(source: .stage(number), steps: above, sink: nil)]
+    }
+
+    private func project(_ expressions: [BoundExpression]) throws(DataflowError) -> PipelineStep {
+        var picked: [Int] = []
+        for case .column(let ordinal) in expressions.map(\.kind) { picked.append(ordinal) }
+        if picked.count == expressions.count { return .pick(picked) }
+        do { return .project(try RowProjector.compile(expressions)) } catch { throw DataflowError("\(error.message) in \(error.expression)") }
+    }
+
+    private static func name(_ node: AggregateNode) -> String {
+        switch node.window?.shape {
+        case .tumble: "tumble"
+        case .hop: "hop"
+        case .cumulate: "cumulate"
+        case .session: "session"
+        case nil: node.aggregates.isEmpty ? "distinct" : "aggregate"
+        }
+    }
+}
