@@ -163,21 +163,26 @@ class TmuxTests(CommandTest):
     def screen_shows(self, text):
         return self.wait_until(lambda: text in self.tmux("capture-pane", "-p", "-t", "m"), f"{text!r} on the screen", timeout=20)
 
+    def type(self, text):
+        # A semicolon at the end would be tmux's own.
+        self.tmux("send-keys", "-t", "m", "-l", text.replace(";", "\\;"))
+        self.tmux("send-keys", "-t", "m", "Enter")
+
     def test_a_whole_terminal(self):
         self.tmux(
             "new-session", "-d", "-s", "m", "-x", "100", "-y", "40",
-            f"env MILLRACE_HISTORY= {MILLRACE} --data {self.data}; echo ended with $?; sleep 30",
+            f"TERM=screen MILLRACE_HISTORY= {MILLRACE} --data {self.data}; echo ended with $?; sleep 30",
         )
         self.addCleanup(self.tmux, "kill-server")
         self.screen_shows("millrace=>")
-        self.tmux("send-keys", "-t", "m", "create table g (bidder bigint) with (connector = 'nexmark', event = 'bid', rate = 50);", "Enter")
+        self.type("create table g (bidder bigint) with (connector = 'nexmark', event = 'bid', rate = 50);")
         self.screen_shows("CREATE TABLE")
-        self.tmux("send-keys", "-t", "m", "select stream bidder from g;", "Enter")
+        self.type("select stream bidder from g;")
         self.screen_shows("--------")
         time.sleep(0.5)
         self.tmux("send-keys", "-t", "m", "C-c")
         self.screen_shows("cancelled")
-        self.tmux("send-keys", "-t", "m", "select 6 * 7 as answer;", "Enter")
+        self.type("select 6 * 7 as answer;")
         self.screen_shows("42")
         self.tmux("send-keys", "-t", "m", "C-d")
         self.screen_shows("ended with 0")

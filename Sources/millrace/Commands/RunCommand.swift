@@ -57,9 +57,9 @@ struct RunCommand {
             }
         }
         guard let directory else {
-            let temporary = try Engine.temporaryDirectory()
-            defer { Engine.removeDirectory(temporary) }
-            return try execute(scripts, in: temporary, isEphemeral: true)
+            let temporary = try TemporaryDirectory()
+            defer { temporary.remove() }
+            return try execute(scripts, in: temporary.path, isEphemeral: true)
         }
         return try execute(scripts, in: directory, isEphemeral: false)
     }
