@@ -7,7 +7,7 @@ import Platform
 import Syntax
 
 extension Session {
-    func select(_ query: Query, source: String) throws -> StatementResult {
+    func select(_ query: Query) throws -> StatementResult {
         let (planned, mode) = try engine.withCatalog { catalog throws(SQLError) in
             try Planner.plan(query, mode: nil, catalog: catalog, options: plannerOptions)
         }
@@ -19,12 +19,19 @@ extension Session {
         let runner = QueryRunner(
             graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: output, errors: errors,
             journal: nil, pool: prepared.pool, settings: runnerSettings)
+        let place = place
         let driver = CursorDriver(runner: runner, output: output, clock: engine.clock, waker: prepared.waker)
         return .rows(
             Cursor(
                 schema: planned.schema, isChangelog: planned.changelog == .retract, isLive: mode == .continuous,
                 wake: { [waker = prepared.waker] in waker.wake() },
-                pull: { timeout, isCancelled in try driver.pull(timeoutMilliseconds: timeout, isCancelled: isCancelled) }))
+                pull: { timeout, isCancelled in
+                    do {
+                        return try driver.pull(timeoutMilliseconds: timeout, isCancelled: isCancelled)
+                    } catch let failure as ExpressionFailure {
+                        throw place.located(failure)
+                    }
+                }))
     }
 
     func insert(_ insert: Insert, text: String) throws -> StatementResult {

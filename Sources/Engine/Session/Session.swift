@@ -13,6 +13,8 @@ package final class Session {
     var settings: SessionSettings
     private let defaults: SessionSettings
     private(set) var notices: [String] = []
+    /// The statement being executed, for errors that come while its rows are pulled.
+    private(set) var place = StatementPlace(source: "", span: .none)
 
     init(engine: Engine) {
         self.engine = engine
@@ -32,12 +34,13 @@ package final class Session {
 
     /// Executes a statement of `source`. Throws a StatementError (with its place) or an EngineError.
     package func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult {
+        place = StatementPlace(source: source, span: statement.span)
         do {
             return try perform(statement.statement, text: Session.text(of: statement.span, in: source))
         } catch let error as SQLError {
             throw StatementError(error: error, source: source)
         } catch let error as ExpressionFailure {
-            throw StatementError(error: error.located(in: source, within: statement.span), source: source)
+            throw place.located(error)
         } catch let error as EngineError {
             throw error
         } catch let error as StatementError {
@@ -49,7 +52,7 @@ package final class Session {
 
     private func perform(_ statement: Statement, text: String) throws -> StatementResult {
         switch statement.kind {
-        case .query(let query): return try select(query, source: text)
+        case .query(let query): return try select(query)
         case .insert(let insert): return try self.insert(insert, text: text)
         case .createRelation(let create): return try createRelation(create, text: text)
         case .createView(let create): return try createView(create, text: text)
@@ -92,6 +95,16 @@ package final class Session {
         let start = max(0, min(span.start, bytes.count))
         let end = max(start, min(span.end, bytes.count))
         return String(decoding: bytes[start..<end], as: UTF8.self)
+    }
+}
+
+/// Where a statement stands.
+struct StatementPlace: Sendable {
+    var source: String
+    var span: SourceSpan
+
+    func located(_ failure: ExpressionFailure) -> StatementError {
+        StatementError(error: failure.located(in: source, within: span), source: source)
     }
 }
 
