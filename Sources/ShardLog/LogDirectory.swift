@@ -137,7 +137,8 @@ package final class LogDirectory: @unchecked Sendable {
         }
     }
 
-    /// Replaces what can change about a stream: name, retention, sync, properties. The stream must be opened anew to see it (`reload`).
+    /// Replaces what can change about a stream: name, retention, sync, properties. The old object takes no more rows; go on with the
+    /// one that is returned.
     package func update(_ description: StreamDescription) throws(LogError) -> LogStream {
         guard !isReadOnly else { throw .readOnly(path: path) }
         guard let old = stream(id: description.id) else { throw .unknownStream(description.name) }

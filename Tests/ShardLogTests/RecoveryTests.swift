@@ -259,8 +259,8 @@ final class RecoveryTests: XCTestCase {
             let bench = Bench(seed: seed)
             let (_, stream) = try bench.make()
             try stream.append(numberBatch(0..<1), producer: 1, epoch: 1, arrivalMicroseconds: 0)
-            // The write, or the sync behind it.
-            bench.system.cutPower(atOperation: bench.system.operationCount + Int(seed % 2))
+            // One of the two writes, or the sync behind them.
+            bench.system.cutPower(atOperation: bench.system.operationCount + Int(seed % 3))
             XCTAssertThrowsError(try stream.append([numberBatch(1..<70_001)], producer: 1, epoch: 2, arrivalMicroseconds: 0))
             bench.system.crash()
             let shard = try XCTUnwrap(bench.open().stream(named: "s")).shards[0]
