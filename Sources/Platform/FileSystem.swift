@@ -64,10 +64,12 @@ extension File {
 
 /// A read-only view of a file's bytes, unmapped when the last reference goes.
 package final class MappedBytes: @unchecked Sendable {
-    // Safe to share: the bytes are read-only for the lifetime of the object.
+    // Safe to share: the bytes are read-only for the lifetime of the object; what has been brought in is under the lock.
     package let bytes: UnsafeRawBufferPointer
     private let populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)?
     private let release: @Sendable (UnsafeRawBufferPointer) -> Void
+    private let blockLock = Lock()
+    private var broughtIn: [Bool] = []
 
     package init(
         _ bytes: UnsafeRawBufferPointer, populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)? = nil,
@@ -78,8 +80,22 @@ package final class MappedBytes: @unchecked Sendable {
         self.release = release
     }
 
-    /// Brings a part of the view into memory, so that a disk that cannot read it is an error here. The part lies in `bytes`.
-    package func bringIn(_ part: UnsafeRawBufferPointer) throws(FileError) { try populate?(part) }
+    /// Brings a part of the view into memory, so that a disk that cannot read it is an error here and no fatal signal later. The part lies
+    /// in `bytes`. Small parts are brought in with their neighbours, once per 64 KiB, so that asking for many costs little.
+    package func bringIn(_ part: UnsafeRawBufferPointer) throws(FileError) {
+        guard let populate, let base = bytes.baseAddress, let start = part.baseAddress else { return }
+        if part.count >= 4_096 { return try populate(part) }
+        let first = (start - base) >> 16
+        let last = (start - base + max(part.count, 1) - 1) >> 16
+        for block in first...last where !blockLock.locked({ block < broughtIn.count && broughtIn[block] }) {
+            let lower = block << 16
+            try populate(UnsafeRawBufferPointer(rebasing: bytes[lower..<min(lower + 65_536, bytes.count)]))
+            blockLock.locked {
+                if broughtIn.isEmpty { broughtIn = [Bool](repeating: false, count: (bytes.count >> 16) + 1) }
+                broughtIn[block] = true
+            }
+        }
+    }
 
     deinit { release(bytes) }
 }

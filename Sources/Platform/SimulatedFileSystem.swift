@@ -62,6 +62,9 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     /// The operation with this number (the first is 0) fails once.
     package func failOperation(_ number: Int, code: Int32 = EIO) { lock.locked { failures[number] = code } }
 
+    /// Failures that have not come yet will not come.
+    package func forgetFailures() { lock.locked { failures = [:] } }
+
     /// The power goes in the middle of the operation with this number.
     package func cutPower(atOperation number: Int?) { lock.locked { powerCutAt = number } }
 
@@ -192,7 +195,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                 try operate("rename", from)
                 throw FileError(operation: "rename", path: from, code: ENOENT)
             }
-            try operate("rename", from, partly: { _ in self.pendingNames.append((parent, .rename(from, to, node))) })
+            try operate("rename", from, partly: { self.pendingNames.append((parent, .rename(from, to, node))) })
             names[from] = nil
             names[to] = node
             pendingNames.append((parent, .rename(from, to, node)))
@@ -207,7 +210,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                 try operate("remove", path)
                 throw FileError(operation: "remove", path: path, code: ENOENT)
             }
-            try operate("remove", path, partly: { _ in self.pendingNames.append((parent, .unlink(path))) })
+            try operate("remove", path, partly: { self.pendingNames.append((parent, .unlink(path))) })
             names[path] = nil
             pendingNames.append((parent, .unlink(path)))
         }
@@ -264,14 +267,14 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     }
 
     /// Counts an operation and throws when it is to fail. `partly` is what a power cut in its middle may still do.
-    private func operate(_ operation: String, _ path: String, partly: ((inout SeededRandom) -> Void)? = nil) throws(FileError) {
+    private func operate(_ operation: String, _ path: String, partly: (() -> Void)? = nil) throws(FileError) {
         guard !isOff else { throw FileError(operation: operation, path: path, code: EIO, reason: "the power is off") }
         let number = operations
         operations += 1
         for byte in operation.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in path.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
         if powerCutAt == number {
-            partly?(&random)
+            partly?()
             isOff = true
             throw FileError(operation: operation, path: path, code: EIO, reason: "the power went")
         }
@@ -365,7 +368,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             self.generation = generation
         }
 
-        private func operate(_ operation: String, partly: ((inout SeededRandom) -> Void)? = nil) throws(FileError) {
+        private func operate(_ operation: String, partly: (() -> Void)? = nil) throws(FileError) {
             guard system.generation == generation else {
                 throw FileError(operation: operation, path: path, code: EBADF, reason: "opened before the crash")
             }
@@ -397,7 +400,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                     node.pending.append(change)
                 }
                 do throws(FileError) {
-                    try operate("write", partly: { put($0.below(copy.count + 1)) })
+                    try operate("write", partly: { put(self.system.random.below(copy.count + 1)) })
                 } catch {
                     // A failed write may have written some of it.
                     if !system.isOff && system.generation == generation { put(system.random.below(copy.count + 1)) }
@@ -416,7 +419,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         func synchronize() throws(FileError) {
             try system.lock.locked { () throws(FileError) in
                 do throws(FileError) {
-                    try operate("sync", partly: { _ in self.system.keepSome(self.node) })
+                    try operate("sync", partly: { self.system.keepSome(self.node) })
                 } catch {
                     if !system.isOff && system.generation == generation {
                         // The changes are no longer waiting, so no later sync brings them to the disk.

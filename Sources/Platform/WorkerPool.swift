@@ -54,28 +54,40 @@ package final class WorkerPool: Sendable {
         private let next = Atomic<Int>(0)
         private let inside = Atomic<Int>(0)
         private let isStopping = Atomic<Bool>(false)
-        private var body: (@Sendable (Int) -> Void)?
-        private var count = 0
+        private var job: Unmanaged<Job>?
         private var sleeping = 0
         private var callerSleeps = false
+
+        /// The work of one `run`. Workers hold it unmanaged: the caller frees it only after the last of them has left.
+        private final class Job {
+            let body: @Sendable (Int) -> Void
+            let count: Int
+
+            init(_ body: @escaping @Sendable (Int) -> Void, _ count: Int) {
+                self.body = body
+                self.count = count
+            }
+        }
 
         init(spinNanoseconds: UInt64) { self.spinNanoseconds = spinNanoseconds }
 
         func begin() -> Bool { isBusy.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged }
         func end() { isBusy.store(false, ordering: .releasing) }
 
+        @inline(never)
         func run(count: Int, body: @escaping @Sendable (Int) -> Void) {
+            let owned = Unmanaged.passRetained(Job(body, count))
+            defer { owned.release() }
             lock.lock()
-            self.body = body
-            self.count = count
+            job = owned
             next.store(0, ordering: .relaxed)
             generation.add(1, ordering: .releasing)
             let mustWake = sleeping > 0
             lock.unlock()
             if mustWake { wake.broadcast() }
-            take(count, body)
+            take(owned)
             lock.lock()
-            self.body = nil
+            job = nil
             lock.unlock()
             guard !spin(until: { self.inside.load(ordering: .acquiring) == 0 }) else { return }
             lock.lock()
@@ -85,11 +97,15 @@ package final class WorkerPool: Sendable {
             lock.unlock()
         }
 
-        private func take(_ count: Int, _ body: (Int) -> Void) {
-            while true {
-                let index = next.add(1, ordering: .relaxed).oldValue
-                guard index < count else { return }
-                body(index)
+        /// Not inlined, so that no reference to the body is left in the frame of the worker when it reports that it has left.
+        @inline(never)
+        private func take(_ job: Unmanaged<Job>) {
+            job._withUnsafeGuaranteedRef { job in
+                while true {
+                    let index = next.add(1, ordering: .relaxed).oldValue
+                    guard index < job.count else { return }
+                    job.body(index)
+                }
             }
         }
 
@@ -106,14 +122,13 @@ package final class WorkerPool: Sendable {
                 if isStopping.load(ordering: .relaxed) { return }
                 lock.lock()
                 seen = generation.load(ordering: .acquiring)
-                guard let body else {
+                guard let job else {
                     lock.unlock()
                     continue
                 }
-                let count = count
                 inside.add(1, ordering: .relaxed)
                 lock.unlock()
-                take(count, body)
+                take(job)
                 lock.lock()
                 let isLast = inside.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
                 if isLast && callerSleeps { left.signal() }

@@ -1,0 +1,276 @@
+// What a shard needs done from time to time: interval syncs, retention, sealing. Nothing here holds up appends or reads for longer than one sync
+// or one swap of a list; the caller's thread does the work.
+
+import Columns
+import Platform
+
+/// What one round of maintenance did.
+package struct MaintenanceResult: Sendable, Hashable {
+    package var expiredRowCount = 0
+    package var removedSegmentCount = 0
+    package var mergedSegmentCount = 0
+    /// More segments wait to be merged: call again soon.
+    package var hasMore = false
+
+    package init() {}
+
+    mutating func add(_ other: MaintenanceResult) {
+        expiredRowCount += other.expiredRowCount
+        removedSegmentCount += other.removedSegmentCount
+        mergedSegmentCount += other.mergedSegmentCount
+        hasMore = hasMore || other.hasMore
+    }
+}
+
+extension Shard {
+    /// Interval sync, retention, and the merging of at most one segment.
+    package func maintain(nowMicroseconds: Int64) throws(LogError) -> MaintenanceResult {
+        var result = MaintenanceResult()
+        guard !isReadOnly, !isFenced else { return result }
+        try syncIfDue(nowMicroseconds: nowMicroseconds)
+        try maintenance.locked { () throws(LogError) -> Void in
+            try applyRetention(nowMicroseconds: nowMicroseconds, &result)
+            if try mergeOne() { result.mergedSegmentCount += 1 }
+        }
+        result.hasMore = lock.locked { segments.dropLast() }.contains { $0.wantsMerging() }
+        return result
+    }
+
+    // MARK: Sync
+
+    private func syncIfDue(nowMicroseconds: Int64) throws(LogError) {
+        guard case .interval(let milliseconds) = settings.sync, let since = lock.locked({ unsyncedSince }) else { return }
+        // A clock that went back must not put the sync off for ever.
+        let age = nowMicroseconds.subtractingReportingOverflow(since)
+        if age.overflow || age.partialValue < 0 || age.partialValue >= Int64(milliseconds) * 1_000 { try synchronize() }
+    }
+
+    /// Makes everything visible durable, whatever the policy.
+    package func synchronize() throws(LogError) {
+        guard !isReadOnly else { return }
+        let failure: LogError? = try asWriter { () throws(LogError) -> LogError? in
+            if let fence = lock.locked({ fence }) { throw fence }
+            let offset = writtenOffset
+            guard lock.locked({ durableOffset }) < offset else {
+                lock.locked { unsyncedSince = nil }
+                return nil
+            }
+            do throws(LogError) {
+                try onDisk { () throws(FileError) in try file?.synchronize() }
+            } catch {
+                lock.locked { fence = fenced(error) }
+                return error
+            }
+            lock.locked {
+                durableOffset = offset
+                unsyncedSince = nil
+            }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// Syncs and takes no more appends. Readers may go on.
+    package func close() throws(LogError) {
+        guard !isReadOnly, !lock.locked({ isClosed }) else { return }
+        if !isFenced { try synchronize() }
+        lock.locked { isClosed = true }
+    }
+
+    // MARK: Retention
+
+    /// Removes the oldest segments whose every row is older than the age, or that are beyond the size. Rows are dated by their arrival in this
+    /// shard, which never goes back, so a clock that jumps back removes nothing and one that jumped forward dates rows late, not early.
+    private func applyRetention(nowMicroseconds: Int64, _ result: inout MaintenanceResult) throws(LogError) {
+        guard settings.retentionMicroseconds != nil || settings.retentionByteCount != nil else { return }
+        if let age = settings.retentionMicroseconds, let active = lock.locked({ segments.last }), let last = active.lastFrame,
+            isOlder(last.arrivalMax, than: age, nowMicroseconds) {
+            // Even the newest row is too old: begin a new segment so that this one can go.
+            try rollFenced(nowMicroseconds: nowMicroseconds)
+        }
+        while let oldest = expiredSegment(nowMicroseconds: nowMicroseconds) {
+            // One at a time, oldest first, each removal durable before the next: a crash never leaves a hole.
+            try onDisk { () throws(FileError) in
+                try system.remove(oldest.path)
+                try system.synchronizeDirectory(settings.directory)
+            }
+            lock.locked {
+                segments.removeAll { $0 === oldest }
+                damages.removeAll { $0.file == oldest.path }
+            }
+            result.removedSegmentCount += 1
+            result.expiredRowCount += oldest.rowCount
+        }
+    }
+
+    private func isOlder(_ arrival: Int64, than age: Int64, _ now: Int64) -> Bool {
+        let difference = now.subtractingReportingOverflow(arrival)
+        return !difference.overflow && difference.partialValue > age
+    }
+
+    private func expiredSegment(nowMicroseconds: Int64) -> Segment? {
+        let segments = lock.locked { self.segments }
+        guard segments.count > 1, let oldest = segments.first else { return nil }
+        if let age = settings.retentionMicroseconds {
+            guard let last = oldest.lastFrame else { return oldest }
+            if isOlder(last.arrivalMax, than: age, nowMicroseconds) { return oldest }
+        }
+        if let limit = settings.retentionByteCount {
+            // The size is kept to, but never by removing what would leave less than the limit.
+            let total = segments.reduce(0) { $0 + $1.byteCount }
+            if total - oldest.byteCount >= limit { return oldest }
+        }
+        return nil
+    }
+
+    private func rollFenced(nowMicroseconds: Int64) throws(LogError) {
+        let failure: LogError? = try asWriter { () throws(LogError) -> LogError? in
+            if let fence = lock.locked({ fence }) { throw fence }
+            do throws(LogError) {
+                try roll(nowMicroseconds: nowMicroseconds)
+                return nil
+            } catch {
+                lock.locked { fence = fenced(error) }
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Ends the active segment when it has rows, so that it can be merged, removed or backed up.
+    package func rollNow(nowMicroseconds: Int64) throws(LogError) {
+        guard !isReadOnly, lock.locked({ segments.last })?.lastFrame != nil else { return }
+        try rollFenced(nowMicroseconds: nowMicroseconds)
+    }
+
+    // MARK: Sealing
+
+    /// Writes one closed segment of small frames anew with large ones; false when there is none. Rows, their numbers and order stay.
+    ///
+    /// 1. Read runs of small frames and encode each as one; copy large frames as they are.
+    /// 2. Write to a new file, sync it, rename it over the old one, sync the folder.
+    /// 3. Swap the segment in the list. Whoever reads the old one goes on with its map.
+    package func sealIfNeeded() throws(LogError) -> Bool {
+        guard !isReadOnly else { return false }
+        return try maintenance.locked { () throws(LogError) -> Bool in try mergeOne() }
+    }
+
+    /// With the maintenance lock held, so that retention does not remove a file whose successor is being written.
+    private func mergeOne() throws(LogError) -> Bool {
+        let closed = lock.locked { Array(segments.dropLast()) }
+        guard let old = closed.first(where: { $0.wantsMerging() }) else { return false }
+        do throws(LogError) {
+            try merge(old)
+            return true
+        } catch {
+            // The draft takes room that may be what is missing. When it cannot be removed now, the next opening does it.
+            do { try system.remove(old.path + ".tmp") } catch {}
+            if case .damaged = error {
+                record(error)
+                old.markDamaged()
+                return false
+            }
+            throw error
+        }
+    }
+
+    private func merge(_ old: Segment) throws(LogError) {
+        let shape = settings.shape
+        let oldHeader = try readHeader(of: old)
+        let headerBytes = oldHeader.encoded()
+        let draft = try onDisk { () throws(FileError) in
+            let draft = try system.open(old.path + ".tmp", .truncate)
+            try draft.write(UnsafeRawBufferPointer(start: headerBytes.base, count: headerBytes.byteCount), at: 0)
+            return draft
+        }
+        var entries: [FrameEntry] = []
+        var offset = headerBytes.byteCount
+        func put(_ bytes: UnsafeRawBufferPointer, _ info: FrameInfo, _ flags: FrameFlags) throws(LogError) {
+            try onDisk { () throws(FileError) in try draft.write(bytes, at: offset) }
+            entries.append(FrameEntry(info: info, offset: offset, byteCount: bytes.count, flags: flags))
+            offset += bytes.count
+        }
+        let allColumns = Array(shape.types.indices)
+        for group in old.mergeGroups() {
+            var pieces: [(view: FrameView, rows: Range<Int>)] = []
+            for index in group {
+                guard let view = try old.open(frame: index, columns: allColumns) else { continue }
+                pieces.append((view, 0..<view.rowCount))
+            }
+            guard let first = pieces.first?.view else { continue }
+            if pieces.count == 1 {
+                try put(UnsafeRawBufferPointer(start: first.base, count: first.byteCount), first.entry.info, first.entry.flags)
+                continue
+            }
+            let infos = pieces.map(\.view.entry.info)
+            let batch = try ShardReader.batch(pieces, columns: allColumns)
+            let isOneProducer = infos.allSatisfy { $0.producer == infos[0].producer }
+            var encoder = FrameEncoder(shape: shape)
+            encoder.flags = .merged
+            encoder.producer = isOneProducer ? infos[0].producer : 0
+            encoder.epoch = isOneProducer ? infos.map(\.epoch).max() ?? 0 : 0
+            var sequence = infos[0].firstSequence
+            for frame in try encoder.encode([FramePiece(batch: batch, rows: nil, range: 0..<batch.count)]) {
+                let arrivalMin = infos.map(\.arrivalMin).min() ?? 0
+                let arrivalMax = infos.map(\.arrivalMax).max() ?? 0
+                frame.seal(firstSequence: sequence, arrivalMin: arrivalMin, arrivalMax: arrivalMax, durableOffset: 0)
+                let info = FrameInfo(
+                    firstSequence: sequence, rowCount: frame.rowCount, arrivalMin: arrivalMin, arrivalMax: arrivalMax, eventMin: frame.eventMin,
+                    eventMax: frame.eventMax, producer: encoder.producer, epoch: encoder.epoch)
+                try put(frame.bytes, info, frame.flags)
+                sequence = info.endSequence
+            }
+        }
+        let mapped = try onDisk { () throws(FileError) in
+            try draft.synchronize()
+            let mapped = try draft.map(byteCount: offset)
+            try system.rename(old.path + ".tmp", to: old.path)
+            try system.synchronizeDirectory(settings.directory)
+            return mapped
+        }
+        let segment = Segment(path: old.path, firstSequence: old.firstSequence, shape: shape, file: nil, byteCount: offset)
+        segment.adopt(entries, byteCount: offset, isVerified: false)
+        segment.close(
+            with: Buffer(borrowing: mapped.bytes.baseAddress ?? UnsafeRawPointer(EmptyBytes.pointer), byteCount: offset, owner: mapped), mapped)
+        lock.locked {
+            if let index = segments.firstIndex(where: { $0 === old }) { segments[index] = segment }
+        }
+    }
+
+    private func readHeader(of segment: Segment) throws(LogError) -> SegmentHeader {
+        let mapped = try onDisk { () throws(FileError) in
+            let file = try system.open(segment.path, .read)
+            return try file.map(byteCount: try file.size())
+        }
+        switch SegmentHeader.parse(mapped.bytes, identity: settings.shape.identity) {
+        case .success(let (header, _)): return header
+        case .failure(let fault):
+            throw .damaged(
+                LogDamage(
+                    file: segment.path, offset: 0, byteCount: 0, sequences: segment.firstSequence..<segment.firstSequence, reason: fault.reason))
+        }
+    }
+
+    // MARK: Verifying
+
+    /// Reads everything and reports every fault. Changes nothing.
+    package func verify() throws(LogError) -> [LogDamage] {
+        var found = damage
+        for segment in snapshot().segments {
+            var index = 0
+            do throws(LogError) {
+                while let view = try segment.view(frame: index) {
+                    index += 1
+                    do throws(LogError) { try view.checkAll() } catch {
+                        guard case .damaged(let damage) = error else { throw error }
+                        if !found.contains(damage) { found.append(damage) }
+                    }
+                }
+            } catch {
+                guard case .damaged(let damage) = error else { throw error }
+                found.append(damage)
+            }
+        }
+        return found
+    }
+}
