@@ -1,5 +1,5 @@
 import XCTest
 
-@testable import Dataflow
+import Dataflow
 
 final class GroupTableOperatorTests: XCTestCase {}

@@ -11,8 +11,8 @@
 
 import Planning
 
-struct WindowGrid: Sendable {
-    enum Kind: Sendable { case tumble, hop, cumulate }
+package struct WindowGrid: Sendable {
+    package enum Kind: Sendable { case tumble, hop, cumulate }
 
     let kind: Kind
     let size: Int64
@@ -23,7 +23,7 @@ struct WindowGrid: Sendable {
     private let remainder: Int64
 
     /// nil for sessions and for shapes with a length that is not positive.
-    init?(_ shape: WindowShape) {
+    package init?(_ shape: WindowShape) {
         switch shape {
         case .tumble(let size, let offset):
             kind = .tumble
@@ -60,7 +60,7 @@ struct WindowGrid: Sendable {
     }
 
     /// The largest multiple of `unit` (plus the offset) at or before `time`.
-    func floor(_ time: Int64, _ unit: Int64) -> Int64 {
+    package func floor(_ time: Int64, _ unit: Int64) -> Int64 {
         let base = Int128(time) - Int128(offset)
         var multiple = base - base % Int128(unit)
         if multiple > base { multiple -= Int128(unit) }
@@ -68,7 +68,7 @@ struct WindowGrid: Sendable {
     }
 
     /// The slice that contains `time`.
-    func slice(_ time: Int64) -> (start: Int64, end: Int64) {
+    package func slice(_ time: Int64) -> (start: Int64, end: Int64) {
         let start = floor(time, step)
         let next = WindowGrid.add(start, step)
         guard remainder > 0 else { return (start, next) }
@@ -77,12 +77,12 @@ struct WindowGrid: Sendable {
     }
 
     /// Whether any window contains times of the slice that begins here; a HOP whose slide is longer than its size leaves gaps.
-    func isCovered(sliceStart start: Int64) -> Bool {
+    package func isCovered(sliceStart start: Int64) -> Bool {
         kind != .hop || step <= size || start < WindowGrid.add(floor(start, step), size)
     }
 
     /// The end of the first window that contains the slice.
-    func firstEnd(sliceStart start: Int64) -> Int64 {
+    package func firstEnd(sliceStart start: Int64) -> Int64 {
         switch kind {
         case .tumble, .cumulate: return WindowGrid.add(floor(start, step), step)
         case .hop:
@@ -95,21 +95,21 @@ struct WindowGrid: Sendable {
     }
 
     /// The end of the last window that contains the slice.
-    func lastEnd(sliceStart start: Int64) -> Int64 { WindowGrid.add(floor(start, kind == .cumulate ? size : step), size) }
+    package func lastEnd(sliceStart start: Int64) -> Int64 { WindowGrid.add(floor(start, kind == .cumulate ? size : step), size) }
 
     /// The window that ends at `end`.
-    func start(windowEnd end: Int64) -> Int64 {
+    package func start(windowEnd end: Int64) -> Int64 {
         kind == .cumulate ? floor(WindowGrid.subtract(end, 1), size) : WindowGrid.subtract(end, size)
     }
 
     /// The end of the first window that ends after `time`.
-    func nextEnd(after time: Int64) -> Int64 {
+    package func nextEnd(after time: Int64) -> Int64 {
         let shifted = kind == .hop ? remainder : 0
         return WindowGrid.add(WindowGrid.add(floor(WindowGrid.subtract(time, shifted), step), shifted), step)
     }
 
     /// The windows that contain `time`, the earliest first.
-    func windows(containing time: Int64, _ body: (_ start: Int64, _ end: Int64) -> Void) {
+    package func windows(containing time: Int64, _ body: (_ start: Int64, _ end: Int64) -> Void) {
         switch kind {
         case .tumble:
             let start = floor(time, size)
