@@ -75,8 +75,8 @@ class CommandTest(unittest.TestCase):
         done = self.millrace("tail", stream, "--data", self.data, *arguments)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def put(self, stream, text, *arguments, **options):
-        return self.millrace("put", stream, "--data", self.data, *arguments, input=text, **options)
+    def put(self, stream, lines, *arguments, **options):
+        return self.millrace("put", stream, "--data", self.data, *arguments, input=lines, **options)
 
     def start(self, *arguments, stdin=subprocess.DEVNULL):
         """Starts the command in the background."""
