@@ -90,7 +90,7 @@ QUERIES = {
                 WHEN HOUR(dateTime) <= 6 OR HOUR(dateTime) >= 20 THEN 'nightTime'
                 ELSE 'otherTime'
             END AS bidTimeType,
-            dateTime, extra, count_char(extra, 'c') AS c_counts
+            dateTime, extra, char_length(extra) - char_length(replace(extra, 'c', '')) AS c_counts
         FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000""",
     ),
     "q15": (

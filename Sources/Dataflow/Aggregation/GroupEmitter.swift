@@ -83,6 +83,8 @@ struct GroupEmitter {
                 rows.baseAddress.map { results($0, part.count, &failures) } ?? []
             }
             let fresh = Buffer(byteCount: part.count * packed.width)
+            // The packed texts are views into these columns, and are read until the end of the pass.
+            defer { withExtendedLifetime(columns) {} }
             packed.pack(columns, count: part.count, into: fresh.base, normalised: false)
             var changes = PendingChanges()
             for (index, slot) in part.enumerated() {
