@@ -18,13 +18,13 @@ enum IntegerKernels {
             return { call in
                 isWide
                     ? binary(call, range, name, { $0 &+ $1 }, { a, b, r in UInt64(bitPattern: (a ^ r) & (b ^ r)) >> 63 }) { $0.addingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &+ $1 }, narrow(range)) { $0.addingReportingOverflow($1) }
+                    : binary(call, range, name, { $0 &+ $1 }, { _, _, r in beyond32(r) }) { $0.addingReportingOverflow($1) }
             }
         case .subtract:
             return { call in
                 isWide
                     ? binary(call, range, name, { $0 &- $1 }, { a, b, r in UInt64(bitPattern: (a ^ b) & (a ^ r)) >> 63 }) { $0.subtractingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &- $1 }, narrow(range)) { $0.subtractingReportingOverflow($1) }
+                    : binary(call, range, name, { $0 &- $1 }, { _, _, r in beyond32(r) }) { $0.subtractingReportingOverflow($1) }
             }
         case .multiply:
             return { call in
@@ -32,7 +32,7 @@ enum IntegerKernels {
                     ? binary(call, range, name, { $0 &* $1 }, { a, b, r in a.multipliedReportingOverflow(by: b).overflow ? 1 : 0 }) {
                         $0.multipliedReportingOverflow(by: $1)
                     }
-                    : binary(call, range, name, { $0 &* $1 }, narrow(range)) { $0.multipliedReportingOverflow(by: $1) }
+                    : binary(call, range, name, { $0 &* $1 }, { _, _, r in beyond32(r) }) { $0.multipliedReportingOverflow(by: $1) }
             }
         case .divide, .remainder: return division(request, range, name)
         case .negate:
@@ -62,13 +62,9 @@ enum IntegerKernels {
         }
     }
 
-    /// Evidence that a result computed in 64 bits has left a narrower range: the bits above.
+    /// Evidence that a result computed in 64 bits has left INTEGER's range: the bits above. (SMALLINT is promoted before arithmetic.)
     @inline(__always)
-    private static func narrow(_ range: ClosedRange<Int64>) -> (Int64, Int64, Int64) -> UInt64 {
-        let offset = 0 &- range.lowerBound
-        let shift = UInt64(range.upperBound == Int64(Int16.max) ? 16 : 32)
-        return { _, _, r in UInt64(bitPattern: r &+ offset) >> shift }
-    }
+    private static func beyond32(_ result: Int64) -> UInt64 { UInt64(bitPattern: result &+ 0x8000_0000) >> 32 }
 
     @inline(__always)
     private static func binary(

@@ -29,6 +29,9 @@ struct TextWriter {
     @inline(__always)
     var count: Int { next - start }
 
+    /// The value being written, complete; valid as long as the column.
+    var written: StringView { count == 0 ? .empty : StringView(UnsafePointer(start), count: count) }
+
     /// Room for that many more bytes of the value being written; say how many came with `advance`.
     @inline(__always)
     mutating func reserve(_ additional: Int) -> UnsafeMutablePointer<UInt8> {
