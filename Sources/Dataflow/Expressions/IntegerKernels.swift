@@ -15,24 +15,23 @@ enum IntegerKernels {
         let name = request.type.name.lowercased()
         switch request.function {
         case .add:
+            if !isWide { return { call in narrow(call, range, name) { $0 &+ $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &+ $1 }, { a, b, r in UInt64(bitPattern: (a ^ r) & (b ^ r)) >> 63 }) { $0.addingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &+ $1 }, { _, _, r in beyond32(r) }) { $0.addingReportingOverflow($1) }
+                binary(call, range, name, { $0 &+ $1 }, { a, b, r in UInt64(bitPattern: (a ^ r) & (b ^ r)) >> 63 }) { $0.addingReportingOverflow($1) }
             }
         case .subtract:
+            if !isWide { return { call in narrow(call, range, name) { $0 &- $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &- $1 }, { a, b, r in UInt64(bitPattern: (a ^ b) & (a ^ r)) >> 63 }) { $0.subtractingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &- $1 }, { _, _, r in beyond32(r) }) { $0.subtractingReportingOverflow($1) }
+                binary(call, range, name, { $0 &- $1 }, { a, b, r in UInt64(bitPattern: (a ^ b) & (a ^ r)) >> 63 }) {
+                    $0.subtractingReportingOverflow($1)
+                }
             }
         case .multiply:
+            if !isWide { return { call in narrow(call, range, name) { $0 &* $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &* $1 }, { a, b, r in a.multipliedReportingOverflow(by: b).overflow ? 1 : 0 }) {
-                        $0.multipliedReportingOverflow(by: $1)
-                    }
-                    : binary(call, range, name, { $0 &* $1 }, { _, _, r in beyond32(r) }) { $0.multipliedReportingOverflow(by: $1) }
+                binary(call, range, name, { $0 &* $1 }, { a, b, _ in a.multipliedReportingOverflow(by: b).overflow ? 1 : 0 }) {
+                    $0.multipliedReportingOverflow(by: $1)
+                }
             }
         case .divide, .remainder: return division(request, range, name)
         case .negate:
@@ -62,9 +61,12 @@ enum IntegerKernels {
         }
     }
 
-    /// Evidence that a result computed in 64 bits has left INTEGER's range: the bits above. (SMALLINT is promoted before arithmetic.)
+    /// INTEGER: computed in 64 bits, where it cannot overflow; the evidence is the bits above its range. (SMALLINT is promoted before
+    /// arithmetic.)
     @inline(__always)
-    private static func beyond32(_ result: Int64) -> UInt64 { UInt64(bitPattern: result &+ 0x8000_0000) >> 32 }
+    private static func narrow(_ call: KernelCall, _ range: ClosedRange<Int64>, _ name: String, _ operation: (Int64, Int64) -> Int64) -> Column {
+        binary(call, range, name, operation, { _, _, r in UInt64(bitPattern: r &+ 0x8000_0000) >> 32 }) { (operation($0, $1), false) }
+    }
 
     @inline(__always)
     private static func binary(

@@ -39,7 +39,8 @@ final class RegexAutomaton {
 
     /// nil: no answer.
     func matches(_ bytes: Bytes, from start: Int) -> Bool? {
-        if hasGivenUp { return nil }
+        // In an empty text the start is the end, which states do not know.
+        if hasGivenUp || bytes.count == 0 { return nil }
         var state: Int32
         if start == 0 {
             if startOfText < 0 { startOfText = make(closure([0], isStart: true)) }

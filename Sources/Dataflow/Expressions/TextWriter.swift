@@ -15,6 +15,12 @@ struct TextWriter {
     /// Set when the value is a view of other bytes.
     private var shared: StringView?
 
+    /// What all values together have taken so far.
+    private(set) var heapByteCount = 0
+
+    /// More than this in one batch is a mistake or an attack; the rows beyond it fail.
+    static let heapByteCountMax = 512 << 20
+
     private static let blockByteCount = 64 * 1024
 
     init(rows: Int) {
@@ -49,6 +55,7 @@ struct TextWriter {
         let target = block.base.assumingMemoryBound(to: UInt8.self)
         if written > 0 { memcpy(target, start, written) }
         heap.append(block)
+        heapByteCount += block.byteCount
         start = target
         next = target + written
         limit = target + block.byteCount
