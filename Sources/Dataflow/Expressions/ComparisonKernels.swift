@@ -77,24 +77,24 @@ enum ComparisonKernels {
 
     private static func int64s(_ function: ScalarFunction) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.int64s) { $0 == $1 } }
-        case .notEqual: { call in loop(call, \.column.int64s) { $0 != $1 } }
-        case .less: { call in loop(call, \.column.int64s) { $0 < $1 } }
-        case .lessOrEqual: { call in loop(call, \.column.int64s) { $0 <= $1 } }
-        case .greater: { call in loop(call, \.column.int64s) { $0 > $1 } }
-        case .greaterOrEqual: { call in loop(call, \.column.int64s) { $0 >= $1 } }
+        case .equal: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 == $1 } }
+        case .notEqual: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 != $1 } }
+        case .less: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 < $1 } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 <= $1 } }
+        case .greater: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 > $1 } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.int64s, call.operands[1].column.int64s) { $0 >= $1 } }
         default: nil
         }
     }
 
     private static func bools(_ function: ScalarFunction) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.bools) { $0 == $1 } }
-        case .notEqual: { call in loop(call, \.column.bools) { $0 != $1 } }
-        case .less: { call in loop(call, \.column.bools) { $0 < $1 } }
-        case .lessOrEqual: { call in loop(call, \.column.bools) { $0 <= $1 } }
-        case .greater: { call in loop(call, \.column.bools) { $0 > $1 } }
-        case .greaterOrEqual: { call in loop(call, \.column.bools) { $0 >= $1 } }
+        case .equal: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 == $1 } }
+        case .notEqual: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 != $1 } }
+        case .less: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 < $1 } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 <= $1 } }
+        case .greater: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 > $1 } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.bools, call.operands[1].column.bools) { $0 >= $1 } }
         default: nil
         }
     }
@@ -108,36 +108,36 @@ enum ComparisonKernels {
 
     private static func doubles(_ function: ScalarFunction) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.doubles) { isSame($0, $1) } }
-        case .notEqual: { call in loop(call, \.column.doubles) { !isSame($0, $1) } }
-        case .less: { call in loop(call, \.column.doubles) { isLess($0, $1) } }
-        case .lessOrEqual: { call in loop(call, \.column.doubles) { !isLess($1, $0) } }
-        case .greater: { call in loop(call, \.column.doubles) { isLess($1, $0) } }
-        case .greaterOrEqual: { call in loop(call, \.column.doubles) { !isLess($0, $1) } }
+        case .equal: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { isSame($0, $1) } }
+        case .notEqual: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { !isSame($0, $1) } }
+        case .less: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { isLess($0, $1) } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { !isLess($1, $0) } }
+        case .greater: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { isLess($1, $0) } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.doubles, call.operands[1].column.doubles) { !isLess($0, $1) } }
         default: nil
         }
     }
 
     private static func int128s(_ function: ScalarFunction) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.int128s) { $0 == $1 } }
-        case .notEqual: { call in loop(call, \.column.int128s) { $0 != $1 } }
-        case .less: { call in loop(call, \.column.int128s) { $0 < $1 } }
-        case .lessOrEqual: { call in loop(call, \.column.int128s) { $0 <= $1 } }
-        case .greater: { call in loop(call, \.column.int128s) { $0 > $1 } }
-        case .greaterOrEqual: { call in loop(call, \.column.int128s) { $0 >= $1 } }
+        case .equal: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 == $1 } }
+        case .notEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 != $1 } }
+        case .less: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 < $1 } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 <= $1 } }
+        case .greater: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 > $1 } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { $0 >= $1 } }
         default: nil
         }
     }
 
     private static func texts(_ function: ScalarFunction) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.strings) { StringView.equal($0, $1) } }
-        case .notEqual: { call in loop(call, \.column.strings) { !StringView.equal($0, $1) } }
-        case .less: { call in loop(call, \.column.strings) { StringView.compare($0, $1) < 0 } }
-        case .lessOrEqual: { call in loop(call, \.column.strings) { StringView.compare($0, $1) <= 0 } }
-        case .greater: { call in loop(call, \.column.strings) { StringView.compare($0, $1) > 0 } }
-        case .greaterOrEqual: { call in loop(call, \.column.strings) { StringView.compare($0, $1) >= 0 } }
+        case .equal: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { StringView.equal($0, $1) } }
+        case .notEqual: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { !StringView.equal($0, $1) } }
+        case .less: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { StringView.compare($0, $1) < 0 } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { StringView.compare($0, $1) <= 0 } }
+        case .greater: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { StringView.compare($0, $1) > 0 } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.strings, call.operands[1].column.strings) { StringView.compare($0, $1) >= 0 } }
         default: nil
         }
     }
@@ -154,23 +154,21 @@ enum ComparisonKernels {
     @inline(__always)
     private static func ordered(_ function: ScalarFunction, _ compare: @escaping @Sendable (Int128, Int128) -> Int) -> Kernel? {
         switch function {
-        case .equal: { call in loop(call, \.column.int128s) { compare($0, $1) == 0 } }
-        case .notEqual: { call in loop(call, \.column.int128s) { compare($0, $1) != 0 } }
-        case .less: { call in loop(call, \.column.int128s) { compare($0, $1) < 0 } }
-        case .lessOrEqual: { call in loop(call, \.column.int128s) { compare($0, $1) <= 0 } }
-        case .greater: { call in loop(call, \.column.int128s) { compare($0, $1) > 0 } }
-        case .greaterOrEqual: { call in loop(call, \.column.int128s) { compare($0, $1) >= 0 } }
+        case .equal: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) == 0 } }
+        case .notEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) != 0 } }
+        case .less: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) < 0 } }
+        case .lessOrEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) <= 0 } }
+        case .greater: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) > 0 } }
+        case .greaterOrEqual: { call in loop(call, call.operands[0].column.int128s, call.operands[1].column.int128s) { compare($0, $1) >= 0 } }
         default: nil
         }
     }
 
     @inline(__always)
-    private static func loop<T>(_ call: KernelCall, _ path: KeyPath<Operand, UnsafePointer<T>>, _ test: (T, T) -> Bool) -> Column {
+    private static func loop<T>(_ call: KernelCall, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ test: (T, T) -> Bool) -> Column {
         let rows = call.rows
         let values = Buffer(byteCount: rows)
         let target = values.base.assumingMemoryBound(to: UInt8.self)
-        let a = call.operands[0][keyPath: path]
-        let b = call.operands[1][keyPath: path]
         if call.operands[0].isConstant && call.operands[1].isConstant {
             memset(target, test(a[0], b[0]) ? 1 : 0, rows)
         } else if call.operands[1].isConstant {

@@ -24,6 +24,21 @@ struct DatePattern: Sendable {
 
     static let lengthMax = 1000
 
+    /// How far apart two times must be for the pattern to tell them apart; times between multiples of it look alike.
+    var resolutionMicroseconds: Int64 {
+        var result = CivilCalendar.microsecondsPerDay
+        for step in steps {
+            switch step {
+            case .hour24, .hour12, .hourFrom1, .hour12From0, .halfDay: result = min(result, 3_600_000_000)
+            case .minute: result = min(result, 60_000_000)
+            case .second, .secondOfDay: result = min(result, 1_000_000)
+            case .fraction, .millisecondOfDay: result = 1
+            default: break
+            }
+        }
+        return result
+    }
+
     // MARK: Java
 
     /// Letters repeat to say how wide; quotes hold literal text, two of them are one.
@@ -245,6 +260,16 @@ struct DatePattern: Sendable {
             target[0] = 0x30 &+ UInt8(truncatingIfNeeded: value / 10)
             target[1] = 0x30 &+ UInt8(truncatingIfNeeded: value % 10)
             writer.advance(2)
+            return
+        }
+        if value >= 0 && value < 10_000 && width == 4 {
+            let target = writer.reserve(4)
+            var rest = UInt32(truncatingIfNeeded: value)
+            for place in (0..<4).reversed() {
+                target[place] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            }
+            writer.advance(4)
             return
         }
         var text: (UInt64, Int) = (value.magnitude, 1)

@@ -5,7 +5,7 @@ import Planning
 
 enum ExpressionCompiler {
     /// Statements are limited in nesting when they are parsed; this is for trees from elsewhere.
-    private static let depthMax = 2000
+    private static let depthMax = 1000
 
     static func compile(_ expression: BoundExpression) throws(ExpressionError) -> ExpressionNode { try node(expression, 0) }
 

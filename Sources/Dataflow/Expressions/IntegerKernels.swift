@@ -15,24 +15,23 @@ enum IntegerKernels {
         let name = request.type.name.lowercased()
         switch request.function {
         case .add:
+            if !isWide { return { call in narrow(call, range, name) { $0 &+ $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &+ $1 }, { a, b, r in UInt64(bitPattern: (a ^ r) & (b ^ r)) >> 63 }) { $0.addingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &+ $1 }, narrow(range)) { $0.addingReportingOverflow($1) }
+                binary(call, range, name, { $0 &+ $1 }, { a, b, r in UInt64(bitPattern: (a ^ r) & (b ^ r)) >> 63 }) { $0.addingReportingOverflow($1) }
             }
         case .subtract:
+            if !isWide { return { call in narrow(call, range, name) { $0 &- $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &- $1 }, { a, b, r in UInt64(bitPattern: (a ^ b) & (a ^ r)) >> 63 }) { $0.subtractingReportingOverflow($1) }
-                    : binary(call, range, name, { $0 &- $1 }, narrow(range)) { $0.subtractingReportingOverflow($1) }
+                binary(call, range, name, { $0 &- $1 }, { a, b, r in UInt64(bitPattern: (a ^ b) & (a ^ r)) >> 63 }) {
+                    $0.subtractingReportingOverflow($1)
+                }
             }
         case .multiply:
+            if !isWide { return { call in narrow(call, range, name) { $0 &* $1 } } }
             return { call in
-                isWide
-                    ? binary(call, range, name, { $0 &* $1 }, { a, b, r in a.multipliedReportingOverflow(by: b).overflow ? 1 : 0 }) {
-                        $0.multipliedReportingOverflow(by: $1)
-                    }
-                    : binary(call, range, name, { $0 &* $1 }, narrow(range)) { $0.multipliedReportingOverflow(by: $1) }
+                binary(call, range, name, { $0 &* $1 }, { a, b, _ in a.multipliedReportingOverflow(by: b).overflow ? 1 : 0 }) {
+                    $0.multipliedReportingOverflow(by: $1)
+                }
             }
         case .divide, .remainder: return division(request, range, name)
         case .negate:
@@ -62,12 +61,11 @@ enum IntegerKernels {
         }
     }
 
-    /// Evidence that a result computed in 64 bits has left a narrower range: the bits above.
+    /// INTEGER: computed in 64 bits, where it cannot overflow; the evidence is the bits above its range. (SMALLINT is promoted before
+    /// arithmetic.)
     @inline(__always)
-    private static func narrow(_ range: ClosedRange<Int64>) -> (Int64, Int64, Int64) -> UInt64 {
-        let offset = 0 &- range.lowerBound
-        let shift = UInt64(range.upperBound == Int64(Int16.max) ? 16 : 32)
-        return { _, _, r in UInt64(bitPattern: r &+ offset) >> shift }
+    private static func narrow(_ call: KernelCall, _ range: ClosedRange<Int64>, _ name: String, _ operation: (Int64, Int64) -> Int64) -> Column {
+        binary(call, range, name, operation, { _, _, r in UInt64(bitPattern: r &+ 0x8000_0000) >> 32 }) { (operation($0, $1), false) }
     }
 
     @inline(__always)

@@ -90,9 +90,10 @@ struct KernelCall {
         for row in 0..<count {
             if let known, known[row >> 6] & (1 << UInt64(row & 63)) == 0 {
                 writer.put(.empty, at: row)
-            } else if body(row, &writer) {
+            } else if writer.heapByteCount <= TextWriter.heapByteCountMax, body(row, &writer) {
                 writer.end(row)
             } else {
+                if writer.heapByteCount > TextWriter.heapByteCountMax { fail(row, "the texts of one batch would take too much memory") }
                 writer.discard()
                 writer.put(.empty, at: row)
                 validity.clear(row)

@@ -8,7 +8,13 @@ enum MathKernels {
     static func kernel(_ request: KernelRequest) -> Kernel? {
         switch request.function {
         case .sqrt: return checked({ $0 >= 0 || $0.isNaN }, "cannot take square root of a negative number") { $0.squareRoot() }
-        case .cbrt: return simple { Glibc.cbrt($0) }
+        case .cbrt:
+            // glibc's is off by one unit now and then; a step of Newton's makes roots of cubes exact.
+            return simple { x in
+                let root = Glibc.cbrt(x)
+                let better = root - (root * root * root - x) / (3 * root * root)
+                return better.isFinite ? better : root
+            }
         case .exp: return checked({ _ in true }, "") { Glibc.exp($0) }
         case .ln: return logarithm { Glibc.log($0) }
         case .log10: return logarithm { Glibc.log10($0) }

@@ -2,7 +2,8 @@
 // all step over one code point together. A thread that reaches the match cuts off those it is preferred to. The first start wins,
 // then the preference of the pattern: what a backtracking engine would find, without backtracking.
 //
-// It owns its working memory, so one is made per batch and used for every row.
+// It owns its working memory, so one is made per batch and used for every row. Before it runs the threads it asks the lazy automaton
+// (`RegexAutomaton`), which for ASCII text knows in a few nanoseconds per byte whether there is a match at all.
 
 import Columns
 
@@ -10,11 +11,15 @@ final class RegexMatcher {
     let program: RegexProgram
     private let slotCount: Int
     /// Of the last match: byte offsets, two per group, -1 where a group took no part.
-    private(set) var slots: [Int]
+    let slots: UnsafeMutablePointer<Int>
 
     private var current: ThreadList
     private var next: ThreadList
-    private var stack: [Entry] = []
+    private let work: UnsafeMutablePointer<Int>
+    private let stack: UnsafeMutablePointer<Entry>
+    private let instructions: UnsafeMutablePointer<RegexInstruction>
+    private let classes: UnsafeMutablePointer<RegexClass>
+    private let automaton: RegexAutomaton?
 
     /// A thread to add, or (restore) a slot to put back once everything behind a save has been added.
     private struct Entry {
@@ -23,17 +28,27 @@ final class RegexMatcher {
         var value: Int
     }
 
+    /// A set of instructions in the order in which they were added (Briggs and Torczon 1993): no clearing.
     private struct ThreadList {
-        var dense: [Int32]
-        var sparse: [Int32]
+        let dense: UnsafeMutablePointer<Int32>
+        let sparse: UnsafeMutablePointer<Int32>
         /// slotCount per thread, in the order of `dense`.
-        var captures: [Int]
+        let captures: UnsafeMutablePointer<Int>
         var count = 0
 
         init(_ instructions: Int, _ slots: Int) {
-            dense = Array(repeating: 0, count: instructions)
-            sparse = Array(repeating: 0, count: instructions)
-            captures = Array(repeating: -1, count: instructions * slots)
+            dense = .allocate(capacity: instructions)
+            sparse = .allocate(capacity: instructions)
+            captures = .allocate(capacity: instructions * slots)
+            dense.initialize(repeating: 0, count: instructions)
+            sparse.initialize(repeating: 0, count: instructions)
+            captures.initialize(repeating: -1, count: instructions * slots)
+        }
+
+        func deallocate() {
+            dense.deallocate()
+            sparse.deallocate()
+            captures.deallocate()
         }
 
         @inline(__always)
@@ -43,13 +58,35 @@ final class RegexMatcher {
         }
     }
 
-    /// `capturing` false: only whether and, in slots 0 and 1, where.
+    /// `groups`: how many of them to follow; nil for all, 0 for only where the match is.
     init(_ program: RegexProgram, groups: Int? = nil) {
         self.program = program
+        let count = program.instructions.count
         slotCount = 2 * ((groups ?? program.groupCount) + 1)
-        slots = Array(repeating: -1, count: slotCount)
-        current = ThreadList(program.instructions.count, slotCount)
-        next = ThreadList(program.instructions.count, slotCount)
+        slots = .allocate(capacity: 2 * (program.groupCount + 1))
+        slots.initialize(repeating: -1, count: 2 * (program.groupCount + 1))
+        work = .allocate(capacity: slotCount)
+        work.initialize(repeating: -1, count: slotCount)
+        // At most one entry per split or save that was newly added, each of which is added once per position.
+        stack = .allocate(capacity: 2 * count + 2)
+        instructions = .allocate(capacity: count)
+        instructions.initialize(from: program.instructions, count: count)
+        classes = .allocate(capacity: max(program.classes.count, 1))
+        classes.initialize(from: program.classes, count: program.classes.count)
+        current = ThreadList(count, slotCount)
+        next = ThreadList(count, slotCount)
+        automaton = program.hasBoundaries ? nil : RegexAutomaton(program)
+    }
+
+    deinit {
+        current.deallocate()
+        next.deallocate()
+        slots.deallocate()
+        work.deallocate()
+        stack.deallocate()
+        instructions.deallocate()
+        classes.deinitialize(count: program.classes.count)
+        classes.deallocate()
     }
 
     /// The first match that begins at or after `start`; its place is in `slots`. With `anyWill` only whether there is one, found as
@@ -66,98 +103,109 @@ final class RegexMatcher {
                 while first > start && bytes[first] & 0xC0 == 0x80 { first -= 1 }
             }
         }
+        if let automaton, let verdict = automaton.matches(bytes, from: first) {
+            if !verdict || anyWill { return verdict }
+        }
         return run(bytes, from: first, anyWill: anyWill)
     }
 
     private func run(_ bytes: Bytes, from start: Int, anyWill: Bool) -> Bool {
+        let slotCount = slotCount
+        let isAnchored = program.isAnchored
         current.count = 0
         var isFound = false
         var position = start
-        var work = Array(repeating: -1, count: slotCount)
+        for slot in 0..<slotCount { work[slot] = -1 }
         while true {
-            if !isFound && (position == start || !program.isAnchored) {
-                add(&current, 0, bytes, position, &work)
-            }
+            if !isFound && (position == start || !isAnchored) { add(&current, 0, bytes, position) }
             if current.count == 0 {
-                if isFound || program.isAnchored || position >= bytes.count { break }
+                if isFound || isAnchored || position >= bytes.count { break }
             }
             let isEnd = position >= bytes.count
-            let size = isEnd ? 0 : Text.size(bytes, position)
-            let code = isEnd ? UInt32.max : size == 1 && bytes[position] < 0x80 ? UInt32(bytes[position]) : Text.scalar(bytes, position).value
+            var size = 0
+            var code = UInt32.max
+            if !isEnd {
+                size = Text.size(bytes, position)
+                code = bytes[position] < 0x80 ? UInt32(bytes[position]) : Text.scalar(bytes, position).value
+            }
             next.count = 0
             var index = 0
             step: while index < current.count {
                 let pc = Int(current.dense[index])
-                let instruction = program.instructions[pc]
+                let instruction = instructions[pc]
                 switch instruction.code {
                 case .character, .set:
                     let isHit =
                         !isEnd
                         && (instruction.code == .character
-                            ? UInt32(bitPattern: instruction.a) == code : program.classes[Int(instruction.a)].contains(code))
+                            ? UInt32(bitPattern: instruction.a) == code : classes[Int(instruction.a)].contains(code))
                     if isHit {
-                        for slot in 0..<slotCount { work[slot] = current.captures[index * slotCount + slot] }
-                        add(&next, Int32(truncatingIfNeeded: pc + 1), bytes, position + size, &work)
+                        for slot in 0..<slotCount { work[slot] = current.captures[index &* slotCount &+ slot] }
+                        add(&next, Int32(truncatingIfNeeded: pc &+ 1), bytes, position &+ size)
                     }
                 case .match:
-                    for slot in 0..<slotCount { slots[slot] = current.captures[index * slotCount + slot] }
+                    for slot in 0..<slotCount { slots[slot] = current.captures[index &* slotCount &+ slot] }
                     isFound = true
                     if anyWill { return true }
                     break step
                 default: break
                 }
-                index += 1
+                index &+= 1
             }
             swap(&current, &next)
             if isEnd { break }
-            position += size
+            position &+= size
             for slot in 0..<slotCount { work[slot] = -1 }
         }
         return isFound
     }
 
     /// Adds the thread at `start` and all that it reaches without reading, most preferred first. `work` holds its captures.
-    private func add(_ list: inout ThreadList, _ start: Int32, _ bytes: Bytes, _ position: Int, _ work: inout [Int]) {
-        stack.removeAll(keepingCapacity: true)
-        stack.append(Entry(instruction: start, slot: -1, value: 0))
-        while let entry = stack.popLast() {
+    @inline(__always)
+    private func add(_ list: inout ThreadList, _ start: Int32, _ bytes: Bytes, _ position: Int) {
+        var depth = 1
+        stack[0] = Entry(instruction: start, slot: -1, value: 0)
+        while depth > 0 {
+            depth &-= 1
+            let entry = stack[depth]
             if entry.slot >= 0 {
                 work[Int(entry.slot)] = entry.value
                 continue
             }
             var pc = entry.instruction
-            while !list.contains(pc) {
+            follow: while !list.contains(pc) {
                 let place = list.count
                 list.dense[place] = pc
                 list.sparse[Int(pc)] = Int32(truncatingIfNeeded: place)
-                list.count += 1
-                let instruction = program.instructions[Int(pc)]
+                list.count = place &+ 1
+                let instruction = instructions[Int(pc)]
                 switch instruction.code {
                 case .jump: pc = instruction.a
                 case .split:
-                    stack.append(Entry(instruction: instruction.b, slot: -1, value: 0))
+                    stack[depth] = Entry(instruction: instruction.b, slot: -1, value: 0)
+                    depth &+= 1
                     pc = instruction.a
                 case .save:
                     if Int(instruction.a) < slotCount {
-                        stack.append(Entry(instruction: 0, slot: instruction.a, value: work[Int(instruction.a)]))
+                        stack[depth] = Entry(instruction: 0, slot: instruction.a, value: work[Int(instruction.a)])
+                        depth &+= 1
                         work[Int(instruction.a)] = position
                     }
-                    pc += 1
+                    pc &+= 1
                 case .assertion:
-                    guard let assertion = RegexAssertion(rawValue: UInt8(truncatingIfNeeded: instruction.a)), holds(assertion, bytes, position) else {
-                        pc = list.dense[place]
-                        continue
-                    }
-                    pc += 1
+                    guard let assertion = RegexAssertion(rawValue: UInt8(truncatingIfNeeded: instruction.a)),
+                        RegexMatcher.holds(assertion, bytes, position)
+                    else { break follow }
+                    pc &+= 1
                 case .character, .set, .match:
-                    for slot in 0..<slotCount { list.captures[place * slotCount + slot] = work[slot] }
-                    pc = list.dense[place]
+                    for slot in 0..<slotCount { list.captures[place &* slotCount &+ slot] = work[slot] }
+                    break follow
                 }
             }
         }
     }
 
-    private func holds(_ assertion: RegexAssertion, _ bytes: Bytes, _ position: Int) -> Bool {
+    private static func holds(_ assertion: RegexAssertion, _ bytes: Bytes, _ position: Int) -> Bool {
         switch assertion {
         case .textStart: return position == 0
         case .textEnd: return position == bytes.count
@@ -171,7 +219,7 @@ final class RegexMatcher {
         }
     }
 
-    private func isWord(_ byte: UInt8) -> Bool {
+    private static func isWord(_ byte: UInt8) -> Bool {
         byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 26 || byte == 0x5F
     }
 }

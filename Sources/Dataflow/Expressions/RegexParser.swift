@@ -97,10 +97,7 @@ struct RegexParser {
                     continue
                 }
                 if next == 0x23 {
-                    while let rest = peek, rest != 0x0A {
-                        _ = rest
-                        index += 1
-                    }
+                    while peek.map({ $0 != 0x0A }) ?? false { index += 1 }
                     continue
                 }
             }
@@ -210,10 +207,7 @@ struct RegexParser {
                 // Only grouping.
             } else if accept("<") || (peek == 0x50 && { index += 1; return accept("<") }()) {
                 if peek == 0x3D || peek == 0x21 { throw error("looks behind at character \(index), which is not supported") }
-                while let next = peek, next != 0x3E {
-                    _ = next
-                    index += 1
-                }
+                while peek.map({ $0 != 0x3E }) ?? false { index += 1 }
                 guard accept(">") else { throw error("has a group name without end") }
                 return try numbered(outer)
             } else if peek == 0x3D || peek == 0x21 {

@@ -28,6 +28,10 @@ final class RegexProgram: Sendable {
     /// Whether every match begins at the start of the text.
     let isAnchored: Bool
 
+    /// Whether it asks for word or line boundaries, and for the end of the text.
+    let hasBoundaries: Bool
+    let hasEndAnchor: Bool
+
     static let instructionCountMax = 10_000
 
     init(_ pattern: String, flags: RegexFlags = RegexFlags()) throws(RegexError) {
@@ -41,6 +45,9 @@ final class RegexProgram: Sendable {
         instructions = builder.instructions
         classes = builder.classes
         groupCount = parser.groupCount
+        let assertions = builder.instructions.filter { $0.code == .assertion }.map { RegexAssertion(rawValue: UInt8(truncatingIfNeeded: $0.a)) }
+        hasEndAnchor = assertions.contains(.textEnd) || assertions.contains(.textEndOrLastBreak)
+        hasBoundaries = assertions.contains { $0 != .textStart && $0 != .textEnd && $0 != .textEndOrLastBreak }
         let need = RegexProgram.requirement(tree)
         required = need.text
         requiredOffsetMax = need.offsetMax

@@ -33,7 +33,7 @@ package final class RowFilter: Sendable {
             selection = selection.filter { !failed.contains(Int(picked[$0])) }
         }
         if selection.count == batch.count { return (batch, failures) }
-        return (batch.gather(selection.rows), failures)
+        return (batch.picked(selection.rows), failures)
     }
 }
 
@@ -57,6 +57,6 @@ package final class RowProjector: Sendable {
         if failures.isEmpty { return (result, []) }
         let failed = Set(failures.map(\.row))
         let kept = RowSelection.rows(batch.count) { !failed.contains($0) }
-        return (result.gather(kept.rows), failures)
+        return (result.picked(kept.rows), failures)
     }
 }

@@ -10,7 +10,7 @@ import Platform
 
 enum TextKernels {
     /// No result is longer: what would be fails its row.
-    static let byteCountMax = 64 << 20
+    static let byteCountMax = 16 << 20
 
     static func kernel(_ request: KernelRequest) -> Kernel? {
         switch request.function {

@@ -15,6 +15,12 @@ struct TextWriter {
     /// Set when the value is a view of other bytes.
     private var shared: StringView?
 
+    /// What all values together have taken so far.
+    private(set) var heapByteCount = 0
+
+    /// More than this in one batch is a mistake or an attack; the rows beyond it fail.
+    static let heapByteCountMax = 512 << 20
+
     private static let blockByteCount = 64 * 1024
 
     init(rows: Int) {
@@ -28,6 +34,9 @@ struct TextWriter {
     /// How long the value being written is so far.
     @inline(__always)
     var count: Int { next - start }
+
+    /// The value being written, complete; valid as long as the column.
+    var written: StringView { count == 0 ? .empty : StringView(UnsafePointer(start), count: count) }
 
     /// Room for that many more bytes of the value being written; say how many came with `advance`.
     @inline(__always)
@@ -46,6 +55,7 @@ struct TextWriter {
         let target = block.base.assumingMemoryBound(to: UInt8.self)
         if written > 0 { memcpy(target, start, written) }
         heap.append(block)
+        heapByteCount += block.byteCount
         start = target
         next = target + written
         limit = target + block.byteCount

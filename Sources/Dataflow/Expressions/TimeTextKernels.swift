@@ -42,10 +42,22 @@ enum TimeTextKernels {
         let isDate = source == .date
         return { call in
             let a = call.operands[0].int64s
+            // Event time moves slowly: when the pattern shows the same as for the row before, its bytes are used again.
+            let resolution = constant.map { isDate ? 1 : $0.resolutionMicroseconds } ?? 0
+            var lastStart: Int64 = 0
+            var last: StringView?
             return call.texts { row, writer in
+                if let last, a[row] &- lastStart >= 0, a[row] &- lastStart < resolution {
+                    writer.share(last)
+                    return true
+                }
                 guard let pattern = pattern(constant, call, row, 1, isJava) else { return false }
                 let parts = isDate ? (days: a[row], timeOfDay: Int64(0)) : CivilCalendar.split(microseconds: a[row])
                 pattern.write(days: parts.days, time: parts.timeOfDay, to: &writer)
+                if resolution > 0 {
+                    last = writer.written
+                    lastStart = a[row] &- CivilCalendar.floorModulo(a[row], resolution)
+                }
                 return true
             }
         }

@@ -1,0 +1,60 @@
+// ColumnGather: rows of a column by number, without a builder: one allocation per buffer, and the bitmap a word at a time. What filters do
+// to every column of every batch.
+
+import Columns
+
+extension Column {
+    func picked(_ rows: UnsafeBufferPointer<Int32>) -> Column {
+        let count = rows.count
+        guard let index = rows.baseAddress, count > 0, layout != .list, layout != .structure else { return gather(rows) }
+        let target = Buffer(byteCount: count * layout.stride)
+        switch layout {
+        case .bool: Column.copy(bools, target, index, count)
+        case .int64, .double: Column.copy(int64s, target, index, count)
+        case .int128, .string: Column.copy(int128s, target, index, count)
+        case .list, .structure: break
+        }
+        var bits: Buffer?
+        if let validity {
+            let buffer = Buffer(byteCount: Bitmap.wordCount(count) * 8)
+            let words = buffer.base.assumingMemoryBound(to: UInt64.self)
+            var row = 0
+            var all: UInt64 = .max
+            while row < count {
+                let lanes = min(64, count &- row)
+                var word: UInt64 = 0
+                for lane in 0..<lanes {
+                    let source = Int(index[row &+ lane])
+                    word |= ((validity[source >> 6] >> UInt64(source & 63)) & 1) << UInt64(lane)
+                }
+                words[row >> 6] = word
+                all &= lanes == 64 ? word : word | ~Bitmap.lowMask(lanes)
+                row &+= 64
+            }
+            if all != .max { bits = buffer }
+        }
+        return Column(type: type, count: count, values: target, validity: bits, heap: layout == .string ? owners : [])
+    }
+
+    @inline(__always)
+    private static func copy<T>(_ source: UnsafePointer<T>, _ target: Buffer, _ index: UnsafePointer<Int32>, _ count: Int) {
+        let out = target.base.assumingMemoryBound(to: T.self)
+        for row in 0..<count { out[row] = source[Int(index[row])] }
+    }
+}
+
+extension RowBatch {
+    /// The same as `gather`, faster.
+    func picked(_ rows: UnsafeBufferPointer<Int32>) -> RowBatch {
+        var kinds: Buffer?
+        if let changes {
+            let buffer = Buffer(byteCount: rows.count)
+            let out = buffer.base.assumingMemoryBound(to: UInt8.self)
+            let source = changes.base.assumingMemoryBound(to: UInt8.self)
+            for index in 0..<rows.count { out[index] = source[Int(rows[index])] }
+            kinds = buffer
+        }
+        return RowBatch(
+            count: rows.count, columns: columns.map { $0.picked(rows) }, changes: kinds, watermarks: watermarks?.picked(rows))
+    }
+}
