@@ -249,8 +249,9 @@ enum Oracle {
         case .max: return values.map(\.0).max(by: less) ?? .null
         case .firstValue: return values.first?.0 ?? .null
         case .lastValue: return values.last?.0 ?? .null
-        case .boolAnd: return count == 0 ? .null : .boolean(values.allSatisfy { $0.0 == .boolean(true) })
-        case .boolOr: return count == 0 ? .null : .boolean(values.contains { $0.0 == .boolean(true) })
+        case .boolAnd, .boolOr:
+            let trues = values.reduce(0) { $0 + ($1.0 == .boolean(true) ? $1.1 : 0) }
+            return count == 0 ? .null : .boolean(call.function == .boolAnd ? trues == count : trues > 0)
         case .varSamp, .varPop, .stddevSamp, .stddevPop:
             let isSample = call.function == .varSamp || call.function == .stddevSamp
             guard count >= (isSample ? 2 : 1) else { return .null }

@@ -11,7 +11,7 @@ final class ForeverPartition: AggregatePartition {
     private let isFirst: Bool
     private var table: GroupTable
     private var isDone = false
-    private var deletedSinceCompaction = 0
+    private var emptiedSinceCompaction = 0
 
     init(_ node: AggregateNode, emitter: GroupEmitter, isFirst: Bool) {
         self.node = node
@@ -31,9 +31,12 @@ final class ForeverPartition: AggregatePartition {
 
     func advance(_ epoch: StageEpoch, deferred: [DeferredRow], _ context: TaskContext, _ output: inout [RowBatch]) {
         if node.emit == .changes {
-            deletedSinceCompaction += emitter.emitChanges(table, slots: table.touched, window: nil, context, into: &output)
+            emitter.emitChanges(table, slots: table.touched, window: nil, context, into: &output)
+            if emitter.layout.rowCountOffset >= 0 {
+                for slot in table.touched where !table.isLive(Int(slot)) { emptiedSinceCompaction += 1 }
+            }
             table.forgetTouched()
-            if (deletedSinceCompaction > 64 && deletedSinceCompaction * 2 > table.count) || table.table.arena.wantsCompaction { compact() }
+            if (emptiedSinceCompaction > 64 && emptiedSinceCompaction * 2 > table.count) || table.table.arena.wantsCompaction { compact() }
         } else if epoch.hasEnded && !isDone {
             isDone = true
             if node.keys.isEmpty && isFirst && table.count == 0 { _ = table.table.append() }
@@ -47,7 +50,7 @@ final class ForeverPartition: AggregatePartition {
         var map: [Int32] = []
         let old = table
         table = old.compacted(slotMap: &map) { old.isLive($0) || old.control($0) & GroupLayout.emitted != 0 }
-        deletedSinceCompaction = 0
+        emptiedSinceCompaction = 0
     }
 
     var groupCount: Int { table.count }
@@ -55,13 +58,13 @@ final class ForeverPartition: AggregatePartition {
 
     func write(to writer: inout StateWriter) {
         writer.write(isDone)
-        writer.write(count: deletedSinceCompaction)
+        writer.write(count: emptiedSinceCompaction)
         table.write(to: &writer)
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         isDone = try reader.readBool()
-        deletedSinceCompaction = try reader.readCount(bytesEach: 0)
+        emptiedSinceCompaction = try reader.readCount(bytesEach: 0)
         table = GroupTable(emitter.layout)
         try table.read(from: &reader)
     }

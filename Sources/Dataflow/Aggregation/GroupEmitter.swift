@@ -55,11 +55,10 @@ struct GroupEmitter {
         }
     }
 
-    /// What changed for the given groups; returns how many groups went.
-    @discardableResult
+    /// What changed for the given groups.
     func emitChanges(
         _ table: GroupTable, slots: [UInt32], window: (start: Int64, end: Int64)?, _ context: TaskContext, into output: inout [RowBatch]
-    ) -> Int {
+    ) {
         emitChanges(
             table, slots: slots, leading: { table.keyColumns($0, count: $1) + windowColumns(window, count: $1) },
             results: { layout.finish($0, count: $1, failures: &$2) }, isLive: { table.isLive($0) }, context, into: &output)
@@ -70,10 +69,9 @@ struct GroupEmitter {
         _ table: GroupTable, slots: [UInt32], leading: (UnsafePointer<UnsafeRawPointer>, Int) -> [Column],
         results: (UnsafePointer<UnsafeRawPointer>, Int, inout [FinishFailure]) -> [Column], isLive: (Int) -> Bool, _ context: TaskContext,
         into output: inout [RowBatch]
-    ) -> Int {
-        guard let packed = layout.emittedLayout else { return 0 }
+    ) {
+        guard let packed = layout.emittedLayout else { return }
         let limit = max(batchRows / 2, 1)
-        var deleted = 0
         var start = 0
         while start < slots.count {
             let part = slots[start..<min(start + limit, slots.count)]
@@ -94,7 +92,6 @@ struct GroupEmitter {
                 if !isLive(Int(slot)) {
                     guard wasEmitted else { continue }
                     changes.add(pointers[index], old, .delete)
-                    deleted += 1
                     table.setControl(Int(slot), table.control(Int(slot)) & ~GroupLayout.emitted)
                 } else if !wasEmitted {
                     changes.add(pointers[index], new, .insert)
@@ -122,9 +119,10 @@ struct GroupEmitter {
                 table.table.keep(fresh.base + index * packed.width, width: packed.width, strings: packed.stringOffsets, at: place)
                 table.setControl(slot, table.control(slot) | GroupLayout.emitted)
             }
+            // The fresh rows have pointed into these until here.
+            withExtendedLifetime(columns) {}
             start += part.count
         }
-        return deleted
     }
 }
 

@@ -207,7 +207,7 @@ final class SessionPartition {
             }
             let known = Set(slots)
             slots += ended.map(\.session).filter { !known.contains($0) }
-            _ = emitter.emitChanges(
+            emitter.emitChanges(
                 sessions, slots: slots, leading: keyColumns,
                 results: { windowColumns($0, count: $1) + layout.finish($0, count: $1, failures: &$2) }, isLive: isLive, context,
                 into: &output)

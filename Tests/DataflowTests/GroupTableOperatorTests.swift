@@ -1,5 +1,0 @@
-import XCTest
-
-import Dataflow
-
-final class GroupTableOperatorTests: XCTestCase {}
