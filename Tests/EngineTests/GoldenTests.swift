@@ -62,7 +62,15 @@ final class GoldenTests: XCTestCase {
                     golden.expected = result
                     try Self.store(golden)
                 }
-                XCTAssertEqual(result, golden.expected, "\(name), \(distortion.name)")
+                if result != golden.expected {
+                    let index = zip(result, golden.expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(result.count, golden.expected.count)
+                    XCTFail(
+                        """
+                        \(name), \(distortion.name): \(result.count) rows instead of \(golden.expected.count); row \(index) is
+                        \(index < result.count ? result[index] : "missing") instead of
+                        \(index < golden.expected.count ? golden.expected[index] : "nothing")
+                        """)
+                }
             }
         }
     }
@@ -82,8 +90,9 @@ final class GoldenTests: XCTestCase {
         if distortion.shards > 1 { setup += " PARTITION BY k SHARDS \(distortion.shards)" }
         for statement in try Parser.parseScript(setup) { _ = try session.execute(statement, source: setup) }
         let appender = try engine.appender(stream: "t")
-        try appender.append(Buffer(copying: Array(golden.input.utf8).withUnsafeBytes { $0 }))
-        _ = try appender.finish()
+        try appender.append(Array(golden.input.utf8).withUnsafeBytes { Buffer(copying: $0) })
+        let counts = try appender.finish()
+        XCTAssertEqual(counts.rejected, 0, "\(golden.name): \(counts.reasons)")
 
         let query = try Parser.parseQuery(golden.query)
         let planned = try engine.withCatalog { catalog in
