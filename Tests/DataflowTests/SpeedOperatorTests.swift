@@ -12,7 +12,8 @@ final class SpeedOperatorTests: XCTestCase {
     private static let batchRows = 8_192
     private static let morselRows = 65_536
 
-    /// auction, bidder, price, time: half of the bids for the hot auction, the rest among the last `keys`; 20 µs apart.
+    /// auction, bidder, price, time: half of the bids for the hot auction, the rest among the last `keys`, which move on by one every 500 rows;
+    /// 20 µs apart.
     private static func makeBatches(_ rows: Int, keys: Int) -> [RowBatch] {
         var random = SeededRandom(seed: 42)
         var batches: [RowBatch] = []
@@ -23,7 +24,7 @@ final class SpeedOperatorTests: XCTestCase {
             let columns = buffers.map { $0.base.assumingMemoryBound(to: Int64.self) }
             for index in 0..<n {
                 let number = row + index
-                let newest = number / 16
+                let newest = number / 500 + keys
                 let hot = (newest / 100) * 100
                 columns[0][index] = Int64(random.below(2) == 0 ? hot : max(newest - random.below(keys), 0))
                 columns[1][index] = Int64(random.below(4) == 0 ? newest - random.below(1_000) : (newest / 100) * 100 + 1)
@@ -36,12 +37,19 @@ final class SpeedOperatorTests: XCTestCase {
         return batches
     }
 
+    private static func cpuSeconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
     private func measure(_ label: String, _ plan: PhysicalPlan, _ batches: [RowBatch], workers: Int) throws {
         let pool = WorkerPool(workerCount: workers)
         let graph = try DataflowGraph(plan: plan, settings: DataflowSettings())
         let perMorsel = Self.morselRows / Self.batchRows
         let clock = SystemClock()
         let start = clock.monotonicNanoseconds()
+        let cpuStart = Self.cpuSeconds()
         var rows = 0
         var rowsOut = 0
         var next = 0
@@ -64,9 +72,10 @@ final class SpeedOperatorTests: XCTestCase {
             epoch += 1
         }
         let seconds = Double(clock.monotonicNanoseconds() - start) / 1e9
+        let cpu = ((Self.cpuSeconds() - cpuStart) * 1e9 / Double(rows) * 100).rounded() / 100
         let rate = (Double(rows) / seconds / 1e6 * 10).rounded() / 10
         let each = (seconds * 1e9 / Double(rows) * 100).rounded() / 100
-        print("\(label), \(workers) worker(s): \(rate) M rows/s, \(each) ns a row, \(rowsOut) rows out")
+        print("\(label), \(workers) worker(s): \(rate) M rows/s, \(each) ns a row (\(cpu) of CPU), \(rowsOut) rows out")
     }
 
     private static func aggregate(_ keys: [Int], _ shape: WindowShape, _ calls: [AggregateCall]) -> PhysicalPlan {
