@@ -301,7 +301,33 @@ package final class Engine: @unchecked Sendable {
 
     // MARK: Status
 
-    package func queryProgress() -> [QueryProgress] { lock.locked { running }.map { $0.progress() } }
+    package func queryProgress() -> [QueryProgress] {
+        let known = lock.locked { running }.map { $0.progress() }
+        let names = Set(known.map(\.name))
+        return known + catalogObjects().filter { $0.isQuery && !names.contains($0.name) }.map(storedProgress)
+    }
+
+    /// A saved query that does not run in this process, as its newest checkpoint shows it.
+    private func storedProgress(_ object: CatalogObject) -> QueryProgress {
+        var progress = QueryProgress(name: object.name)
+        progress.state = .stopped
+        progress.statement = object.sql
+        let folder = queryDirectory(object.id)
+        guard fileSystem.exists(folder) else { return progress }
+        do {
+            guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest().checkpoint else { return progress }
+            progress.epoch = checkpoint.epoch
+            progress.checkpointEpoch = checkpoint.epoch
+            progress.rowsIn = checkpoint.rowsIn
+            progress.rowsOut = checkpoint.rowsOut
+            progress.lateRows = checkpoint.lateRows
+            progress.failedRows = checkpoint.failedRows
+            progress.rejectedRows = checkpoint.rejectedRows
+        } catch {
+            progress.reason = "\(error)"
+        }
+        return progress
+    }
 
     package func status() -> EngineStatus {
         var streams: [StreamStatus] = []

@@ -145,8 +145,11 @@ private func retrying(_ call: () -> Int32) -> Int32 {
 private final class PosixDirectoryLock: DirectoryLock {
     private let descriptor: Int32
     init(descriptor: Int32) { self.descriptor = descriptor }
-    // Closing gives the lock back. The file stays: removing it would race with the next owner.
-    deinit { close(descriptor) }
+    // Closing gives the lock back. The file stays, because removing it would race with the next owner, but it names nobody any more.
+    deinit {
+        _ = ftruncate(descriptor, 0)
+        close(descriptor)
+    }
 }
 
 private final class PosixFile: File {

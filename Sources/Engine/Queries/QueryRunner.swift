@@ -86,7 +86,7 @@ package final class QueryRunner {
             try output.restore(to: nil)
             return []
         }
-        var (checkpoint, notices) = try journal.checkpoints.newest()
+        let (checkpoint, notices) = try journal.checkpoints.newest()
         let records = try journal.epochs.recover()
         if let found = checkpoint {
             guard found.positions.map(\.count) == positions.map(\.count) else {
@@ -117,8 +117,6 @@ package final class QueryRunner {
             }
             try run(record, isReplay: true)
         }
-        if checkpoint != nil || !records.isEmpty { notices.append("resumed after epoch \(epoch)") }
-        checkpoint = nil
         return notices
     }
 

@@ -15,22 +15,24 @@ enum EngineSetup {
         return options
     }
 
-    /// Opens a directory that exists, to look at it: as its owner when nobody else is, beside the owner otherwise.
+    /// Opens a directory that exists, to look at it. As its owner only when its queries are to run and nobody else is the owner: a short look
+    /// must not keep the directory from whoever comes to run it.
     static func openForReading(_ directory: String, owner: String, startsQueries: Bool) throws -> Engine {
         var information = stat()
         guard stat(directory, &information) == 0 else {
             throw EngineError("cannot open the data directory \(directory): \(String(cString: strerror(errno)))")
         }
         var options = options(owner: owner)
-        options.startsQueries = startsQueries
-        do {
-            return try Engine(directory: directory, options: options)
-        } catch {
-            // Held by another process, or not ours to write: either way it can still be looked at.
-            options.isReadOnly = true
-            options.startsQueries = false
-            return try Engine(directory: directory, options: options)
+        if startsQueries {
+            do {
+                return try Engine(directory: directory, options: options)
+            } catch {
+                // Held by another process, or not ours to write: either way it can still be looked at. A fault that is neither shows again.
+            }
         }
+        options.isReadOnly = true
+        options.startsQueries = false
+        return try Engine(directory: directory, options: options)
     }
 }
 
