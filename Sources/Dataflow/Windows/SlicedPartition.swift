@@ -37,6 +37,8 @@ final class SlicedPartition: AggregatePartition {
     /// Suffix unions of the slices before `runningFrom`, the one with the earliest slice last.
     private var front: [Slice] = []
     private var isDirty = false
+    /// Since the running table was last looked through for groups that have gone.
+    private var groupsTakenAway = 0
 
     init(grid: WindowGrid, emitter: GroupEmitter) {
         self.grid = grid
@@ -186,6 +188,7 @@ final class SlicedPartition: AggregatePartition {
             if slides && rest < runningTo && !isDirty {
                 for index in 0..<dropped where slices[index].start < runningTo {
                     running?.merge(slices[index].table, subtracting: true, context.scratch)
+                    groupsTakenAway += slices[index].table.count
                 }
                 compactRunning()
             } else if rest >= runningTo {
@@ -208,7 +211,8 @@ final class SlicedPartition: AggregatePartition {
 
     /// Keys that have left the window are kept as empty groups until they are the most.
     private func compactRunning() {
-        guard let table = running, table.count > 64 else { return }
+        guard let table = running, table.count > 64, groupsTakenAway * 2 > table.count else { return }
+        groupsTakenAway = 0
         var live = 0
         for slot in 0..<table.count { live += table.isLive(slot) ? 1 : 0 }
         guard live * 2 < table.count else { return }
@@ -231,6 +235,7 @@ final class SlicedPartition: AggregatePartition {
         writer.write(runningFrom)
         writer.write(runningTo)
         writer.write(isDirty)
+        writer.write(count: groupsTakenAway)
         writer.write(running != nil)
         if slides, let running { running.write(to: &writer) }
         writer.write(count: slices.count)
@@ -245,6 +250,7 @@ final class SlicedPartition: AggregatePartition {
         runningFrom = try reader.read()
         runningTo = try reader.read()
         isDirty = try reader.readBool()
+        groupsTakenAway = try reader.readCount(bytesEach: 0)
         let hasRunning = try reader.readBool()
         running = nil
         front.removeAll()
