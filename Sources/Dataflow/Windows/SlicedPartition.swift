@@ -26,6 +26,9 @@ final class SlicedPartition: AggregatePartition {
     private let grid: WindowGrid
     private let emitter: GroupEmitter
     private let slides: Bool
+    /// Tables of dropped slices, of the size that slices have, for the next ones.
+    private var spare: [GroupTable] = []
+    private static let spareByteCountMax = 1 << 20
     /// By start. Each has a window that has not fired.
     private var slices: [Slice] = []
     /// Windows that end here or before have fired.
@@ -61,7 +64,7 @@ final class SlicedPartition: AggregatePartition {
         if let last = slices.last, last.start == start { return last.table }
         let place = lowerBound(start)
         if place < slices.count && slices[place].start == start { return slices[place].table }
-        let made = GroupTable(emitter.layout)
+        let made = spare.popLast() ?? GroupTable(emitter.layout)
         slices.insert(Slice(start: start, table: made), at: place)
         return made
     }
@@ -205,6 +208,10 @@ final class SlicedPartition: AggregatePartition {
             } else {
                 isDirty = true
             }
+        }
+        for slice in slices[..<dropped] where spare.count < 2 && slice.table.byteCount < SlicedPartition.spareByteCountMax {
+            slice.table.removeAll()
+            spare.append(slice.table)
         }
         slices.removeFirst(dropped)
     }
