@@ -44,6 +44,8 @@ extension GroupLayout {
         case .countRows: for row in 0..<n { int64s[row] = word(row, call.rows) }
         case .count: for row in 0..<n { int64s[row] = valued(row) }
         case .sum:
+            let isWide = call.resultType.layout == .int128
+            let isInterval = call.argumentType == .interval
             switch call.argumentType.layout {
             case .int64:
                 for row in 0..<n {
@@ -52,7 +54,7 @@ extension GroupLayout {
                         continue
                     }
                     let sum = rows[row].loadUnaligned(fromByteOffset: call.main, as: Int128.self)
-                    if call.resultType.layout == .int128 {
+                    if isWide {
                         put(sum, row)
                     } else if let fits = Int64(exactly: sum) {
                         int64s[row] = fits
@@ -78,7 +80,7 @@ extension GroupLayout {
                         setNull(row)
                         continue
                     }
-                    if call.argumentType == .interval {
+                    if isInterval {
                         let months = rows[row].loadUnaligned(fromByteOffset: call.main, as: Int128.self)
                         let microseconds = rows[row].loadUnaligned(fromByteOffset: call.main + 16, as: Int128.self)
                         if let months = Int64(exactly: months), let microseconds = Int64(exactly: microseconds) {
@@ -132,6 +134,13 @@ extension GroupLayout {
         return Column(type: call.resultType, count: n, values: values, validity: bits)
 
         func finishAverage() {
+            let isDouble = call.argumentType.layout == .double
+            let isInteger = call.argumentType.layout == .int64
+            var argumentScale = 0
+            if case .decimal(_, let scale) = call.argumentType { argumentScale = scale }
+            var resultScale = argumentScale
+            if case .decimal(_, let scale) = call.resultType { resultScale = scale }
+            let digits = max(resultScale - argumentScale, 0)
             for row in 0..<n {
                 let count = valued(row)
                 guard count > 0 else {
@@ -139,19 +148,18 @@ extension GroupLayout {
                     continue
                 }
                 let state = rows[row] + call.main
-                if call.argumentType.layout == .double {
+                if isDouble {
                     if let sum = DoubleSum.value(state) { doubles[row] = sum / Double(count) } else { fail(row, "DOUBLE out of range") }
                     continue
                 }
-                var argumentScale = 0
-                if case .decimal(_, let scale) = call.argumentType { argumentScale = scale }
-                var resultScale = argumentScale
-                if case .decimal(_, let scale) = call.resultType { resultScale = scale }
-                let sum =
-                    call.argumentType.layout == .int64
-                    ? WideSum(low: UInt128(bitPattern: state.loadUnaligned(as: Int128.self)), high: state.loadUnaligned(as: Int128.self) < 0 ? -1 : 0)
-                    : WideSum(state)
-                if let average = sum.average(count: count, digits: max(resultScale - argumentScale, 0)), WideSum.fitsDecimal(average) {
+                let sum: WideSum
+                if isInteger {
+                    let narrow = state.loadUnaligned(as: Int128.self)
+                    sum = WideSum(low: UInt128(bitPattern: narrow), high: narrow < 0 ? -1 : 0)
+                } else {
+                    sum = WideSum(state)
+                }
+                if let average = sum.average(count: count, digits: digits), WideSum.fitsDecimal(average) {
                     put(average, row)
                 } else {
                     fail(row, "DECIMAL out of range")

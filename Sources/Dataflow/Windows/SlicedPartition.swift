@@ -26,6 +26,9 @@ final class SlicedPartition: AggregatePartition {
     private let grid: WindowGrid
     private let emitter: GroupEmitter
     private let slides: Bool
+    /// Tables of dropped slices, of the size that slices have, for the next ones.
+    private var spare: [GroupTable] = []
+    private static let spareByteCountMax = 1 << 20
     /// By start. Each has a window that has not fired.
     private var slices: [Slice] = []
     /// Windows that end here or before have fired.
@@ -37,6 +40,8 @@ final class SlicedPartition: AggregatePartition {
     /// Suffix unions of the slices before `runningFrom`, the one with the earliest slice last.
     private var front: [Slice] = []
     private var isDirty = false
+    /// Since the running table was last looked through for groups that have gone.
+    private var groupsTakenAway = 0
 
     init(grid: WindowGrid, emitter: GroupEmitter) {
         self.grid = grid
@@ -59,7 +64,7 @@ final class SlicedPartition: AggregatePartition {
         if let last = slices.last, last.start == start { return last.table }
         let place = lowerBound(start)
         if place < slices.count && slices[place].start == start { return slices[place].table }
-        let made = GroupTable(emitter.layout)
+        let made = spare.popLast() ?? GroupTable(emitter.layout)
         slices.insert(Slice(start: start, table: made), at: place)
         return made
     }
@@ -186,6 +191,7 @@ final class SlicedPartition: AggregatePartition {
             if slides && rest < runningTo && !isDirty {
                 for index in 0..<dropped where slices[index].start < runningTo {
                     running?.merge(slices[index].table, subtracting: true, context.scratch)
+                    groupsTakenAway += slices[index].table.count
                 }
                 compactRunning()
             } else if rest >= runningTo {
@@ -203,12 +209,17 @@ final class SlicedPartition: AggregatePartition {
                 isDirty = true
             }
         }
+        for slice in slices[..<dropped] where spare.count < 2 && slice.table.byteCount < SlicedPartition.spareByteCountMax {
+            slice.table.removeAll()
+            spare.append(slice.table)
+        }
         slices.removeFirst(dropped)
     }
 
     /// Keys that have left the window are kept as empty groups until they are the most.
     private func compactRunning() {
-        guard let table = running, table.count > 64 else { return }
+        guard let table = running, table.count > 64, groupsTakenAway * 2 > table.count else { return }
+        groupsTakenAway = 0
         var live = 0
         for slot in 0..<table.count { live += table.isLive(slot) ? 1 : 0 }
         guard live * 2 < table.count else { return }
@@ -231,6 +242,7 @@ final class SlicedPartition: AggregatePartition {
         writer.write(runningFrom)
         writer.write(runningTo)
         writer.write(isDirty)
+        writer.write(count: groupsTakenAway)
         writer.write(running != nil)
         if slides, let running { running.write(to: &writer) }
         writer.write(count: slices.count)
@@ -245,6 +257,7 @@ final class SlicedPartition: AggregatePartition {
         runningFrom = try reader.read()
         runningTo = try reader.read()
         isDirty = try reader.readBool()
+        groupsTakenAway = try reader.readCount(bytesEach: 0)
         let hasRunning = try reader.readBool()
         running = nil
         front.removeAll()
