@@ -314,6 +314,7 @@ final class GroupTable: @unchecked Sendable {
     func merge(_ other: GroupTable, chosen: [UInt32]? = nil, subtracting: Bool = false, _ scratch: AggregationScratch) {
         let total = chosen?.count ?? other.count
         guard total > 0 else { return }
+        table.reserve(total)
         // Destination of each slot of the other table; distinct sets need it as a whole.
         var destination: [Int32] = distincts.isEmpty ? [] : [Int32](repeating: -1, count: other.count)
         var start = 0

@@ -221,6 +221,19 @@ final class KeyTable: @unchecked Sendable {
         }
     }
 
+    /// Makes room for this many rows in an empty table, so that it does not grow step by step.
+    func reserve(_ wanted: Int) {
+        guard count == 0 else { return }
+        if wanted > capacity { grow(to: wanted) }
+        guard isIndexed, wanted * 2 > indexMask + 1 else { return }
+        var places = indexMask + 1
+        while places < wanted * 2 { places *= 2 }
+        free(index)
+        index = KeyTable.allocate(places * 8).assumingMemoryBound(to: UInt64.self)
+        index.initialize(repeating: 0, count: places)
+        indexMask = places - 1
+    }
+
     private func grow(to wanted: Int) {
         let larger = KeyTable.allocate(wanted * rowStride)
         memcpy(larger, rows, count * rowStride)
