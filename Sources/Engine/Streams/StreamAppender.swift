@@ -75,8 +75,8 @@ package final class StreamAppender: @unchecked Sendable {
         } else {
             csv = nil
         }
-        // Two to decode, and two more that may wait for the disk meanwhile.
-        threadCount = max(2, engine.options.workerCount + 2)
+        // As many as decode at a time, and four more that may wait for the disk meanwhile.
+        threadCount = engine.options.workerCount + 4
     }
 
     package func counts() -> Counts { lock.locked { counted } }
