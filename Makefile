@@ -7,7 +7,7 @@ TEST_SCRATCH ?= .build-test
 TEST_FLAGS = -c release -Xswiftc -enable-testing -Xswiftc -DMILLRACE_CHECKS --scratch-path $(TEST_SCRATCH)
 MILLRACE = $(SCRATCH)/release/millrace
 
-.PHONY: build demo test unit-test command-test bench deps clean
+.PHONY: build demo test unit-build unit-test command-test bench deps clean
 
 build: deps
 	$(SWIFT) build -c release --scratch-path $(SCRATCH) --product millrace
@@ -29,14 +29,16 @@ demo: build
 
 test: unit-test command-test
 
-unit-test: deps
+unit-build: deps
 	$(SWIFT) build $(TEST_FLAGS) --build-tests
+
+unit-test: unit-build
 	$(SWIFT) test $(TEST_FLAGS) --skip-build
 
-# The real binary, from the outside. PATTERN chooses files: make command-test PATTERN=test_prompt.py
+# The real binary, built with the checks, from the outside. PATTERN chooses files: make command-test PATTERN=test_prompt.py
 PATTERN ?= test_*.py
-command-test: build
-	MILLRACE=$(abspath $(MILLRACE)) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
+command-test: unit-build
+	MILLRACE=$(abspath $(TEST_SCRATCH)/release/millrace) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
 
 bench: build
 	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh
