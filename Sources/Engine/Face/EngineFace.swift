@@ -86,8 +86,8 @@ package struct QueryProgress: Sendable {
     package var stateByteCount: Int = 0
     package var checkpointEpoch: UInt64 = 0
     package var statement: String = ""
-    /// A line per operator and per shard, for people.
-    package var details: [String] = []
+    /// The shards that hold the watermark back; nil when none does.
+    package var holdup: String?
 
     package init(name: String) { self.name = name }
 }

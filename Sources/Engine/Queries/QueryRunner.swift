@@ -244,6 +244,20 @@ package final class QueryRunner {
         }
     }
 
+    /// What keeps the watermark from moving on, for people: the shards that are furthest back, when there are several or none has brought a row. nil
+    /// when nothing waits for event time.
+    package func holdup() -> String? {
+        let scans = graph.status.scans
+        guard watermark != .max, let scan = scans.min(by: { $0.watermark < $1.watermark }) else { return nil }
+        let waiting = scan.shards.indices.filter { !scan.shards[$0].isIdle && !scan.shards[$0].hasEnded && scan.shards[$0].watermark == scan.watermark }
+        guard !waiting.isEmpty, scan.watermark == .min || scan.shards.count > 1 || scans.count > 1 else { return nil }
+        let names = waiting.prefix(4).map(String.init).joined(separator: ", ") + (waiting.count > 4 ? ", ..." : "")
+        let shards = "\(scan.relation), shard \(names)"
+        return scan.watermark == .min ? "\(shards): no row yet" : shards
+    }
+
+    package var stateByteCount: Int { graph.status.stateBytes }
+
     // MARK: Checkpoints
 
     /// Publishes the state at the end of the last epoch. Nothing when there is no journal or nothing happened since the last one.

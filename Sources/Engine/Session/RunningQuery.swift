@@ -24,6 +24,8 @@ package final class RunningQuery: @unchecked Sendable {
     private let stopRequested = Flag()
     private let waker: QueryWaker?
     private let notice: @Sendable (String) -> Void
+    /// Used by the query's own thread only.
+    private var lastDetailed: UInt64 = 0
     /// The waker's version before the last step that found nothing to do.
     private var idleVersion: UInt64?
 
@@ -115,11 +117,11 @@ package final class RunningQuery: @unchecked Sendable {
             case .finished: return .ended
             case .progressed:
                 if now &- lastPublished > 20_000_000 {
-                    publish(runner)
+                    publish(runner, now: now)
                     lastPublished = now
                 }
             case .idle(let deadline):
-                publish(runner, idleVersion: version)
+                publish(runner, idleVersion: version, now: now)
                 lastPublished = now
                 var milliseconds = waker?.pollMilliseconds ?? 5
                 if let deadline { milliseconds = min(milliseconds, max(1, Int((deadline - clock.nowMicroseconds()) / 1_000) + 1)) }
@@ -129,8 +131,18 @@ package final class RunningQuery: @unchecked Sendable {
         return .stopped
     }
 
-    private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil) {
+    /// `now` in monotonic nanoseconds: what costs more to find out is looked for a few times a second only.
+    private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil, now: UInt64? = nil) {
+        var details: (holdup: String?, stateByteCount: Int)?
+        if now == nil || now.map({ $0 &- lastDetailed > 200_000_000 }) == true {
+            details = (runner.holdup(), runner.stateByteCount)
+            lastDetailed = now ?? lastDetailed
+        }
         lock.locked {
+            if let details {
+                latest.holdup = details.holdup
+                latest.stateByteCount = details.stateByteCount
+            }
             if let version { idleVersion = version }
             latest.epoch = runner.epoch
             latest.rowsIn = runner.rowsIn

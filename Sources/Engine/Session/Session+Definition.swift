@@ -149,6 +149,7 @@ extension Session {
                 .integer(progress.rowsIn), .integer(progress.rowsOut), .integer(progress.lateRows),
                 .integer(progress.failedRows + progress.rejectedRows), .integer(progress.behind),
                 progress.watermark == .min || progress.watermark == .max ? .null : .integer(progress.watermark),
+                progress.holdup.map { .string($0) } ?? .null, .integer(Int64(progress.stateByteCount)),
                 progress.reason.map { .string($0) } ?? .null,
             ]
         }
@@ -157,7 +158,8 @@ extension Session {
                 .init(name: "name", type: .text), .init(name: "state", type: .text), .init(name: "epoch", type: .bigint),
                 .init(name: "rows_in", type: .bigint), .init(name: "rows_out", type: .bigint), .init(name: "late", type: .bigint),
                 .init(name: "failed", type: .bigint), .init(name: "behind", type: .bigint),
-                .init(name: "watermark", type: .timestamp(precision: 3)), .init(name: "reason", type: .text),
+                .init(name: "watermark", type: .timestamp(precision: 3)), .init(name: "held_back_by", type: .text),
+                .init(name: "state_bytes", type: .bigint), .init(name: "reason", type: .text),
             ]), rows: rows)
     }
 

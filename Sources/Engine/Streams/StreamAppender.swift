@@ -49,6 +49,8 @@ package final class StreamAppender: @unchecked Sendable {
     private var queue: [Piece] = []
     private var nextTicket = 0
     private var turn = 0
+    /// Whose rejected rows come next: they too arrive in the order of the input.
+    private var rejectionTurn = 0
     private var lines = 0
     private var isFinished = false
     private var failure: (any Error)?
@@ -228,12 +230,19 @@ package final class StreamAppender: @unchecked Sendable {
                     batches, routing: .automatic(rotation: UInt64(piece.ticket)),
                     arrivalMicroseconds: engine.clock.nowMicroseconds(), order: order)
             }
+            lock.lock()
+            while rejectionTurn != piece.ticket && failure == nil { changed.wait(lock) }
+            lock.unlock()
             try reject(rejected, lineBase: lineBase)
-            lock.locked { counted.rows += batches.reduce(0) { $0 + $1.count } }
+            lock.locked {
+                counted.rows += batches.reduce(0) { $0 + $1.count }
+                rejectionTurn = piece.ticket + 1
+            }
         } catch {
             lock.locked {
                 failure = failure ?? error
                 turn = max(turn, piece.ticket + 1)
+                rejectionTurn = max(rejectionTurn, piece.ticket + 1)
             }
         }
         changed.broadcast()

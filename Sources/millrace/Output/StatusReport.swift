@@ -31,7 +31,7 @@ enum StatusReport {
             })
         for query in status.queries {
             if let reason = query.reason { text += "\n\(query.name): \(reason)\n" }
-            for detail in query.details { text += "  \(query.name): \(detail)\n" }
+            if let holdup = query.holdup { text += "  \(query.name): event time is held back by \(holdup)\n" }
         }
         for stream in status.streams {
             for (index, shard) in stream.shards.enumerated() {
