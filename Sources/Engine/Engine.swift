@@ -323,6 +323,7 @@ package final class Engine: @unchecked Sendable {
             progress.lateRows = checkpoint.lateRows
             progress.failedRows = checkpoint.failedRows
             progress.rejectedRows = checkpoint.rejectedRows
+            progress.expiredRows = checkpoint.expiredRows
         } catch {
             progress.reason = "\(error)"
         }

@@ -79,6 +79,8 @@ package struct QueryProgress: Sendable {
     package var lateRows: Int64 = 0
     package var failedRows: Int64 = 0
     package var rejectedRows: Int64 = 0
+    /// Rows that retention removed before the query had read them.
+    package var expiredRows: Int64 = 0
     /// Microseconds of event time; Int64.min before the first, Int64.max at the end of time.
     package var watermark: Int64 = .min
     /// Rows (log) or positions that are there and not yet read.

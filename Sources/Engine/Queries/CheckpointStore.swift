@@ -27,6 +27,7 @@ package struct Checkpoint: Hashable, Sendable {
     package var lateRows: Int64
     package var failedRows: Int64
     package var rejectedRows: Int64
+    package var expiredRows: Int64
     package var state: [UInt8]
 }
 
@@ -90,7 +91,7 @@ package final class CheckpointStore {
     static func encode(_ checkpoint: Checkpoint) -> [UInt8] {
         var words: [Int64] = [
             Int64(bitPattern: checkpoint.epoch), checkpoint.clockMicroseconds, checkpoint.sinkPosition, checkpoint.rowsIn,
-            checkpoint.rowsOut, checkpoint.lateRows, checkpoint.failedRows, checkpoint.rejectedRows,
+            checkpoint.rowsOut, checkpoint.lateRows, checkpoint.failedRows, checkpoint.rejectedRows, checkpoint.expiredRows,
             Int64(checkpoint.positions.count),
         ]
         for (shards, ended) in zip(checkpoint.positions, checkpoint.ended) {
@@ -125,7 +126,7 @@ package final class CheckpointStore {
         var reader = WordReader(words)
         guard let epoch = reader.next(), let clock = reader.next(), let sink = reader.next(), let rowsIn = reader.next(),
             let rowsOut = reader.next(), let late = reader.next(), let failed = reader.next(), let rejected = reader.next(),
-            let scanCount = reader.nextCount()
+            let expired = reader.next(), let scanCount = reader.nextCount()
         else { return nil }
         var positions: [[Int64]] = []
         var ended: [[Bool]] = []
@@ -144,6 +145,7 @@ package final class CheckpointStore {
         let state = bytes[start + 24 + Int(wordCount) * 8..<bytes.endIndex - 4]
         return Checkpoint(
             epoch: UInt64(bitPattern: epoch), clockMicroseconds: clock, positions: positions, ended: ended, sinkPosition: sink,
-            rowsIn: rowsIn, rowsOut: rowsOut, lateRows: late, failedRows: failed, rejectedRows: rejected, state: Array(state))
+            rowsIn: rowsIn, rowsOut: rowsOut, lateRows: late, failedRows: failed, rejectedRows: rejected, expiredRows: expired,
+            state: Array(state))
     }
 }

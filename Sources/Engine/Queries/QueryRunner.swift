@@ -56,6 +56,8 @@ package final class QueryRunner {
     package private(set) var failedRows: Int64 = 0
     package private(set) var rejectedRows: Int64 = 0
     package private(set) var behind: Int64 = 0
+    /// Rows that retention removed before the query had read them.
+    package private(set) var expiredRows: Int64 = 0
     private var positions: [[Int64]]
     private var ended: [[Bool]]
     private var lastCheckpointClock: Int64 = .min
@@ -103,6 +105,7 @@ package final class QueryRunner {
             lateRows = found.lateRows
             failedRows = found.failedRows
             rejectedRows = found.rejectedRows
+            expiredRows = found.expiredRows
             hasRunEpoch = true
             var reader = StateReader(found.state)
             try graph.restore(from: &reader)
@@ -154,7 +157,13 @@ package final class QueryRunner {
         for (scan, source) in sources.enumerated() {
             var ranges: [EpochRecord.ShardRange] = []
             for shard in 0..<source.shardCount {
-                let from = positions[scan][shard]
+                var from = positions[scan][shard]
+                // Retention may have overtaken a query that stood still for long: it goes on with what there is, and the loss is counted.
+                let oldest = source.start(shard: shard)
+                if from < oldest {
+                    expiredRows &+= oldest - from
+                    from = oldest
+                }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from
                 if available > from {
@@ -270,7 +279,7 @@ package final class QueryRunner {
         let checkpoint = Checkpoint(
             epoch: epoch, clockMicroseconds: clockMicroseconds, positions: positions, ended: ended,
             sinkPosition: try output.position(), rowsIn: rowsIn, rowsOut: rowsOut, lateRows: lateRows, failedRows: failedRows,
-            rejectedRows: rejectedRows, state: writer.bytes)
+            rejectedRows: rejectedRows, expiredRows: expiredRows, state: writer.bytes)
         let previous = try journal.checkpoints.publish(checkpoint, durable: true)
         try journal.epochs.rotate(nextEpoch: epoch &+ 1, removingThrough: previous)
         checkpointEpoch = epoch

@@ -21,6 +21,7 @@ package final class RunningQuery: @unchecked Sendable {
     private let changed = Condition()
     private var latest: QueryProgress
     private var isOver = false
+    private var hasRecovered = false
     private let stopRequested = Flag()
     private let waker: QueryWaker?
     private let notice: @Sendable (String) -> Void
@@ -65,6 +66,13 @@ package final class RunningQuery: @unchecked Sendable {
         defer { lock.unlock() }
         if !isOver { changed.wait(lock, milliseconds: timeoutMilliseconds) }
         return isOver
+    }
+
+    /// Waits until the query stands where it stood when it last ran, so that its progress tells something.
+    func waitUntilRecovered(timeoutMilliseconds: Int) {
+        lock.lock()
+        defer { lock.unlock() }
+        if !hasRecovered && !isOver { changed.wait(lock, milliseconds: timeoutMilliseconds) }
     }
 
     /// Asks the query to checkpoint and stop, and waits until it has.
@@ -139,6 +147,7 @@ package final class RunningQuery: @unchecked Sendable {
             lastDetailed = now ?? lastDetailed
         }
         lock.locked {
+            hasRecovered = true
             if let details {
                 latest.holdup = details.holdup
                 latest.stateByteCount = details.stateByteCount
@@ -150,6 +159,7 @@ package final class RunningQuery: @unchecked Sendable {
             latest.lateRows = runner.lateRows
             latest.failedRows = runner.failedRows
             latest.rejectedRows = runner.rejectedRows
+            latest.expiredRows = runner.expiredRows
             latest.watermark = runner.watermark
             latest.behind = runner.behind
             latest.checkpointEpoch = runner.checkpointEpoch

@@ -143,11 +143,12 @@ extension Session {
     }
 
     private func queries() -> Cursor {
+        for query in engine.savedQueries { query.waitUntilRecovered(timeoutMilliseconds: 2_000) }
         let rows = engine.queryProgress().map { progress -> [Value] in
             [
                 .string(progress.name), .string(progress.state.rawValue), .integer(Int64(truncatingIfNeeded: progress.epoch)),
                 .integer(progress.rowsIn), .integer(progress.rowsOut), .integer(progress.lateRows),
-                .integer(progress.failedRows + progress.rejectedRows), .integer(progress.behind),
+                .integer(progress.failedRows + progress.rejectedRows), .integer(progress.expiredRows), .integer(progress.behind),
                 progress.watermark == .min || progress.watermark == .max ? .null : .integer(progress.watermark),
                 progress.holdup.map { .string($0) } ?? .null, .integer(Int64(progress.stateByteCount)),
                 progress.reason.map { .string($0) } ?? .null,
@@ -157,7 +158,7 @@ extension Session {
             schema: Schema([
                 .init(name: "name", type: .text), .init(name: "state", type: .text), .init(name: "epoch", type: .bigint),
                 .init(name: "rows_in", type: .bigint), .init(name: "rows_out", type: .bigint), .init(name: "late", type: .bigint),
-                .init(name: "failed", type: .bigint), .init(name: "behind", type: .bigint),
+                .init(name: "failed", type: .bigint), .init(name: "expired", type: .bigint), .init(name: "behind", type: .bigint),
                 .init(name: "watermark", type: .timestamp(precision: 3)), .init(name: "held_back_by", type: .text),
                 .init(name: "state_bytes", type: .bigint), .init(name: "reason", type: .text),
             ]), rows: rows)
