@@ -67,16 +67,18 @@ package final class MappedBytes: @unchecked Sendable {
     // Safe to share: the bytes are read-only for the lifetime of the object; what has been brought in is under the lock.
     package let bytes: UnsafeRawBufferPointer
     private let populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)?
+    private let forget: (@Sendable (UnsafeRawBufferPointer) -> Void)?
     private let release: @Sendable (UnsafeRawBufferPointer) -> Void
     private let blockLock = Lock()
     private var broughtIn: [Bool] = []
 
     package init(
         _ bytes: UnsafeRawBufferPointer, populate: (@Sendable (UnsafeRawBufferPointer) throws(FileError) -> Void)? = nil,
-        release: @escaping @Sendable (UnsafeRawBufferPointer) -> Void
+        forget: (@Sendable (UnsafeRawBufferPointer) -> Void)? = nil, release: @escaping @Sendable (UnsafeRawBufferPointer) -> Void
     ) {
         self.bytes = bytes
         self.populate = populate
+        self.forget = forget
         self.release = release
     }
 
@@ -95,6 +97,16 @@ package final class MappedBytes: @unchecked Sendable {
                 broughtIn[block] = true
             }
         }
+    }
+
+    /// Says that a part will hardly be read again soon: its memory no longer counts as this process's. It can still be read, at the price of
+    /// bringing it in again. The part lies in `bytes`.
+    package func letGo(_ part: UnsafeRawBufferPointer) {
+        guard let forget, let base = bytes.baseAddress, let start = part.baseAddress, part.count > 0 else { return }
+        forget(part)
+        let first = (start - base) >> 16
+        let last = (start - base + part.count - 1) >> 16
+        blockLock.locked { for block in first...last where block < broughtIn.count { broughtIn[block] = false } }
     }
 
     deinit { release(bytes) }

@@ -249,7 +249,16 @@ private final class PosixFile: File {
         return MappedBytes(
             UnsafeRawBufferPointer(start: start, count: byteCount),
             populate: { [path] bytes throws(FileError) in try PosixFile.populate(bytes, path: path) },
-            release: { munmap(UnsafeMutableRawPointer(mutating: $0.baseAddress), $0.count) })
+            forget: { PosixFile.forget($0) }, release: { munmap(UnsafeMutableRawPointer(mutating: $0.baseAddress), $0.count) })
+    }
+
+    /// Takes whole pages out of the process's memory; the kernel keeps them cached as long as it sees fit. Advice: a failure changes nothing.
+    private static func forget(_ bytes: UnsafeRawBufferPointer) {
+        guard let base = bytes.baseAddress else { return }
+        let pageMask = 4_095
+        let start = (Int(bitPattern: base) + pageMask) & ~pageMask
+        let end = (Int(bitPattern: base) + bytes.count) & ~pageMask
+        if end > start { _ = madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_DONTNEED) }
     }
 
     /// Asks the kernel to bring the pages in. A disk that cannot read them is an error here instead of a fatal signal later.

@@ -183,6 +183,19 @@ final class Segment: @unchecked Sendable {
         }
     }
 
+    /// Takes the mapped bytes of rows `sequences` out of this process's memory; whoever still reads them brings them in again.
+    func letGo(_ sequences: Range<UInt64>) {
+        lock.locked {
+            guard let map, let base = map.mapped.bytes.baseAddress else { return }
+            var range: Range<Int>?
+            for entry in frames where entry.info.endSequence > sequences.lowerBound && entry.info.endSequence <= sequences.upperBound {
+                range = min(range?.lowerBound ?? entry.offset, entry.offset)..<(entry.offset + entry.byteCount)
+            }
+            guard let range, range.upperBound <= map.mapped.bytes.count else { return }
+            map.mapped.letGo(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
+        }
+    }
+
     private func remap() throws(LogError) {
         guard let file else { return }
         let mapped = try onDisk { () throws(FileError) in try file.map(byteCount: end) }

@@ -46,6 +46,10 @@ extension Shard {
     }
 
     /// Makes everything visible durable, whatever the policy.
+    package func letGo(_ sequences: Range<UInt64>) {
+        for segment in snapshot().segments where segment.firstSequence < sequences.upperBound { segment.letGo(sequences) }
+    }
+
     package func synchronize() throws(LogError) {
         guard !isReadOnly else { return }
         let failure: LogError? = try asWriter { () throws(LogError) -> LogError? in

@@ -119,6 +119,8 @@ extension Shard {
             purpose: isActive ? .active : .closed, owner: owner, mapped: mapped, checksPayload: isLast)
         let segment = Segment(path: path, firstSequence: firstSequence, shape: settings.shape, file: file, byteCount: bytes.count)
         segment.adopt(scan.frames, byteCount: scan.endOffset, isVerified: isLast)
+        // Checked, and perhaps not read for long.
+        mapped.letGo(bytes)
         var found: [LogDamage] = []
         if let headerFault {
             found.append(LogDamage(file: path, offset: 0, byteCount: headerLength, sequences: firstSequence..<firstSequence, reason: headerFault))

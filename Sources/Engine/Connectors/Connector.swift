@@ -62,6 +62,9 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// there. Most sources have no use for it.
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64)
 
+    /// Says that the query has done with everything before a position: memory that only held it may go.
+    func consumed(shard: Int, upTo position: Int64)
+
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
 
@@ -77,6 +80,7 @@ package protocol ReplayableSource: AnyObject, Sendable {
 }
 
 extension ReplayableSource {
+    package func consumed(shard: Int, upTo position: Int64) {}
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 }
 

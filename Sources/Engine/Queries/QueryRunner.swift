@@ -228,6 +228,11 @@ package final class QueryRunner {
                 rejected: rejected, failures: result.failures + refused, late: result.lateRows, epoch: epoch,
                 clockMicroseconds: clockMicroseconds)
         }
+        for (scan, ranges) in record.scans.enumerated() {
+            for (shard, range) in ranges.enumerated() where range.to > range.from {
+                sources[scan].consumed(shard: shard, upTo: range.to)
+            }
+        }
     }
 
     /// Cuts a range into morsels: a function of the range alone, so that a replay cuts it the same way.

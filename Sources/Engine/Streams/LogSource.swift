@@ -1,17 +1,24 @@
 // LogSource: a stream of the log as a replayable source. Positions are sequence numbers.
 
 import Columns
+import Platform
 import ShardLog
 
-final class LogSource: ReplayableSource {
+final class LogSource: ReplayableSource, @unchecked Sendable {
+    // Safe to share: what changes is behind the lock.
     private let stream: LogStream
     private let name: String
     /// For a bounded read: where each shard ended when the query began; nil while the query goes on.
     private let ends: [Int64]?
+    private let lock = Lock()
+    private var released: [Int64]
+    /// Fewer rows than this are not worth the call; the newest rows lie in the writer's own buffers anyway.
+    private static let releasedRowsMin: Int64 = 1 << 16
 
     init(stream: LogStream, name: String, isBounded: Bool) {
         self.stream = stream
         self.name = name
+        released = (0..<stream.shardCount).map { Int64(bitPattern: stream.oldestSequence(shard: $0)) }
         ends = isBounded ? (0..<stream.shardCount).map { Int64(bitPattern: stream.endSequence(shard: $0)) } : nil
     }
 
@@ -24,6 +31,17 @@ final class LogSource: ReplayableSource {
     }
 
     func end(shard: Int) throws(ConnectorError) -> Int64? { ends?[shard] }
+
+    /// Takes what has been read out of this process's memory, so that reading a long log needs no more than an epoch of it.
+    func consumed(shard: Int, upTo position: Int64) {
+        let range = lock.locked { () -> Range<UInt64>? in
+            let from = released[shard]
+            guard position &- from >= LogSource.releasedRowsMin else { return nil }
+            released[shard] = position
+            return UInt64(bitPattern: from)..<UInt64(bitPattern: position)
+        }
+        if let range { stream.shards[shard].letGo(range) }
+    }
 
     func boundary(shard: Int, from: Int64, limit: Int64, rows: Int) throws(ConnectorError) -> Int64 {
         let (wanted, overflows) = from.addingReportingOverflow(Int64(max(1, rows)))
