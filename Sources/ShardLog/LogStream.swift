@@ -22,16 +22,9 @@ package enum Routing: Sendable {
     case rows([Int32])
 }
 
-/// Puts the appends of several threads in order: `enter` is called when the rows are encoded and must wait for its turn, `leave` when they have their
-/// sequence numbers and the next may follow. Syncing is outside, so that it overlaps with the next one's encoding.
-package struct AppendOrder {
-    package let enter: () -> Void
-    package let leave: () -> Void
-
-    package init(enter: @escaping () -> Void, leave: @escaping () -> Void) {
-        self.enter = enter
-        self.leave = leave
-    }
+/// Rows that have been routed and encoded, ready to be committed: see `LogStream.prepare`.
+package struct PreparedAppend: Sendable {
+    fileprivate let requests: [(shard: Shard, request: AppendRequest)]
 }
 
 /// What an append did.
@@ -125,14 +118,19 @@ package final class LogStream: @unchecked Sendable {
     /// have taken their rows all the same (a repetition with the same producer and epoch skips those). From any thread.
     @discardableResult
     package func append(
-        _ batches: [RowBatch], producer: UInt64 = 0, epoch: UInt64 = 0, routing: Routing = .automatic(rotation: 0), arrivalMicroseconds: Int64,
-        order: AppendOrder? = nil
+        _ batches: [RowBatch], producer: UInt64 = 0, epoch: UInt64 = 0, routing: Routing = .automatic(rotation: 0), arrivalMicroseconds: Int64
     ) throws(LogError) -> AppendResult {
+        try commit([try prepare(batches, producer: producer, epoch: epoch, routing: routing, arrivalMicroseconds: arrivalMicroseconds)])
+    }
+
+    /// Steps 1 and 2 of an append: all that takes time and touches nothing shared. Any number of threads prepare at once; what they prepared
+    /// is then committed in the order that the rows are to have.
+    package func prepare(
+        _ batches: [RowBatch], producer: UInt64 = 0, epoch: UInt64 = 0, routing: Routing = .automatic(rotation: 0), arrivalMicroseconds: Int64
+    ) throws(LogError) -> PreparedAppend {
         for batch in batches { try check(batch) }
         let batches = batches.filter { $0.count > 0 }
-        guard !batches.isEmpty else { return AppendResult() }
-
-        // Steps 1 and 2.
+        guard !batches.isEmpty else { return PreparedAppend(requests: []) }
         var requests: [(shard: Shard, request: AppendRequest)] = []
         func add(_ shard: Int, _ pieces: [FramePiece]) throws(LogError) {
             var encoder = FrameEncoder(shape: shards[shard].settings.shape)
@@ -177,13 +175,17 @@ package final class LogStream: @unchecked Sendable {
             withExtendedLifetime(picked) {}
         }
 
-        // Step 3.
-        order?.enter()
+        return PreparedAppend(requests: requests)
+    }
+
+    /// Step 3: appends what was prepared, in order, with as few syncs as the shards allow.
+    @discardableResult
+    package func commit(_ prepared: [PreparedAppend]) throws(LogError) -> AppendResult {
+        let requests = prepared.flatMap(\.requests)
         var groups: [(Shard, CommitGroup)] = []
         for (shard, request) in requests {
             if let group = shard.submit(request) { groups.append((shard, group)) }
         }
-        order?.leave()
         if groups.count > 1, description.sync == .always, let pool {
             let shared = groups
             pool.run(count: shared.count) { shared[$0].0.finish(shared[$0].1) }

@@ -1,7 +1,7 @@
 // StreamAppender: bytes from outside into a stream: `put`, COPY, an HTTP body.
 //
-// JSON lines: the bytes are cut at line feeds into pieces, a few threads each take the next piece, decode it, wait for their turn, and append: decoding
-// one piece overlaps with writing and syncing another, and rows arrive in the order of the input. A line longer than the limit becomes one rejected
+// JSON lines: the bytes are cut at line feeds into pieces; a few threads each take the next piece, decode it, and encode its frames. Pieces are committed
+// in the order of the input by whichever thread brings the one whose turn it is, while the others go on decoding. A line longer than the limit becomes one rejected
 // row; its bytes are dropped as they come, so memory does not grow with it.
 //
 // CSV: line feeds may stand inside quotes and a header names the columns, so one decoder reads everything in order.
@@ -37,6 +37,14 @@ package final class StreamAppender: @unchecked Sendable {
         var rejected: [BadRow] = []
     }
 
+    /// A piece that has been decoded and encoded.
+    private struct Ready {
+        var append: PreparedAppend
+        var rowCount: Int
+        var rejected: [BadRow]
+        var lineCount: Int
+    }
+
     private let engine: Engine
     private let stream: LogStream
     private let name: String
@@ -48,9 +56,11 @@ package final class StreamAppender: @unchecked Sendable {
     private let changed = Condition()
     private var queue: [Piece] = []
     private var nextTicket = 0
+    /// The ticket of the piece that is committed next, what is ready behind it, and whether somebody is committing.
     private var turn = 0
-    /// Whose rejected rows come next: they too arrive in the order of the input.
-    private var rejectionTurn = 0
+    private var ready: [Int: Ready] = [:]
+    private var isCommitting = false
+    /// Lines before the piece that is being committed; touched by whoever commits.
     private var lines = 0
     private var isFinished = false
     private var failure: (any Error)?
@@ -77,8 +87,8 @@ package final class StreamAppender: @unchecked Sendable {
         } else {
             csv = nil
         }
-        // As many as decode at a time, and four more that may wait for the disk meanwhile.
-        threadCount = engine.options.workerCount + 4
+        // One more than there are processors: one of them waits for the disk.
+        threadCount = engine.options.workerCount + 1
     }
 
     package func counts() -> Counts { lock.locked { counted } }
@@ -185,7 +195,8 @@ package final class StreamAppender: @unchecked Sendable {
     private func work() {
         while true {
             lock.lock()
-            while queue.isEmpty && !isFinished && failure == nil { changed.wait(lock) }
+            // Nobody runs far ahead of a piece that takes long: what is ready waits in memory.
+            while (queue.isEmpty ? !isFinished : queue[0].ticket > turn + 3 * threadCount) && failure == nil { changed.wait(lock) }
             guard failure == nil, !queue.isEmpty else {
                 lock.unlock()
                 return
@@ -209,43 +220,52 @@ package final class StreamAppender: @unchecked Sendable {
         let rejected = piece.rejected + decoded.flatMap(\.badRows)
         let lineCount = (decoded.last?.lineCount ?? 0) + piece.rejected.count
         do {
-            var lineBase = 0
-            let order = AppendOrder(
-                enter: { [self] in
-                    lock.lock()
-                    while turn != piece.ticket && failure == nil { changed.wait(lock) }
-                    lineBase = lines
-                    lines += lineCount
-                    lock.unlock()
-                },
-                leave: { [self] in
-                    lock.locked { turn = piece.ticket + 1 }
-                    changed.broadcast()
-                })
-            if batches.isEmpty {
-                order.enter()
-                order.leave()
-            } else {
-                try stream.append(
-                    batches, routing: .automatic(rotation: UInt64(piece.ticket)),
-                    arrivalMicroseconds: engine.clock.nowMicroseconds(), order: order)
-            }
-            lock.lock()
-            while rejectionTurn != piece.ticket && failure == nil { changed.wait(lock) }
-            lock.unlock()
-            try reject(rejected, lineBase: lineBase)
-            lock.locked {
-                counted.rows += batches.reduce(0) { $0 + $1.count }
-                rejectionTurn = piece.ticket + 1
-            }
+            let prepared = try stream.prepare(
+                batches, routing: .automatic(rotation: UInt64(piece.ticket)), arrivalMicroseconds: engine.clock.nowMicroseconds())
+            let ready = Ready(
+                append: prepared, rowCount: batches.reduce(0) { $0 + $1.count }, rejected: rejected, lineCount: lineCount)
+            commit(ready, ticket: piece.ticket)
         } catch {
-            lock.locked {
-                failure = failure ?? error
-                turn = max(turn, piece.ticket + 1)
-                rejectionTurn = max(rejectionTurn, piece.ticket + 1)
-            }
+            lock.locked { failure = failure ?? error }
         }
         changed.broadcast()
+    }
+
+    /// Commits what is ready in the order of the input. Whoever brings the piece whose turn it is commits it and all that wait behind it; the others go
+    /// on decoding, so nobody stands idle for the slowest.
+    private func commit(_ piece: Ready, ticket: Int) {
+        lock.locked { ready[ticket] = piece }
+        while let group = takeReady() {
+            var fault: (any Error)?
+            do {
+                try stream.commit(group.map(\.append))
+                for piece in group {
+                    try reject(piece.rejected, lineBase: lines)
+                    lines += piece.lineCount
+                }
+            } catch {
+                fault = error
+            }
+            lock.locked {
+                if fault == nil { counted.rows += group.reduce(0) { $0 + $1.rowCount } }
+                failure = failure ?? fault
+                turn += group.count
+                isCommitting = false
+            }
+            changed.broadcast()
+        }
+    }
+
+    /// The pieces whose turn it is, and with them the right to commit; nil when there is none or somebody else has it.
+    private func takeReady() -> [Ready]? {
+        lock.locked {
+            guard !isCommitting, failure == nil else { return nil }
+            var group: [Ready] = []
+            while let next = ready.removeValue(forKey: turn + group.count) { group.append(next) }
+            guard !group.isEmpty else { return nil }
+            isCommitting = true
+            return group
+        }
     }
 
     private func appendDecoded(_ decoder: CSVDecoder) throws(EngineError) {

@@ -11,7 +11,7 @@ import Glibc
 struct PutCommand {
     enum Format: String, CaseIterable { case json, csv }
 
-    private static let blockBytes = 4 << 20
+    private static let blockBytes = 2 << 20
     private static let pipeBytes: Int32 = 1 << 20
     /// F_SETPIPE_SZ, which Glibc's module does not show.
     private static let setPipeSize: Int32 = 1031
