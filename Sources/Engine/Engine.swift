@@ -55,7 +55,8 @@ package final class Engine: @unchecked Sendable {
         self.fileSystem = fileSystem
         do {
             log = try LogDirectory(
-                directory, fileSystem, clock, isReadOnly: options.isReadOnly, owner: options.ownerDescription)
+                directory, fileSystem, clock, isReadOnly: options.isReadOnly, owner: options.ownerDescription,
+                syncThreadCount: options.isSingleThreaded ? 1 : 4)
         } catch {
             throw EngineError("\(error)")
         }
@@ -67,11 +68,37 @@ package final class Engine: @unchecked Sendable {
         for damage in recovery.damage { options.onNotice("damaged log: \(damage)") }
         for failure in recovery.failures { options.onNotice("\(failure.path) cannot be opened: \(failure.reason)") }
         guard !options.isReadOnly else { return }
+        try reconcile(failures: recovery.failures.map(\.path))
         startFeeders()
+        guard !options.isSingleThreaded else { return }
         maintenance = JoinableThread { [weak self] in
             while let engine = self, !engine.isClosing.isSet { engine.maintain() }
         }
         if options.startsQueries { startSavedQueries() }
+    }
+
+    /// Finishes what a crash cut off between the catalog and the log. CREATE writes the catalog first, so a relation without a stream gets an empty
+    /// one (it was never acknowledged); DROP does so too, so a stream whose id has been given out and which the catalog no longer knows goes.
+    /// A stream that is there and cannot be opened is left alone.
+    private func reconcile(failures: [String]) throws(EngineError) {
+        var known: Set<UInt64> = []
+        for object in catalog.objects {
+            guard let relation = object.relation else { continue }
+            known.insert(object.id)
+            guard log.stream(id: object.id) == nil else { continue }
+            do {
+                guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
+                    continue
+                }
+                let isUnreadable = failures.contains { $0.split(separator: "/").contains { UInt64($0) == object.id } }
+                if !isUnreadable { _ = try log.create(description) }
+            } catch {
+                throw EngineError("stream \(object.name) cannot be made: \(error)")
+            }
+        }
+        for stream in log.streams where stream.description.id < catalog.nextID && !known.contains(stream.description.id) {
+            do { try log.drop(stream) } catch { throw EngineError("the files of \(stream.name) cannot be removed: \(error)") }
+        }
     }
 
     package func makeSession() -> Session { Session(engine: self) }

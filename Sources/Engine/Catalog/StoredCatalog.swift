@@ -42,7 +42,7 @@ package struct CatalogObject: Sendable {
 package final class StoredCatalog: Catalog {
     /// Relations and views share one name space; queries have their own.
     package private(set) var objects: [CatalogObject] = []
-    private var nextID: UInt64 = 1
+    package private(set) var nextID: UInt64 = 1
     private let path: String
     private let directory: String
     private let fileSystem: any FileSystem

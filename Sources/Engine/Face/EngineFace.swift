@@ -32,6 +32,8 @@ package struct EngineOptions: Sendable {
     package var isEphemeral = false
     /// Opens without the lock, for looking only, beside a process that holds the directory. No query runs, nothing is written.
     package var isReadOnly = false
+    /// For simulation: no thread but the caller's; whoever opens it calls `maintain` and steps the queries.
+    package var isSingleThreaded = false
     /// Whether saved queries are started.
     package var startsQueries = true
     package var batchRows = 8_192
