@@ -77,7 +77,10 @@ final class PowerCutTests: XCTestCase {
         var cuts = 0
         for seed in 0..<seeds { cuts += try simulate(seed) }
         XCTAssertGreaterThan(cuts, Int(seeds) * 3, "the power was hardly ever cut")
+        XCTAssertGreaterThan(livesWithOutput, Int(seeds) * 2, "hardly any life began with output that must not be repeated")
     }
+
+    private var livesWithOutput = 0
 
     /// Returns how often the power was cut.
     private func simulate(_ seed: UInt64) throws -> Int {
@@ -92,13 +95,14 @@ final class PowerCutTests: XCTestCase {
             files.cutPower(atOperation: isLast ? nil : files.operationCount + 1 + random.below(120))
             do {
                 let current = try Life(files, clock)
+                if current.output.lastEpochs(of: 77).contains(where: { $0 != nil }) { livesWithOutput += 1 }
                 for _ in 0..<30 {
                     clock.advance(byMicroseconds: Int64(random.below(200_000)))
                     switch random.below(8) {
                     case 0..<4:
                         let rows = (0..<1 + random.below(20)).map { _ -> [Int64] in
                             time += Int64(random.below(400)) * 1_000
-                            return [Int64(random.below(5)), Int64(random.below(100)), time]
+                            return [Int64(random.below(16)), Int64(random.below(100)), time]
                         }
                         let batch = RowBatch.make(rows.map { $0.map { .integer($0) } }, types: current.input.schema.types)
                         try current.input.append(batch, arrivalMicroseconds: clock.nowMicroseconds())

@@ -277,6 +277,8 @@ package final class QueryRunner {
     /// Publishes the state at the end of the last epoch. Nothing when there is no journal or nothing happened since the last one.
     package func checkpoint() throws {
         guard let journal, hasRunEpoch, epoch > checkpointEpoch else { return }
+        // The log must reach up to the checkpoint: the records after it would otherwise follow a gap, and be taken for a torn end.
+        try journal.epochs.synchronize()
         try output.synchronize()
         try errors.synchronize()
         var writer = StateWriter()
@@ -304,6 +306,13 @@ package final class QueryJournal {
 
     package init(directory: String, fileSystem: any FileSystem) throws(FileError) {
         try fileSystem.createDirectory(directory)
+        // The folder's own name must last before anything in it counts: the data directory holds `queries`, which holds this folder.
+        var folder = directory
+        for _ in 0..<2 {
+            guard let parent = PathText.parent(of: folder) else { break }
+            try fileSystem.synchronizeDirectory(parent)
+            folder = parent
+        }
         epochs = EpochLog(directory: directory, fileSystem: fileSystem)
         checkpoints = CheckpointStore(directory: directory, fileSystem: fileSystem)
     }
