@@ -134,7 +134,7 @@ extension Engine {
     /// Starts a query on its own thread. `savedAs` makes it a saved one: in the catalog (unless `existing`), with a journal.
     func start(
         _ planned: PlannedQuery, name: String, errorName: String, target: QueryTarget, savedAs: CreateQuery?,
-        existing: CatalogObject? = nil, statement: String, settings: RunnerSettings, workerCount: Int, checksFirst: Bool
+        existing: CatalogObject? = nil, kept: QuerySettings = QuerySettings(), statement: String, settings: RunnerSettings, workerCount: Int, checksFirst: Bool
     ) throws -> RunningQuery {
         let isChangelog = planned.changelog == .retract
         let prepared = try prepare(planned, mode: .continuous, isSelect: false, settings: settings, workerCount: workerCount)
@@ -143,7 +143,7 @@ extension Engine {
         var id: UInt64 = 0
         var journal: QueryJournal?
         if let savedAs {
-            let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs))
+            let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
             if !options.isEphemeral { journal = try QueryJournal(directory: queryDirectory(id), fileSystem: fileSystem) }
         }

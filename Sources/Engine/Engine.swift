@@ -127,8 +127,10 @@ package final class Engine: @unchecked Sendable {
     var queryNames: [String] { lock.locked { catalog.objects.filter(\.isQuery).map(\.name) } }
 
     @discardableResult
-    func addToCatalog(name: String, sql: String, definition: CatalogObject.Definition) throws(EngineError) -> CatalogObject {
-        try lock.locked { () throws(EngineError) in try catalog.add(name: name, sql: sql, definition: definition) }
+    func addToCatalog(
+        name: String, sql: String, definition: CatalogObject.Definition, settings: QuerySettings = QuerySettings()
+    ) throws(EngineError) -> CatalogObject {
+        try lock.locked { () throws(EngineError) in try catalog.add(name: name, sql: sql, definition: definition, settings: settings) }
     }
 
     func removeFromCatalog(_ object: CatalogObject) throws(EngineError) {
@@ -264,6 +266,7 @@ package final class Engine: @unchecked Sendable {
             guard case .query(let create) = object.definition else { continue }
             do {
                 let session = makeSession()
+                session.settings.querySettings = object.settings
                 let planned = try withCatalog { catalog throws(SQLError) in
                     try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions)
                 }

@@ -79,3 +79,11 @@ class TimeAndErrorTests(CommandTest):
         self.wait_until(lambda: self.rows_of("out"), "a window that closes beside idle shards")
         prompt.communicate("\\q\n", timeout=60)
         self.assertEqual([line["n"] for line in self.rows_of("out")][:1], [2])
+
+    def test_a_query_keeps_the_settings_it_was_planned_with(self):
+        self.run_sql(STREAM + ";" + OUT + "SET partitions = 7; SET optimizer = off;" + COUNT, "--data", self.data, "--until-caught-up")
+        self.put("t", row(1) + row(5))
+        # Another process, with its own defaults, restores the state of seven partitions.
+        self.put("t", row(25))
+        self.assertEqual([line["n"] for line in self.rows_of("out")], [2])
+        self.assertEqual(self.rows("SHOW QUERIES;", "--data", self.data)[0]["state"], "running")

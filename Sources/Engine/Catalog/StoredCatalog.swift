@@ -4,7 +4,7 @@
 //
 //     millrace catalog 1
 //     next <id>
-//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>
+//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>       flags: 1 for a changelog stream; of a query its QuerySettings
 //     <name><SQL>
 //     ...
 //     crc <CRC32C of all before it, decimal>
@@ -16,6 +16,26 @@ import Columns
 import Planning
 import Platform
 import Syntax
+
+/// The settings that a saved query was planned with. Its checkpoints fit no other plan, so they are kept with it.
+package struct QuerySettings: Hashable, Sendable {
+    package var partitionCount = 4
+    package var usesOptimizer = true
+    package var allowedLatenessMicroseconds: Int64 = 0
+
+    package init() {}
+
+    /// `4:1:0`: partitions, optimiser, lateness.
+    var text: String { "\(partitionCount):\(usesOptimizer ? 1 : 0):\(allowedLatenessMicroseconds)" }
+
+    init?(text: Substring) {
+        let words = text.split(separator: ":")
+        guard words.count == 3, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
+        partitionCount = partitions
+        usesOptimizer = words[1] == "1"
+        allowedLatenessMicroseconds = lateness
+    }
+}
 
 /// One object of the catalog.
 package struct CatalogObject: Sendable {
@@ -29,6 +49,8 @@ package struct CatalogObject: Sendable {
     package var name: String
     package var sql: String
     package var definition: Definition
+    /// Of a query.
+    package var settings = QuerySettings()
 
     package var kindName: String {
         switch definition {
@@ -81,8 +103,10 @@ package final class StoredCatalog: Catalog {
 
     // MARK: Change
 
-    package func add(name: String, sql: String, definition: CatalogObject.Definition) throws(EngineError) -> CatalogObject {
-        let object = CatalogObject(id: nextID, name: name, sql: sql, definition: definition)
+    package func add(
+        name: String, sql: String, definition: CatalogObject.Definition, settings: QuerySettings = QuerySettings()
+    ) throws(EngineError) -> CatalogObject {
+        let object = CatalogObject(id: nextID, name: name, sql: sql, definition: definition, settings: settings)
         nextID += 1
         objects.append(object)
         do throws(EngineError) { try save() } catch {
@@ -120,8 +144,9 @@ package final class StoredCatalog: Catalog {
         for object in objects {
             let name = Array(object.name.utf8)
             let sql = Array(object.sql.utf8)
-            var flags = 0
-            if case .relation(let relation) = object.definition, relation.isChangelog { flags = 1 }
+            var flags = "0"
+            if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
+            if object.isQuery { flags = object.settings.text }
             text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
@@ -165,7 +190,7 @@ package final class StoredCatalog: Catalog {
             switch statement.kind {
             case .createRelation(let create):
                 var relation = try Planner.define(create, catalog: self)
-                relation.isChangelog = entry.isChangelog
+                relation.isChangelog = entry.flags == "1"
                 definition = .relation(relation)
             case .createView(let create):
                 let (view, schema) = try Planner.define(create, catalog: self)
@@ -173,7 +198,10 @@ package final class StoredCatalog: Catalog {
             case .createQuery(let create): definition = .query(create)
             default: throw SQLError("no definition", at: statement.span)
             }
-            objects.append(CatalogObject(id: entry.id, name: entry.name, sql: entry.sql, definition: definition))
+            objects.append(
+                CatalogObject(
+                    id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
+                    settings: QuerySettings(text: entry.flags[...]) ?? QuerySettings()))
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }
@@ -191,7 +219,7 @@ private struct CatalogReader {
         var id: UInt64
         var name: String
         var sql: String
-        var isChangelog: Bool
+        var flags: String
     }
 
     let bytes: [UInt8]
@@ -213,7 +241,7 @@ private struct CatalogReader {
             guard words.count == 6, words[0] == "entry", let id = UInt64(words[1]), let nameCount = Int(words[4]),
                 let sqlCount = Int(words[5]), let name = text(nameCount), let sql = text(sqlCount), line() == ""
             else { return nil }
-            entries.append(Entry(id: id, name: name, sql: sql, isChangelog: words[3] == "1"))
+            entries.append(Entry(id: id, name: name, sql: sql, flags: String(words[3])))
         }
     }
 

@@ -76,7 +76,8 @@ extension Session {
             note("query \"\(existing.name)\" was replaced: it begins afresh")
         }
         let running = try engine.start(
-            planned.query, name: name, errorName: name, target: target, savedAs: create, statement: text, settings: runnerSettings,
+            planned.query, name: name, errorName: name, target: target, savedAs: create, kept: settings.querySettings, statement: text,
+            settings: runnerSettings,
             workerCount: settings.workerCount, checksFirst: true)
         return .running(tag: "CREATE QUERY", running)
     }

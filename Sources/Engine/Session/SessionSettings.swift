@@ -19,6 +19,22 @@ package struct SessionSettings: Sendable {
         checkpointIntervalMicroseconds = options.checkpointIntervalMicroseconds
     }
 
+    /// Those that a saved query keeps.
+    var querySettings: QuerySettings {
+        get {
+            var kept = QuerySettings()
+            kept.partitionCount = partitionCount
+            kept.usesOptimizer = usesOptimizer
+            kept.allowedLatenessMicroseconds = allowedLatenessMicroseconds
+            return kept
+        }
+        set {
+            partitionCount = newValue.partitionCount
+            usesOptimizer = newValue.usesOptimizer
+            allowedLatenessMicroseconds = newValue.allowedLatenessMicroseconds
+        }
+    }
+
     package static let names = [
         "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "partitions", "workers",
     ]
