@@ -256,7 +256,7 @@ enum OrderedEncoding {
             place = min(place, bytes.count)
             text.withUnsafeBufferPointer { builder.append(bytes: $0) }
         case .list:
-            guard case .array(let elementType) = type, let elements = builder.listElements else { return builder.appendNull() }
+            guard let elementType = type.element, let elements = builder.listElements else { return builder.appendNull() }
             var count = 0
             while place < bytes.count, bytes[place] ^ flip != 0 {
                 nestedValue(elementType, bytes, &place, flip, elements)
@@ -300,7 +300,7 @@ enum OrderedEncoding {
                 if next == 0 { break }
             }
         case .list:
-            guard case .array(let element) = type else { break }
+            guard let element = type.element else { break }
             while place < bytes.count, bytes[place] ^ flip != 0 { nested(element) }
             place += 1
         case .structure:

@@ -24,6 +24,6 @@ extension FunctionTable {
                 text += "| \(signatures)\(definition.canFail ? " !" : "") | \(results.joined(separator: "; ")) | \(doc) |\n"
             }
         }
-        return text
+        return text + AggregateTable.markdown()
     }
 }
