@@ -210,6 +210,7 @@ enum Oracle {
         var kept = rows
         if let filter = call.filter { kept = kept.filter { $0.values[filter] == .boolean(true) } }
         guard let argument = call.argument, call.function != .countRows else { return .integer(signedCount(kept)) }
+        if let value = HeldOracle.aggregate(call, kept, types: types) { return value }
         var values: [(Value, Int)] = kept.compactMap { row in
             row.values[argument].isNull ? nil : (row.values[argument], row.change.isAddition ? 1 : -1)
         }
@@ -259,6 +260,7 @@ enum Oracle {
             let squares = values.reduce(0) { $0 + (number($1.0) - mean) * (number($1.0) - mean) * Double($1.1) }
             let variance = squares / Double(isSample ? count - 1 : count)
             return .double(call.function == .stddevSamp || call.function == .stddevPop ? variance.squareRoot() : variance)
+        default: return .null
         }
     }
 

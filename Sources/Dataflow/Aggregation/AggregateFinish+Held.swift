@@ -55,7 +55,7 @@ extension GroupLayout {
             for row in 0..<n {
                 let held = GroupLayout.heldRows(call, Bag<StringView>(state(row)), arrival)
                 if !GroupLayout.append(call, held, to: builder) {
-                    failures.append(FinishFailure(row: row, text: call.text, message: "the text is too long"))
+                    failures.append(FinishFailure(row: row, text: call.text, message: "the result is too long"))
                 }
             }
         }
@@ -233,6 +233,11 @@ extension GroupLayout {
         func append(_ row: HeldRow, to target: ColumnBuilder) {
             var place = row.valueStart
             OrderedEncoding.append(call.argumentType, row.bytes, &place, to: target)
+        }
+        // Counts of a damaged snapshot may be anything.
+        guard held.reduce(0, { $0 &+ min($1.count, Int64(UInt32.max)) }) <= Int64(UInt32.max) else {
+            builder.appendNull()
+            return false
         }
         switch call.function {
         case .arrayAgg:

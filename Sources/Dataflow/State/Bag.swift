@@ -48,7 +48,6 @@ extension StringView: BagKey {
     static var byteCount: Int { 16 }
     @inline(__always) static func load(_ place: UnsafeRawPointer) -> StringView { place.loadUnaligned(as: StringView.self) }
     @inline(__always) func store(_ place: UnsafeMutableRawPointer) { place.storeBytes(of: self, as: StringView.self) }
-    @inline(__always) static func compare(_ a: StringView, _ b: StringView) -> Int { StringView.compare(a, b) as Int }
 
     func kept(_ heap: inout StateHeap) -> StringView {
         guard count > 0 else { return .empty }
