@@ -18,6 +18,10 @@ enum ConstantFolding {
                     aggregate.calls[index].filter = filter?.constantValue == .boolean(true) ? nil : filter
                 }
                 return .aggregate(input, aggregate)
+            case .join(let left, let right, var join):
+                let condition = join.condition.map(fold)
+                join.condition = condition?.constantValue == .boolean(true) ? nil : condition
+                return .join(left, right, join)
             default: return node
             }
         }
