@@ -35,6 +35,7 @@ extension QueryBinder {
         case .join(_, _, let right, _):
             throw SQLError("joins are not supported yet", at: right.span, code: SQLError.featureNotSupported)
         case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
+        case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         case .lateral: throw SQLError("LATERAL is not supported yet", at: table.span, code: SQLError.featureNotSupported)
         }
     }
