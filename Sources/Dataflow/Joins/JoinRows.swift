@@ -31,7 +31,7 @@ final class JoinRows: @unchecked Sendable {
         base = JoinRows.resize(nil, 8 * layout.stride)
     }
 
-    deinit { free(base) }
+    deinit { Glibc.free(base) }
 
     private static func resize(_ memory: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer {
         guard let larger = realloc(memory, max(byteCount, 64)) else { return Buffer(byteCount: .max).base }

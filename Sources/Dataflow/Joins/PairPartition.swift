@@ -394,7 +394,9 @@ final class PairPartition: JoinPartition {
     // MARK: The end of an epoch
 
     func isDue(_ epoch: StageEpoch) -> Bool {
-        if plan.interval != nil { return (0...1).contains { expiryLimit($0, epoch).map { limit in (sides[$0].expiry.first ?? .max) < limit } ?? false } }
+        if plan.interval != nil {
+            return (0...1).contains { port in expiryLimit(port, epoch).map { (sides[port].expiry.first ?? .max) < $0 } ?? false }
+        }
         if (0...1).contains(where: { port in
             plan.ttl[port].map { (sides[port].expiry.first ?? .max) <= WindowGrid.subtract(epoch.clockMicroseconds, $0) } ?? false
         }) { return true }
