@@ -9,7 +9,7 @@ import Syntax
 
 /// Where an expression stands: what may be in it, and how an error names the place.
 enum Clause {
-    case select, `where`, having, groupBy, orderBy, qualify
+    case select, `where`, having, groupBy, orderBy, join, qualify
     /// An argument, a key or the filter of this window function.
     case over(String)
     case aggregate(String), filter, values, computedColumn, watermark
@@ -22,6 +22,7 @@ enum Clause {
         case .having: "HAVING"
         case .groupBy: "GROUP BY"
         case .orderBy: "ORDER BY"
+        case .join: "JOIN conditions"
         case .qualify: "QUALIFY"
         case .over: "OVER"
         case .aggregate(let name): name

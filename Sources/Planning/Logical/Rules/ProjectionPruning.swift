@@ -89,8 +89,13 @@ enum ProjectionPruning {
             over.calls = kept.map { over.calls[$0] }
             var below = wanted.filter { $0 < base }
             for expression in over.expressions { expression.collectColumns(into: &below) }
-            let pruned = prune(input, below)
+            var pruned = prune(input, below)
             if over.calls.isEmpty { return pruned }
+            // Its rows are kept, so columns that only something below has read stay behind.
+            let carried = below.sorted()
+            if !carried.isEmpty {
+                pruned = Pruned(plan: arranged(pruned, carried, input.fields), places: places(carried))
+            }
             var places = pruned.places
             let newBase = pruned.plan.fields.count
             for (place, index) in kept.enumerated() { places[base + index] = newBase + place }
@@ -123,6 +128,7 @@ enum ProjectionPruning {
             leftWanted.insert(leftTime)
             rightWanted.insert(rightTime)
         }
+        rightWanted.formUnion(join.versionKey ?? [])
         let lower = prune(left, leftWanted)
         let other = prune(right, rightWanted)
         let newBase = lower.plan.fields.count
@@ -134,6 +140,9 @@ enum ProjectionPruning {
             result.version = .eventTime(
                 leftTime: lower.places[leftTime] ?? 0, rightTime: other.places[rightTime] ?? 0, isStrict: isStrict)
         }
+        result.versionKey = join.versionKey.map { Set($0.compactMap { other.places[$0] }) }
+        if case .window(let columns) = join.bound { result.bound = .window(columns: Set(columns.compactMap { places[$0] })) }
+        if join.kind.keepsLeftOnly { places = lower.places }
         return Pruned(plan: .join(lower.plan, other.plan, result), places: places)
     }
 
