@@ -41,7 +41,11 @@ struct PackedLayout: Sendable {
 
     /// Writes rows 0..<count of `columns`, `width` bytes apart. Views point into the columns' own memory.
     func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, normalised: Bool) {
-        let width = width
+        pack(columns, count: count, into: target, stride: width, normalised: normalised)
+    }
+
+    /// The same `stride` bytes apart.
+    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride width: Int, normalised: Bool = false) {
         let maskWords = (types.count + 63) / 64
         for row in 0..<count { memset(target + row * width, 0, maskWords * 8) }
         for (index, column) in columns.enumerated() {

@@ -9,7 +9,9 @@ import Syntax
 
 /// Where an expression stands: what may be in it, and how an error names the place.
 enum Clause {
-    case select, `where`, having, groupBy, orderBy, join
+    case select, `where`, having, groupBy, orderBy, join, qualify
+    /// An argument, a key or the filter of this window function.
+    case over(String)
     case aggregate(String), filter, values, computedColumn, watermark
     case constant(String)
     /// A clause of MATCH_RECOGNIZE.
@@ -23,6 +25,8 @@ enum Clause {
         case .groupBy: "GROUP BY"
         case .orderBy: "ORDER BY"
         case .join: "JOIN conditions"
+        case .qualify: "QUALIFY"
+        case .over: "OVER"
         case .aggregate(let name): name
         case .filter: "FILTER"
         case .values: "VALUES"
@@ -74,11 +78,16 @@ struct ExpressionBinder {
     var grouping: Grouping?
     /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
     var match: MatchNames?
+    /// Where window functions may stand; nil where they may not.
+    var overs: OverCollector?
+    /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
+    var aliases: [(name: String, expression: BoundExpression)] = []
 
-    init(scope: Scope, clause: Clause, grouping: Grouping? = nil) {
+    init(scope: Scope, clause: Clause, grouping: Grouping? = nil, overs: OverCollector? = nil) {
         self.scope = scope
         self.clause = clause
         self.grouping = grouping
+        self.overs = overs
     }
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
@@ -209,8 +218,18 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
+        if !aliases.isEmpty, name.parts.count == 1, try scope.find(name.last, span: name.span) == nil,
+            var named = alias(name.last.name)
+        {
+            named.span = span
+            return named
+        }
         let column = try scope.resolve(name)
         return .column(column.ordinal, column.type, span: span)
+    }
+
+    private func alias(_ name: String) -> BoundExpression? {
+        (aliases.first { $0.name == name } ?? aliases.first { $0.name.lowercased() == name.lowercased() })?.expression
     }
 
     @inline(never)
@@ -276,9 +295,8 @@ struct ExpressionBinder {
                 "function \(call.name.parts.map(\.name).joined(separator: ".")) does not exist", at: call.name.span,
                 hint: "functions have no schema", code: SQLError.undefinedFunction)
         }
-        if call.over != nil {
-            throw SQLError("OVER is not supported yet", at: span, code: SQLError.featureNotSupported)
-        }
+        if let reference = call.over { return try bindOver(call, reference, expression) }
+        try checkNeedsNoOver(call, span: span)
         if let function = AggregateFunction.named(call.name.last.name) { return try bindAggregate(function, call, expression) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)

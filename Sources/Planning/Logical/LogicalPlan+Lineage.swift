@@ -89,9 +89,11 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan): scan.relation.isChangelog
         case .values: false
-        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .sort(let input, _),
-            .limit(let input, _, _):
-            input.retracts(mode: mode)
+        case .filter(let input, let predicate):
+            Self.retractsRanks(input, predicate, mode: mode) ?? input.retracts(mode: mode)
+        // The first rows of a query that goes on.
+        case .sort(let input, _): mode == .continuous || input.retracts(mode: mode)
+        case .watermark(let input, _), .project(let input, _), .window(let input, _), .limit(let input, _, _): input.retracts(mode: mode)
         case .aggregate(_, let aggregate):
             mode == .continuous
                 && (aggregate.window == nil || aggregate.emit == .changes || aggregate.allowedLatenessMicroseconds > 0)

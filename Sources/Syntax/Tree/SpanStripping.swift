@@ -94,7 +94,7 @@ extension FunctionCall: SpanStripping {
             name: name.strippingSpans(), arguments: arguments.strippingSpans(),
             argumentNames: argumentNames.map { $0.strippingSpans() }, isDistinct: isDistinct,
             orderBy: orderBy.strippingSpans(), withinGroup: withinGroup.strippingSpans(), filter: filter.strippingSpans(),
-            over: over.strippingSpans(), semantics: semantics)
+            ignoresNulls: ignoresNulls, over: over.strippingSpans(), semantics: semantics)
     }
 }
 

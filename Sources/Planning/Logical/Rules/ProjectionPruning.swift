@@ -89,8 +89,13 @@ enum ProjectionPruning {
             over.calls = kept.map { over.calls[$0] }
             var below = wanted.filter { $0 < base }
             for expression in over.expressions { expression.collectColumns(into: &below) }
-            let pruned = prune(input, below)
+            var pruned = prune(input, below)
             if over.calls.isEmpty { return pruned }
+            // Its rows are kept, so columns that only something below has read stay behind.
+            let carried = below.sorted()
+            if !carried.isEmpty {
+                pruned = Pruned(plan: arranged(pruned, carried, input.fields), places: places(carried))
+            }
             var places = pruned.places
             let newBase = pruned.plan.fields.count
             for (place, index) in kept.enumerated() { places[base + index] = newBase + place }
