@@ -68,14 +68,16 @@ package enum Planner {
         -> (query: PlannedQuery, mode: RunMode)
     {
         let stages = try FunctionScope.with(catalog) { () throws(SQLError) in
-            try stages(query, mode: mode, catalog: catalog, options: options)
+            try Planner.stages(query, mode: mode, catalog: catalog, options: options)
         }
         return (stages.planned, stages.mode)
     }
 
     /// INSERT INTO .. SELECT | VALUES. A query over VALUES alone is bounded.
     package static func plan(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedInsert {
-        let (target, stages) = try FunctionScope.with(catalog) { () throws(SQLError) in try stages(insert, catalog: catalog, options: options) }
+        let (target, stages) = try FunctionScope.with(catalog) { () throws(SQLError) in
+            try Planner.stages(insert, catalog: catalog, options: options)
+        }
         return PlannedInsert(target: target, query: stages.planned)
     }
 
