@@ -123,6 +123,8 @@ package struct TableExpression: Hashable, Sendable {
         case unnest([Expression], withOrdinality: Bool)
         /// `left [kind] JOIN right ON ..| USING (..)`. A comma is a `.cross` join.
         case join(JoinKind, TableExpression, TableExpression, JoinCondition)
+        /// `t MATCH_RECOGNIZE (..)`.
+        case match(TableExpression, MatchClause)
         /// `LATERAL t`.
         case lateral(TableExpression)
     }
@@ -145,10 +147,16 @@ package enum JoinKind: String, Hashable, Sendable {
     case asof = "ASOF JOIN", asofLeft = "ASOF LEFT JOIN"
 }
 
+extension JoinKind {
+    package var isAsOf: Bool { self == .asof || self == .asofLeft }
+}
+
 package enum JoinCondition: Hashable, Sendable {
     case none
     case on(Expression)
     case using([Identifier])
+    /// `NATURAL JOIN`: as USING with the names that both sides have.
+    case natural
 }
 
 package enum EmitClause: Hashable, Sendable {
