@@ -96,8 +96,10 @@ struct JoinKeyLayout: Sendable {
         return false
     }
 
-    /// The hash of each row's key, into `scratch.hashes`.
-    func hash(_ keys: [Column], count n: Int, _ scratch: AggregationScratch) {
+    /// The hash of each row's key, into `scratch.hashes`. The packed keys in `scratch.packed` point into the columns and into those that
+    /// are returned.
+    @discardableResult
+    func hash(_ keys: [Column], count n: Int, _ scratch: AggregationScratch) -> [Column] {
         switch form {
         case .none:
             scratch.reserve(n)
@@ -109,9 +111,11 @@ struct JoinKeyLayout: Sendable {
             for row in 0..<n { hashes[row] = KeyHash.int64(values[row]) }
         case .packed(let packed):
             scratch.reserve(n, packedWidth: packed.width)
-            packed.pack(keys, count: n, into: scratch.packed, normalised: true)
+            let encoded = packed.pack(keys, count: n, into: scratch.packed, normalised: true)
             packed.hash(scratch.packed, count: n, into: scratch.hashes)
+            return withExtendedLifetime(keys) { encoded }
         }
+        return []
     }
 
     /// The slot of each row's key, made when it is new, into `scratch.slots`.
@@ -128,8 +132,8 @@ struct JoinKeyLayout: Sendable {
             scratch.reserve(n)
             withExtendedLifetime(keys) { table.assign(int64s: keys[0].int64s, count: n, slots: scratch.slots) }
         case .packed:
-            hash(keys, count: n, scratch)
-            withExtendedLifetime(keys) { table.assign(packed: scratch.packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
+            let encoded = hash(keys, count: n, scratch)
+            withExtendedLifetime((keys, encoded)) { table.assign(packed: scratch.packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
         }
     }
 

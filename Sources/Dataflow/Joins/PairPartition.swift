@@ -110,7 +110,7 @@ final class PairPartition: JoinPartition {
         let columns = batch.columns.map { $0.picked(rows) }
         let width = own.layout.packed.width
         let packed = scratch.reservePacked(taken * width)
-        own.layout.packed.pack(columns, count: taken, into: packed, normalised: false)
+        let encoded = own.layout.packed.pack(columns, count: taken, into: packed, normalised: false)
         for index in 0..<taken {
             let row = Int(selection[index])
             let reference = own.find(packed + index * width, slot: scratch.slots[row], in: table)
@@ -122,7 +122,7 @@ final class PairPartition: JoinPartition {
             scratch.references[row] = reference
             takeOut(reference, port)
         }
-        withExtendedLifetime(columns) {}
+        withExtendedLifetime((columns, encoded)) {}
     }
 
     /// At most one row for each key: what the batch does to a key is settled first. Gives the rows taken back, as they were, then those
@@ -132,7 +132,8 @@ final class PairPartition: JoinPartition {
         let n = batch.count
         let width = own.layout.packed.width
         let packed = scratch.reservePacked(n * width)
-        own.layout.packed.pack(batch.columns, count: n, into: packed, normalised: false)
+        let encoded = own.layout.packed.pack(batch.columns, count: n, into: packed, normalised: false)
+        defer { withExtendedLifetime((batch, encoded)) {} }
         let strings = own.layout.packed.stringOffsets
         // For each key the row that holds in the end, or -1 when there is none.
         var final: [UInt32: Int] = [:]

@@ -39,12 +39,15 @@ enum Clause {
     }
 }
 
-/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate.
+/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate;
+/// far behind them, one per GROUPING(..).
 final class Grouping {
     let scope: Scope
     let columnCount: Int
     var window: GroupWindow?
     private(set) var calls: [LogicalAggregateCall] = []
+    /// The arguments of each GROUPING(..), with its place.
+    private(set) var groupings: [(arguments: [BoundExpression], span: SourceSpan)] = []
 
     init(scope: Scope, columnCount: Int) {
         self.scope = scope
@@ -55,6 +58,13 @@ final class Grouping {
 
     func windowColumn(_ role: WindowRole, span: SourceSpan) -> BoundExpression {
         .column(columnCount + role.rawValue, window?.time.type ?? .timestamp(precision: 3), span: span)
+    }
+
+    static let groupingBase = 1 << 32
+
+    func column(ofGrouping arguments: [BoundExpression], span: SourceSpan) -> BoundExpression {
+        groupings.append((arguments, span))
+        return .column(Self.groupingBase + groupings.count - 1, .bigint, span: span)
     }
 
     /// As many as a select list may have columns.
@@ -319,7 +329,8 @@ struct ExpressionBinder {
         }
         if let reference = call.over { return try bindOver(call, reference, expression) }
         try checkNeedsNoOver(call, span: span)
-        if let function = AggregateFunction.named(call.name.last.name) { return try bindAggregate(function, call, expression) }
+        if let definition = AggregateTable.find(call.name.last.name) { return try bindAggregate(definition, call, expression) }
+        if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)
         return nil
@@ -334,7 +345,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateFunction.allNames + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
+            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span,
                 let nearest = NearestName.find(name.name, among: known)
             {
@@ -366,83 +377,5 @@ struct ExpressionBinder {
                 hint: "both must name the same time column and the same intervals", code: SQLError.windowingError)
         }
         return grouping.windowColumn(function.role, span: span)
-    }
-
-    @inline(never)
-    private func bindAggregate(_ function: AggregateFunction, _ call: FunctionCall, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let span = expression.span
-        let name = call.name.last.name.lowercased()
-        guard let grouping else {
-            if case .aggregate = clause {
-                throw SQLError("aggregate function calls cannot be nested", at: span, code: SQLError.groupingError)
-            }
-            throw SQLError(
-                "aggregate functions are not allowed in \(clause.name)", at: span,
-                hint: isWhere ? "filter groups with HAVING" : nil, code: SQLError.groupingError)
-        }
-        if let item = call.orderBy.first ?? call.withinGroup.first {
-            throw SQLError(
-                "ORDER BY in an aggregate is not supported yet", at: item.expression.span, code: SQLError.featureNotSupported)
-        }
-        if case let named?? = call.argumentNames.first(where: { $0 != nil }) {
-            throw SQLError("\(name) takes no named arguments", at: named.span, code: SQLError.undefinedFunction)
-        }
-        var filter: BoundExpression?
-        if let condition = call.filter {
-            filter = try ExpressionBinder(scope: scope, clause: .filter).bindCondition(condition, of: "FILTER")
-        }
-        let text = text(expression)
-        if function == .count, call.arguments.count == 1, case .star(nil) = call.arguments[0].kind {
-            if call.isDistinct {
-                throw SQLError("DISTINCT cannot be used with count(*)", at: span, hint: "name a column: count(DISTINCT x)")
-            }
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard call.arguments.count == 1 else {
-            throw SQLError(
-                call.arguments.isEmpty
-                    ? "\(name) needs an argument" : "\(name) takes one argument, not \(call.arguments.count)", at: span,
-                hint: function == .count && call.arguments.isEmpty ? "to count rows write count(*)" : nil,
-                code: SQLError.undefinedFunction)
-        }
-        let inner = ExpressionBinder(scope: scope, clause: .aggregate(name))
-        var argument = try inner.bind(call.arguments[0])
-        if argument.type == .null { argument = .constant(.null, .text, span: argument.span) }
-        if function == .count, !call.isDistinct, let value = argument.constantValue, !value.isNull {
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard let types = function.types(argument: argument.type) else {
-            throw SQLError(
-                "function \(name)(\(argument.type.name)) does not exist", at: span,
-                hint: argument.type.isText ? "CAST the argument to a number" : nil, code: SQLError.undefinedFunction)
-        }
-        let cast = try ExpressionTyping.cast(argument, to: types.argument, mode: .explicit, span: argument.span, text: text)
-        return try grouping.column(
-            of: LogicalAggregateCall(
-                function: function, argument: cast, filter: filter, isDistinct: call.isDistinct && function.dependsOnDuplicates,
-                resultType: types.result, text: text, span: span))
-    }
-
-    private var isWhere: Bool { if case .where = clause { true } else { false } }
-}
-
-extension AggregateFunction {
-    /// Names as people write them, for suggestions.
-    static var allNames: [String] {
-        allCases.filter { $0 != .countRows }.map(\.rawValue) + ["stddev", "variance", "first", "last", "every"]
-    }
-
-    /// Whether leaving out duplicates changes the result: min(DISTINCT x) is min(x).
-    var dependsOnDuplicates: Bool {
-        switch self {
-        case .min, .max, .firstValue, .lastValue, .boolAnd, .boolOr, .countRows: false
-        case .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: true
-        }
     }
 }

@@ -182,19 +182,13 @@ enum ProjectionPruning {
         var below: Set<Int> = []
         for key in aggregate.keys { key.expression.collectColumns(into: &below) }
         for index in kept {
-            aggregate.calls[index].argument?.collectColumns(into: &below)
-            aggregate.calls[index].filter?.collectColumns(into: &below)
+            for expression in aggregate.calls[index].expressions { expression.collectColumns(into: &below) }
         }
         if let window = aggregate.window { below.insert(window.timeColumn) }
         let pruned = prune(input, below)
         var result = aggregate
         result.keys = aggregate.keys.map { LogicalColumn(expression: pruned.moved($0.expression), name: $0.name) }
-        result.calls = kept.map { index in
-            var call = aggregate.calls[index]
-            call.argument = call.argument.map(pruned.moved)
-            call.filter = call.filter.map(pruned.moved)
-            return call
-        }
+        result.calls = kept.map { aggregate.calls[$0].mapExpressions(pruned.moved) }
         if let window = aggregate.window { result.window?.timeColumn = pruned.places[window.timeColumn] ?? 0 }
         var places: [Int: Int] = [:]
         for column in 0..<callBase { places[column] = column }
