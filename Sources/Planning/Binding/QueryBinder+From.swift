@@ -15,6 +15,11 @@ struct BoundTable {
 extension QueryBinder {
     func bindFrom(_ tables: [TableExpression], _ context: QueryContext) throws(SQLError) -> BoundTable {
         guard let first = tables.first else { return BoundTable(plan: .values([[]], []), scope: Scope()) }
+        if tables.count > 1, tables.dropFirst().allSatisfy(isUnnest) {
+            var result = try bindTable(first, context)
+            for table in tables.dropFirst() { result = try bindUnnest(table, over: result, keepsEmpty: false) }
+            return result
+        }
         if tables.count > 1 {
             throw SQLError(
                 "joins are not supported yet", at: tables[1].span, hint: "a comma in FROM is a join", code: SQLError.featureNotSupported)
@@ -32,9 +37,13 @@ extension QueryBinder {
             return try aliased(try bindName(name, context), table, name: name.last.name)
         case .query(let query): return try aliased(try bind(query, context), table, name: nil)
         case .function(let call): return try bindTableFunction(call, table, context)
+        case .join(let kind, let left, let right, let condition) where isUnnest(right):
+            return try bindUnnestJoin(kind, try bindTable(left, context), right, condition)
+        case .unnest: return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
+        case .lateral where isUnnest(table):
+            return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
         case .join(_, _, let right, _):
             throw SQLError("joins are not supported yet", at: right.span, code: SQLError.featureNotSupported)
-        case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
         case .lateral: throw SQLError("LATERAL is not supported yet", at: table.span, code: SQLError.featureNotSupported)
         }
     }
@@ -114,6 +123,7 @@ extension QueryBinder {
         -> BoundTable
     {
         let name = call.name.last.name
+        if isUnnest(table) { return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false) }
         guard call.name.parts.count == 1, let kind = WindowKind.named(name) else {
             throw SQLError(
                 "table function \(name.lowercased()) does not exist", at: call.name.span,

@@ -5,6 +5,7 @@ import Columns
 
 package enum FunctionCategory: String, Hashable, Sendable, CaseIterable {
     case conditional = "Conditional", text = "Text", regex = "Regular expressions", number = "Numbers", time = "Date and time"
+    case array = "Arrays", map = "Maps", json = "JSON"
     case other = "Other"
 }
 
@@ -69,7 +70,7 @@ package struct FunctionDefinition: Sendable {
 }
 
 package enum FunctionTable {
-    package static let definitions: [FunctionDefinition] = conditionals + texts + regexes + numbers + times
+    package static let definitions: [FunctionDefinition] = conditionals + texts + regexes + numbers + times + arrays + maps + json
 
     /// By lower-case name.
     private static let byName: [String: Int] = {

@@ -46,9 +46,29 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     case extract, dateTruncate, dateCeil, timestampAdd, timestampDiff
     case dateFormat, toChar, toTimestamp, toDate, epochToTimestamp, fromUnixTime, makeDate, makeTimestamp, lastDay
 
+    // Arrays, maps and rows (see ExpressionTyping+Nested and FunctionTable+Nested).
+    /// (array, bigint), (map, key): NULL where there is no such element.
+    case element
+    /// Not strict. The operands of makeMap are keys and values in turn.
+    case makeArray, makeRow, makeMap
+    case cardinality, arrayLength, arrayAppend, arrayPrepend, arrayCat, arrayRemove, arrayReplace, arrayPosition, arrayPositions, arrayContains
+    case arrayContainsAll, arrayOverlaps, arrayDistinct, arraySort, arrayReverse, arrayMin, arrayMax, arraySum, arraySlice, arrayToString
+    case arrayUnion, arrayExcept, arrayIntersect, arrayTrim, stringToArray, sequence
+    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap
+
+    // JSON. Paths are texts, read when they are constants.
+    case jsonGet, jsonGetText, jsonExtractPath, jsonExtractPathText
+    case jsonValue, jsonQuery, jsonExists, jsonArrayLength, jsonTypeof, jsonObjectKeys, jsonArrayElements, jsonArrayElementsText, jsonEach
+    case jsonEachText, jsonStripNulls, jsonValid, toJSON
+    /// Not strict: a NULL is JSON's null.
+    case jsonBuildObject, jsonBuildArray
+
     package var isStrict: Bool {
         switch self {
         case .isDistinct, .isNotDistinct, .concat, .concatWithSeparator, .greatest, .least, .nullIf: false
+        case .makeArray, .makeRow, .makeMap, .jsonBuildObject, .jsonBuildArray, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove,
+            .arrayReplace, .arrayPosition, .arrayPositions, .arrayToString, .stringToArray:
+            false
         default: true
         }
     }
@@ -61,6 +81,10 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
             .regexpExtract, .regexpReplace, .regexpCount, .like, .ilike, .similarTo, .timestampAdd, .timestampDiff, .dateTruncate, .dateCeil,
             .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime, .makeDate, .makeTimestamp, .shiftLeft, .shiftRight, .substring,
             .dateFormat, .toChar, .asin, .acos, .overlay, .replace, .concat, .concatWithSeparator, .concatOperator, .lastDay, .extract:
+            true
+        case .makeMap, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
+            .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonObjectKeys, .jsonArrayElements,
+            .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText:
             true
         default: false
         }
