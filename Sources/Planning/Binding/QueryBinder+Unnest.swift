@@ -45,9 +45,9 @@ extension QueryBinder {
                     code: SQLError.featureNotSupported)
             }
             return BoundTable(plan: .filter(table.plan, bound), scope: table.scope)
-        case .using(let names):
-            throw SQLError("UNNEST cannot be joined by USING", at: names.first?.span ?? right.span, code: SQLError.featureNotSupported)
-        default: return table
+        case .using, .natural:
+            throw SQLError("UNNEST cannot be joined by USING or NATURAL", at: right.span, code: SQLError.featureNotSupported)
+        case .none: return table
         }
     }
 
