@@ -12,7 +12,7 @@ enum Clause {
     case select, `where`, having, groupBy, orderBy, join, qualify
     /// An argument, a key or the filter of this window function.
     case over(String)
-    case aggregate(String), filter, values, computedColumn, watermark
+    case aggregate(String), filter, values, computedColumn, watermark, unnest
     case constant(String)
     case functionBody
     /// A clause of MATCH_RECOGNIZE.
@@ -33,6 +33,7 @@ enum Clause {
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
+        case .unnest: "UNNEST"
         case .constant(let what), .match(let what): what
         case .functionBody: "a function's body"
         }
@@ -114,6 +115,7 @@ struct ExpressionBinder {
         case .literal, .column, .niladic: return try bindLeaf(expression)
         case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
         case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        case .element, .field, .array, .row: return try bindNested(expression)
         default: throw refusal(expression)
         }
     }
@@ -124,10 +126,6 @@ struct ExpressionBinder {
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
         case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
-        case .element: return notYet("elements of arrays and maps are", span)
-        case .field: return notYet("fields of ROW values are", span)
-        case .array: return notYet("arrays are", span)
-        case .row: return notYet("ROW values are", span)
         case .descriptor, .tableArgument, .cursor:
             return SQLError("this can only be an argument of a table function", at: span)
         default: return SQLError("this expression is not supported", at: span, code: SQLError.featureNotSupported)
@@ -236,8 +234,10 @@ struct ExpressionBinder {
             named.span = span
             return named
         }
-        let column = try scope.resolve(name)
-        return .column(column.ordinal, column.type, span: span)
+        let (column, fields) = try scope.resolvePath(name)
+        var bound = BoundExpression.column(column.ordinal, column.type, span: span)
+        for field in fields { bound = try ExpressionTyping.field(field, of: bound, span: span) }
+        return bound
     }
 
     private func alias(_ name: String) -> BoundExpression? {
@@ -246,7 +246,11 @@ struct ExpressionBinder {
 
     @inline(never)
     private func bindBinary(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        guard case .binary(_, let left, let right, _) = expression.kind else { throw refusal(expression) }
+        guard case .binary(let operation, let left, let right, let operatorSpan) = expression.kind else { throw refusal(expression) }
+        if case .row(let first) = left.kind, case .row(let second) = right.kind, operation.isComparison {
+            return try ExpressionTyping.compareRows(
+                operation, try bindAll(first), try bindAll(second), operatorSpan: operatorSpan, span: expression.span, text: text(expression))
+        }
         return try finish(expression, try bindAll([left, right]))
     }
 

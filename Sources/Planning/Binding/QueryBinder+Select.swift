@@ -112,6 +112,15 @@ extension QueryBinder {
         for item in select.items {
             try check(count: items.count, of: "SELECT", span: item.expression.span)
             if case .star(let qualifier) = item.expression.kind {
+                if let qualifier, try binder.scope.rowOfStar(qualifier) {
+                    let row = try binder.bind(Expression(.column(qualifier), span: item.expression.span))
+                    guard case .row(let fields) = row.type else { continue }
+                    for (index, field) in fields.enumerated() {
+                        let value = BoundExpression.field(row, index, type: field.type, span: item.expression.span)
+                        items.append(Item(expression: value, name: field.name, span: item.expression.span, source: nil, hasAlias: false))
+                    }
+                    continue
+                }
                 let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.starColumns
                 if columns.isEmpty {
                     throw SQLError("SELECT * with no tables specified is not valid", at: item.expression.span)
@@ -136,7 +145,13 @@ extension QueryBinder {
     /// PostgreSQL's: a column's own name, a function's, else `?column?`.
     private static func defaultName(_ expression: Expression, _ scope: Scope) -> String {
         switch expression.kind {
-        case .column(let name): return (try? scope.resolve(name))?.name ?? name.last.name
+        case .column(let name):
+            guard let (column, fields) = try? scope.resolvePath(name) else { return name.last.name }
+            return ExpressionTyping.fieldName(fields, in: column.type) ?? column.name
+        case .field(_, let name): return name.name
+        case .element(let operand, _): return defaultName(operand, scope)
+        case .array: return "array"
+        case .row: return "row"
         case .call(let call): return call.name.last.name.lowercased()
         case .niladic(let name): return name.lowercased()
         case .extract: return "extract"

@@ -90,7 +90,7 @@ struct PhysicalBuilder {
     /// A filter, below a projection of whose columns it looks at plain ones only.
     static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
         guard case .project(let inner, let below) = input,
-            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].plainColumn != nil })
+            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].isReference })
         else { return .filter(input, predicate) }
         return .project(.filter(inner, predicate.replacingColumns { below[$0] }), below)
     }

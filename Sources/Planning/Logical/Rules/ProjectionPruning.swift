@@ -165,10 +165,10 @@ enum ProjectionPruning {
     }
 
     private static func pruneScan(_ scan: LogicalScan, _ wanted: Set<Int>) -> Pruned {
-        var kept = scan.columns.indices.filter(wanted.contains)
+        var kept = scan.columns.indices.filter(wanted.contains).sorted { scan.columns[$0] < scan.columns[$1] }
         if kept.isEmpty, !scan.columns.isEmpty {
-            let schema = scan.relation.physicalSchema
-            kept = [scan.columns.indices.first { schema[scan.columns[$0]].type.layout == .int64 } ?? 0]
+            let types = scan.relation.physicalSchema.types
+            kept = [scan.columns.indices.first { scan.columns[$0].type(in: types)?.layout == .int64 } ?? 0]
         }
         return Pruned(
             plan: .scan(LogicalScan(relation: scan.relation, columns: kept.map { scan.columns[$0] })), places: places(kept))
