@@ -38,7 +38,10 @@ extension QueryBinder {
             let joined = try bindJoin(kind, try bindTable(left, context), right, condition, context)
             return try aliased(joined, table)
         case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
-        case .lateral(let inner): return try bindTable(inner, context)
+        case .lateral(var inner):
+            // The alias stands outside; what is inside cannot see the tables before it.
+            if inner.alias == nil { (inner.alias, inner.columnAliases) = (table.alias, table.columnAliases) }
+            return try bindTable(inner, context)
         }
     }
 

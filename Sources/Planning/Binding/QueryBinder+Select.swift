@@ -35,11 +35,11 @@ extension QueryBinder {
         let from = try bindFrom(select.from, context)
         var plan = from.plan
         let scope = from.scope
-        var conditions: [BoundExpression] = []
+        var predicate: BoundExpression?
         if let condition = select.filter {
-            conditions = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE").conjuncts
+            predicate = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE")
         }
-        plan = place(conditions, over: plan)
+        plan = place(predicate, over: plan)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
