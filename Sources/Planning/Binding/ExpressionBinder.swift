@@ -12,6 +12,8 @@ enum Clause {
     case select, `where`, having, groupBy, orderBy, join
     case aggregate(String), filter, values, computedColumn, watermark
     case constant(String)
+    /// A clause of MATCH_RECOGNIZE.
+    case match(String)
 
     var name: String {
         switch self {
@@ -26,7 +28,7 @@ enum Clause {
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
-        case .constant(let what): what
+        case .constant(let what), .match(let what): what
         }
     }
 }
@@ -70,6 +72,12 @@ struct ExpressionBinder {
     let clause: Clause
     /// Where aggregates may stand; nil where they may not.
     var grouping: Grouping?
+    /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
+    var match: MatchNames?
+    /// Where subqueries may stand; nil where they may not.
+    var subqueries: SubqueryCollector?
+    /// The names of the query around a subquery.
+    var outer: Scope?
 
     init(scope: Scope, clause: Clause, grouping: Grouping? = nil) {
         self.scope = scope
@@ -79,6 +87,7 @@ struct ExpressionBinder {
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        if let match, let operand = try match.bind(expression, self) { return operand }
         switch expression.kind {
         case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)
@@ -88,6 +97,9 @@ struct ExpressionBinder {
         case .literal, .column, .niladic: return try bindLeaf(expression)
         case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
         case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        case .inQuery, .exists, .scalarQuery:
+            guard let subqueries else { throw refusal(expression) }
+            return try subqueries.bind(expression, self)
         default: throw refusal(expression)
         }
     }
@@ -97,7 +109,8 @@ struct ExpressionBinder {
         let span = expression.span
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
-        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
+        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in \(clause.name) are", span)
+        case .quantified: return notYet("ANY and ALL of a query here are", span)
         case .element: return notYet("elements of arrays and maps are", span)
         case .field: return notYet("fields of ROW values are", span)
         case .array: return notYet("arrays are", span)
@@ -204,8 +217,15 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
-        let column = try scope.resolve(name)
-        return .column(column.ordinal, column.type, span: span)
+        do {
+            let column = try scope.resolve(name)
+            return .column(column.ordinal, column.type, span: span)
+        } catch {
+            guard let outer, error.code == SQLError.undefinedColumn || error.code == SQLError.undefinedTable,
+                let column = try? outer.resolve(name)
+            else { throw error }
+            return .column(SubqueryCollector.outerBase + column.ordinal, column.type, span: span)
+        }
     }
 
     @inline(never)

@@ -22,6 +22,8 @@ struct GroupedRewriter {
         guard case .column(let ordinal) = expression.kind else {
             return try expression.mapChildren { (child) throws(SQLError) in try rewrite(child) }
         }
+        // Subqueries stand above the aggregation: their columns are placed later.
+        if ordinal >= SubqueryCollector.columnBase { return expression }
         if ordinal >= callBase {
             return .column(ordinal - callBase + callColumn, expression.type, span: expression.span)
         }

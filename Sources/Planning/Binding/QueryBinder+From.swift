@@ -42,6 +42,7 @@ extension QueryBinder {
             // The alias stands outside; what is inside cannot see the tables before it.
             if inner.alias == nil { (inner.alias, inner.columnAliases) = (table.alias, table.columnAliases) }
             return try bindTable(inner, context)
+        case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }
 

@@ -32,22 +32,22 @@ extension QueryBinder {
         if let window = select.windows.first {
             throw SQLError("the WINDOW clause is not supported yet", at: window.name.span, code: SQLError.featureNotSupported)
         }
-        let from = try bindFrom(select.from, context)
-        var plan = from.plan
-        let scope = from.scope
-        var predicate: BoundExpression?
-        if let condition = select.filter {
-            predicate = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE")
-        }
-        plan = place(predicate, over: plan)
+        let source = try bindSource(select, context)
+        var plan = source.plan
+        let scope = source.scope
+        let subqueries = SubqueryCollector(self, context)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
-        let binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping)
+        var binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping)
+        binder.subqueries = subqueries
         var items = try bindItems(select, binder)
         var having: BoundExpression?
         if let condition = select.having {
-            having = try ExpressionBinder(scope: scope, clause: .having, grouping: grouping).bindCondition(condition, of: "HAVING")
+            var binder = ExpressionBinder(scope: scope, clause: .having, grouping: grouping)
+            binder.subqueries = subqueries
+            subqueries.allowMarks(condition)
+            having = try binder.bindCondition(condition, of: "HAVING")
         }
         var order = try bindOrder(query, items, scope, grouping)
 
@@ -57,8 +57,12 @@ extension QueryBinder {
             plan = aggregated
             for index in items.indices { items[index].expression = try rewriter.rewrite(items[index].expression) }
             for index in order.hidden.indices { order.hidden[index].expression = try rewriter.rewrite(order.hidden[index].expression) }
-            if let condition = having { plan = .filter(plan, try rewriter.rewrite(condition)) }
+            plan = try subqueries.attach(plan) { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+            if let condition = having { plan = .filter(plan, subqueries.placed(try rewriter.rewrite(condition))) }
+        } else {
+            plan = try subqueries.attach(plan) { $0 }
         }
+        for index in items.indices { items[index].expression = subqueries.placed(items[index].expression) }
         return try finish(plan, select, query, context, items, order)
     }
 
@@ -133,6 +137,10 @@ extension QueryBinder {
         case .call(let call): return call.name.last.name.lowercased()
         case .niladic(let name): return name.lowercased()
         case .extract: return "extract"
+        case .exists: return "exists"
+        case .scalarQuery(let query):
+            guard case .select(let select) = query.body, let item = select.items.first else { return "?column?" }
+            return item.alias?.name ?? defaultName(item.expression, Scope())
         case .caseWhen(_, _, let otherwise):
             if let otherwise, case .column = otherwise.kind { return defaultName(otherwise, scope) }
             return "case"

@@ -24,6 +24,8 @@ package struct Expression: Hashable, Sendable {
         case inList(Expression, [Expression], negated: Bool)
         /// `x [NOT] IN (SELECT ...)`.
         case inQuery(Expression, Query, negated: Bool)
+        /// `x > ANY (SELECT ...)`, `x <> ALL (SELECT ...)`; SOME is ANY.
+        case quantified(Expression, BinaryOperator, Query, isAll: Bool)
         /// `[NOT] EXISTS (SELECT ...)`: the NOT is a `.not` around it.
         case exists(Query)
         /// `(SELECT ...)` as a value.
@@ -142,10 +144,13 @@ package struct FunctionCall: Hashable, Sendable {
     /// `FILTER (WHERE ..)`.
     package var filter: Expression?
     package var over: WindowReference?
+    /// `RUNNING` or `FINAL` before the call, within MATCH_RECOGNIZE.
+    package var semantics: MatchSemantics?
 
     package init(
         name: QualifiedName, arguments: [Expression], argumentNames: [Identifier?]? = nil, isDistinct: Bool = false,
-        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil
+        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil,
+        semantics: MatchSemantics? = nil
     ) {
         self.name = name
         self.arguments = arguments
@@ -155,6 +160,7 @@ package struct FunctionCall: Hashable, Sendable {
         self.withinGroup = withinGroup
         self.filter = filter
         self.over = over
+        self.semantics = semantics
     }
 }
 
