@@ -45,6 +45,23 @@ struct JoinCase: CustomStringConvertible {
         return .join(input("l"), input("r"), node)
     }
 
+    /// Times become the ends of windows of two seconds; watermarks stay behind them.
+    func withWindows() -> JoinCase {
+        var item = self
+        item.delay += 2 * second
+        func end(_ row: InputRow) -> InputRow {
+            var row = row
+            if case .integer(let time) = row.values[3] {
+                let size = 2 * second
+                row.values[3] = .integer((time >= 0 ? time / size : (time - size + 1) / size) * size + size)
+            }
+            return row
+        }
+        item.left = left.map { $0.map(end) }
+        item.right = right.map { $0.map(end) }
+        return item
+    }
+
     static func residual() -> BoundExpression {
         BoundExpression(.call(.less, [.column(2, .bigint), .column(7, .bigint)]), type: .boolean)
     }

@@ -238,6 +238,101 @@ final class JoinOperatorTests: XCTestCase {
         XCTAssertEqual(graph.status.operators[0].groups, 0)
     }
 
+    func testWindow() throws {
+        for seed in 0..<Self.seeds {
+            let item = makeCase(UInt64(seed), kinds: [.inner, .left, .right, .full, .semi, .anti]) { random, node in
+                let keys = [[3], [0, 3], [1, 3]][random.below(3)]
+                node.leftKeys = keys
+                node.rightKeys = keys
+                node.nullSafeKeys = keys.map { _ in random.below(4) == 0 }
+                node.time = .window(leftEnd: 3, rightEnd: 3)
+                if random.below(3) > 0 {
+                    node.leftRetracts = false
+                    node.rightRetracts = false
+                }
+            }.withWindows()
+            let naive = NaiveJoin(node: item.node)
+            try check(item, atEveryEpoch: false) { naive.join(NaiveJoin.live(item.left[...$0]), NaiveJoin.live(item.right[...$0])) }
+        }
+    }
+
+    func testAsOf() throws {
+        for seed in 0..<Self.seeds {
+            var isStrict = false
+            let item = makeCase(UInt64(seed), kinds: [.inner, .left]) { random, node in
+                isStrict = random.below(2) == 0
+                node.time = .asOf(leftTime: 3, rightTime: 3, isStrict: isStrict)
+                node.residual = nil
+                node.leftRetracts = false
+            }
+            let naive = NaiveJoin(node: item.node)
+            try check(item, atEveryEpoch: false) {
+                naive.asOf(NaiveJoin.live(item.left[...$0]), item.right[...$0].flatMap { $0 }, isStrict: isStrict)
+            }
+        }
+    }
+
+    func testLookup() throws {
+        for seed in 0..<Self.seeds {
+            let item = makeCase(UInt64(seed), kinds: [.inner, .left]) { random, node in
+                node.time = .lookup
+                node.leftRetracts = false
+                node.rightIsBounded = random.below(2) == 0
+                node.rightIsUnique = random.below(3) == 0
+                if node.rightIsUnique {
+                    node.leftKeys = [0]
+                    node.rightKeys = [0]
+                    node.nullSafeKeys = [false]
+                    node.rightRetracts = true
+                }
+            }
+            let naive = NaiveJoin(node: item.node)
+            func right(_ epoch: Int) -> [[Value]] {
+                item.node.rightIsUnique ? NaiveJoin.liveByKey(item.right[...epoch], key: 0) : NaiveJoin.live(item.right[...epoch])
+            }
+            try check(item, atEveryEpoch: true) { last in
+                let ends = min(item.rightEnds, item.left.count - 1)
+                var wanted: [[Value]: Int] = [:]
+                for epoch in 0...last {
+                    let seen = item.node.rightIsBounded ? max(ends, epoch) : epoch
+                    guard !item.node.rightIsBounded || last >= ends else { continue }
+                    for (row, count) in naive.join(item.left[epoch].map(\.values), right(seen)) { wanted[row, default: 0] += count }
+                }
+                return wanted
+            }
+        }
+    }
+
+    func testNotIn() throws {
+        for seed in 0..<Self.seeds {
+            let item = makeCase(UInt64(seed), kinds: [.antiNullAware]) { random, node in
+                let key = random.below(2)
+                node.leftKeys = [key]
+                node.rightKeys = [key]
+                node.nullSafeKeys = [false]
+                node.residual = nil
+                node.isBounded = random.below(5) == 0
+            }
+            let naive = NaiveJoin(node: item.node)
+            try check(item, atEveryEpoch: !item.node.isBounded) {
+                naive.join(NaiveJoin.live(item.left[...$0]), NaiveJoin.live(item.right[...$0]))
+            }
+        }
+    }
+
+    func testReplicate() throws {
+        var random = SeededRandom(seed: 3)
+        let types: [SQLType] = [.bigint, .text]
+        let rows = (0..<300).map { _ in
+            InputRow(
+                values: [random.below(5) == 0 ? .null : .integer(Int64(random.below(6)) - 1), .string("t\(random.below(4))")],
+                change: random.below(3) == 0 ? .updateAfter : .insert)
+        }
+        var wanted: [[Value]: Int] = [:]
+        for row in rows { if case .integer(let count) = row.values[0], count > 0 { wanted[row.values, default: 0] += Int(count) } }
+        try Harness.check(.replicate(Harness.scan(types), column: 0), rows, types: types, expecting: wanted)
+    }
+
     // MARK: State
 
     func testLongChainIsTakenBackInTime() throws {
