@@ -245,7 +245,8 @@ final class KeyTable: @unchecked Sendable {
     private func enter(_ tag: UInt64, _ slot: Int, at place: Int) {
         index[place] = tag << 32 | UInt64(slot + 1)
         guard count * 2 > indexMask + 1 else { return }
-        let places = (indexMask + 1) * 4
+        // A large index grows slowly: memory is dearer than the loop.
+        let places = (indexMask + 1) * (indexMask < 1 << 18 ? 4 : 2)
         let larger = KeyTable.allocate(places * 8).assumingMemoryBound(to: UInt64.self)
         larger.initialize(repeating: 0, count: places)
         let mask = places - 1

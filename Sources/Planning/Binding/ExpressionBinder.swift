@@ -14,6 +14,9 @@ enum Clause {
     case over(String)
     case aggregate(String), filter, values, computedColumn, watermark
     case constant(String)
+    case functionBody
+    /// A clause of MATCH_RECOGNIZE.
+    case match(String)
 
     var name: String {
         switch self {
@@ -30,7 +33,8 @@ enum Clause {
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
-        case .constant(let what): what
+        case .constant(let what), .match(let what): what
+        case .functionBody: "a function's body"
         }
     }
 }
@@ -74,6 +78,8 @@ struct ExpressionBinder {
     let clause: Clause
     /// Where aggregates may stand; nil where they may not.
     var grouping: Grouping?
+    /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
+    var match: MatchNames?
     /// Where window functions may stand; nil where they may not.
     var overs: OverCollector?
     /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
@@ -88,6 +94,7 @@ struct ExpressionBinder {
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        if let match, let operand = try match.bind(expression, self) { return operand }
         switch expression.kind {
         case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)
@@ -277,8 +284,28 @@ struct ExpressionBinder {
     @inline(never)
     private func bindCall(_ expression: Expression) throws(SQLError) -> BoundExpression {
         guard case .call(let call) = expression.kind else { throw refusal(expression) }
+        if let user = try bindUserCall(call, expression) { return user }
         if let special = try bindSpecialCall(call, expression) { return special }
         return try finish(call, expression, try bindAll(call.arguments))
+    }
+
+    /// A call of a function of CREATE FUNCTION; nil when there is none of that name.
+    @inline(never)
+    private func bindUserCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
+        guard call.name.parts.count == 1, let functions = FunctionScope.current else { return nil }
+        // A function that is being defined is not in the catalog yet, or is another one there.
+        let isOpen = functions.open.contains(call.name.last.name.lowercased())
+        guard let function = functions.find(call.name.last.name) else {
+            guard isOpen else { return nil }
+            throw SQLError(
+                "function \(call.name.last.name) calls itself", at: call.name.span,
+                hint: "functions are put in where they are called, so they cannot be recursive", code: SQLError.featureNotSupported)
+        }
+        var plain = call
+        plain.argumentNames = []
+        try plain.checkPlain(span: expression.span)
+        return try UserFunctionBinder.call(
+            function, call, try bindAll(call.arguments), scope: functions, span: expression.span, text: text(expression))
     }
 
     /// An aggregate or a window's property; nil for a scalar function.
@@ -307,7 +334,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateFunction.allNames + ExpressionTyping.functionNames
+            let known = AggregateFunction.allNames + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span,
                 let nearest = NearestName.find(name.name, among: known)
             {

@@ -144,11 +144,13 @@ package struct FunctionCall: Hashable, Sendable {
     /// `IGNORE NULLS` is true, `RESPECT NULLS` false, nil when neither is written.
     package var ignoresNulls: Bool?
     package var over: WindowReference?
+    /// `RUNNING` or `FINAL` before the call, within MATCH_RECOGNIZE.
+    package var semantics: MatchSemantics?
 
     package init(
         name: QualifiedName, arguments: [Expression], argumentNames: [Identifier?]? = nil, isDistinct: Bool = false,
         orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, ignoresNulls: Bool? = nil,
-        over: WindowReference? = nil
+        over: WindowReference? = nil, semantics: MatchSemantics? = nil
     ) {
         self.name = name
         self.arguments = arguments
@@ -159,6 +161,7 @@ package struct FunctionCall: Hashable, Sendable {
         self.filter = filter
         self.ignoresNulls = ignoresNulls
         self.over = over
+        self.semantics = semantics
     }
 }
 
