@@ -172,7 +172,7 @@ PEERS = [
     P("width_bucket(x, -50, 50, k)", "e", "width_bucket(x, -50::float8, 50::float8, k)"), P("width_bucket(x, 50, -50, 7)", "e", "width_bucket(x, 50::float8, -50::float8, 7)"),
     P("factorial(k)", "e", duck=SAME), P("gcd(i, j)", "e", "gcd(i::bigint, j)", "gcd(i::bigint, j)"), P("lcm(i, j)", "e", "lcm(i::bigint, j)", "lcm(i::bigint, j)"),
     P("scale(n)", "e"), P("min_scale(n)", "e"), P("isnan(x)", "b", "x = 'NaN'", SAME), P("isinf(x)", "b", None, SAME), P("isfinite(x)", "b", None, SAME), P("signbit(x)", "b", None, SAME),
-    P("isfinite(ts)", "b", duck=SAME), P("nanvl(x, 0)", "n", "x"), P("try_divide(i, j)", "e", "i / nullif(j, 0)"), P("conv(k, 10, 2)", "t", None, "bin(k)"),
+    P("isfinite(ts)", "b", duck=SAME), P("nanvl(x, 0)", "n", "x"), P("try_divide(b, j)", "e", "b / nullif(j, 0)"), P("conv(k, 10, 2)", "t", None, "bin(k)"),
     P("bitand(i, j)", "e", "i & j", "i & j"), P("bitor(i, j)", "e", "i | j", "i | j"), P("bitxor(i, j)", "e", "i # j", "xor(i, j)"), P("bitnot(i)", "e", "~i", "~i"),
     P("shiftleft(j, k)", "e", "j << k"), P("shiftright(i, k)", "e", "i >> k", "i >> k"),
     P("to_number(to_char(n, 'S9999999.999'), 'S9999999.999')", "e"), P("to_number(to_char(n, 'FM9,999,999.999MI'), '9,999,999.999MI')", "e"),
