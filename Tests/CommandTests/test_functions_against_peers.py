@@ -205,7 +205,7 @@ PEERS = [
     P("TIMESTAMPDIFF(MONTH, ts, tt)", "e", None, "datesub('month', ts, tt)",
       "DuckDB counts the month from the last day of a month as full when the shorter month ends; compared where both days are below 28"),
     P("ts + INTERVAL '1' MONTH", "d", duck=SAME), P("d + j", "d", duck=SAME), P("d - e", "e", duck=SAME), P("ts - INTERVAL '90' MINUTE", "d", duck=SAME),
-    P("age(ts, tt)", "i"), P("age(tt, ts)", "i"), P("make_date(1990 + j, k, 20 + k)", "d", duck=SAME), P("make_time(k, k + 20, 1.5 * k)", "t", "make_time(k, k + 20, 1.5::float8 * k)::time(6)"),
+    P("age(ts, tt)", "i"), P("age(tt, ts)", "i"), P("make_date(1990 + j, k, 20 + k)", "d", duck=SAME), P("make_time(k, k + 20, 1.5 * k)", "d", "make_time(k, k + 20, 1.5::float8 * k)::time(6)"),
     P("make_timestamp(1990 + j, k, 20 + k, k, 30, 7.25)", "d", duck=SAME), P("make_timestamptz(1990 + j, k, 20 + k, k, 30, 7.25)", "d"),
     P("make_interval(j, k, j, k, j, k, 1.5)", "i"), P("date_bin(INTERVAL '15' MINUTE, ts, tt)", "d"), P("date_bin(INTERVAL '7' DAY, ts, TIMESTAMP '1970-01-01 00:00:00')", "d"),
     P("time_bucket(INTERVAL '15' MINUTE, ts)", "d", "date_bin(INTERVAL '15' MINUTE, ts, TIMESTAMP '1970-01-01 00:00:00')", SAME),
