@@ -37,6 +37,9 @@ enum CastKernels {
 
     static func kernel(from source: SQLType, to target: SQLType, mode: CastMode) -> Kernel? {
         let isAttempt = mode == .attempt
+        if source.isNested || target.isNested || source == .json || target == .json, !target.isText {
+            return NestedCasts.kernel(from: source, to: target, mode: mode)
+        }
         if target.isText { return toText(source, target, mode) }
         if source.isText { return parse(target, isAttempt) }
         if source.isNumeric && target.isNumeric { return numeric(source, target, isAttempt) }
@@ -260,7 +263,7 @@ enum CastKernels {
         return nil
     }
 
-    private static func parse(_ target: SQLType, _ isAttempt: Bool) -> Kernel? {
+    static func parse(_ target: SQLType, _ isAttempt: Bool) -> Kernel? {
         @inline(__always)
         func int64s(_ parse: @escaping @Sendable (TextBytes) throws(TextError) -> Int64) -> Kernel {
             { call in
@@ -311,6 +314,18 @@ enum CastKernels {
                     do throws(TextError) { return try IntervalText.parse(a[row].bytes).packed } catch {
                         return invalid(call, row, error, isAttempt)
                     }
+                }
+            }
+        case .json:
+            return { call in
+                let a = call.operands[0].strings
+                return call.texts(sharing: [call.operands[0]]) { row, writer in
+                    guard JSONValidator.fault(a[row].bytes) == nil else {
+                        let none: Bool? = invalid(call, row, .invalid, isAttempt)
+                        return none ?? false
+                    }
+                    writer.share(a[row])
+                    return true
                 }
             }
         case .bytes:

@@ -4,6 +4,7 @@
 // session. Each family of statements has its own file beside this one.
 
 import Columns
+import Dataflow
 import Planning
 import Platform
 import Syntax
@@ -57,6 +58,8 @@ package final class Session {
         case .createRelation(let create): return try createRelation(create, text: text)
         case .createView(let create): return try createView(create, text: text)
         case .createQuery(let create): return try createQuery(create, text: text)
+        case .createFunction(let create): return try createFunction(create, text: text)
+        case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))
@@ -76,7 +79,8 @@ package final class Session {
 
     var plannerOptions: PlannerOptions {
         var options = PlannerOptions()
-        options.usesOptimizer = settings.usesOptimizer
+        options.rules = settings.optimizerRules
+        options.evaluate = { (try? CompiledExpression.compile($0))?.constantValue }
         options.allowedLatenessMicroseconds = settings.allowedLatenessMicroseconds
         return options
     }
