@@ -92,13 +92,18 @@ package final class DataflowGraph {
             }
             var watermark = Int64.max
             var hasEnded = true
+            var ports: [StageEpoch.Port] = []
             for number in feeding[sink] {
                 let state = endEpoch(ofPipeline: number, epoch)
                 watermark = min(watermark, state.watermark)
                 hasEnded = hasEnded && state.hasEnded
+                let port = pipelines[number].port
+                while ports.count <= port { ports.append(StageEpoch.Port(watermark: .max, hasEnded: true)) }
+                ports[port].watermark = min(ports[port].watermark, state.watermark)
+                ports[port].hasEnded = ports[port].hasEnded && state.hasEnded
             }
             if let stage {
-                runStage(sink, stage, tasks, watermark, hasEnded, epoch, pool, &output)
+                runStage(sink, stage, tasks, watermark, hasEnded, ports, epoch, pool, &output)
             } else {
                 outputWatermark = max(outputWatermark, watermark)
                 isFinished = isFinished || hasEnded
@@ -138,7 +143,7 @@ package final class DataflowGraph {
     private func makeTasks(_ sink: Int, _ stage: (any Stage)?, _ epoch: EpochInput) -> [Task] {
         var tasks: [Task] = []
         func add(_ pipeline: Int, rows: Int) -> Task {
-            let feeder: any Feeder = stage?.makeFeeder(task: tasks.count, rowEstimate: rows) ?? CollectingFeeder()
+            let feeder: any Feeder = stage?.makeFeeder(port: pipelines[pipeline].port, task: tasks.count, rowEstimate: rows) ?? CollectingFeeder()
             let task = Task(pipeline: pipeline, feeder: feeder, context: takeContext(epoch), number: tasks.count)
             task.rowEstimate = rows
             tasks.append(task)
@@ -202,7 +207,8 @@ package final class DataflowGraph {
                 task.context.forgetReports()
                 if let feeder = task.feeder as? AggregateFeeder { feeder.recycle() }
                 if let stage = stage(fedBy: task.pipeline) {
-                    task.feeder = stage.makeFeeder(task: task.number, rowEstimate: task.rowEstimate)
+                    task.feeder = stage.makeFeeder(
+                        port: pipelines[task.pipeline].port, task: task.number, rowEstimate: task.rowEstimate)
                 } else {
                     task.feeder = CollectingFeeder()
                 }
@@ -269,12 +275,12 @@ package final class DataflowGraph {
     }
 
     private func runStage(
-        _ number: Int, _ stage: any Stage, _ tasks: [Task], _ watermark: Int64, _ hasEnded: Bool, _ epoch: EpochInput, _ pool: WorkerPool,
-        _ output: inout EpochOutput
+        _ number: Int, _ stage: any Stage, _ tasks: [Task], _ watermark: Int64, _ hasEnded: Bool, _ ports: [StageEpoch.Port],
+        _ epoch: EpochInput, _ pool: WorkerPool, _ output: inout EpochOutput
     ) {
         stageStates[number].watermark = max(stageStates[number].watermark, watermark)
         let stageEpoch = StageEpoch(
-            clockMicroseconds: epoch.clockMicroseconds, watermark: stageStates[number].watermark, hasEnded: hasEnded)
+            clockMicroseconds: epoch.clockMicroseconds, watermark: stageStates[number].watermark, hasEnded: hasEnded, ports: ports)
         let partitions = stage.prepare(tasks.map(\.feeder), stageEpoch)
         if !partitions.isEmpty {
             let work = PartitionWork(partitions.map { ($0, takeContext(epoch)) })

@@ -190,15 +190,17 @@ private struct QueryLaunch: @unchecked Sendable {
 }
 
 extension PhysicalPlan {
-    /// The leaves that read relations, depth first: the order of the graph's scans.
+    /// The leaves that read relations, depth first, a shared plan's once: the order of the graph's scans.
     package var scanNodes: [ScanNode] {
+        var seen: Set<Int> = []
+        return scanNodes(seen: &seen)
+    }
+
+    private func scanNodes(seen: inout Set<Int>) -> [ScanNode] {
         switch self {
-        case .scan(let node): [node]
-        case .values: []
-        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .assignWindow(let input, _),
-            .aggregate(let input, _), .sort(let input, _), .limit(let input, _, _):
-            input.scanNodes
-        case .union(let inputs): inputs.flatMap(\.scanNodes)
+        case .scan(let node): return [node]
+        case .shared(_, let id) where !seen.insert(id).inserted: return []
+        default: return inputs.flatMap { $0.scanNodes(seen: &seen) }
         }
     }
 

@@ -56,10 +56,33 @@ enum PlanChecker {
             try require(inputs.count > 1 && inputs.allSatisfy { $0.outputTypes == types }, "union's types")
         case .sort(_, let node): try require(node.keys.allSatisfy { types.indices.contains($0.column) }, "sort's key")
         case .limit: break
+        case .join(let left, let right, let node):
+            let (leftTypes, rightTypes) = (left.outputTypes, right.outputTypes)
+            try require(node.leftKeys.count == node.rightKeys.count && node.nullSafeKeys.count == node.leftKeys.count, "join's keys")
+            for (a, b) in zip(node.leftKeys, node.rightKeys) {
+                try require(leftTypes.indices.contains(a) && rightTypes.indices.contains(b), "join's key")
+                try require(leftTypes[a] == rightTypes[b], "types of a join's keys")
+            }
+            if let residual = node.residual { try check(residual, leftTypes + rightTypes) }
+        case .over(_, let node):
+            try require((node.partition + node.order.map(\.column)).allSatisfy(types.indices.contains), "over's column")
+            try require(node.calls.allSatisfy { $0.arguments.allSatisfy(types.indices.contains) }, "over's argument")
+        case .rank(_, let node):
+            try require((node.partition + node.order.map(\.column)).allSatisfy(types.indices.contains), "rank's column")
+            try require(node.firstRank >= 1 && node.lastRank >= node.firstRank, "rank's range")
+        case .match: break
+        case .unnest(_, let node): for array in node.arrays { try check(array, types) }
+        case .expand(_, let rows):
+            for row in rows {
+                try require(row.map(\.type) == rows[0].map(\.type), "expand's types")
+                for expression in row { try check(expression, types) }
+            }
+        case .replicate(_, let column): try require(types.indices.contains(column) && types[column] == .bigint, "replicate's column")
+        case .shared: break
         }
     }
 
-    private static func check(_ expression: BoundExpression, _ types: [SQLType]) throws {
+    static func check(_ expression: BoundExpression, _ types: [SQLType]) throws {
         if case .column(let ordinal) = expression.kind {
             guard types.indices.contains(ordinal) else { throw PlanProblem(message: "no column \(ordinal) of \(types.count)") }
             guard types[ordinal] == expression.type else {

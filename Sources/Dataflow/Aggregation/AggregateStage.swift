@@ -76,7 +76,7 @@ final class AggregateStage: Stage {
 
     // MARK: Feeding
 
-    func makeFeeder(task: Int, rowEstimate: Int) -> any Feeder { AggregateFeeder(self, task: task, rowEstimate: rowEstimate) }
+    func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder { AggregateFeeder(self, task: task, rowEstimate: rowEstimate) }
 
     private let spareLock = Lock()
 

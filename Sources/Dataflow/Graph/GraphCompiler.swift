@@ -11,6 +11,8 @@ struct GraphCompiler {
     private(set) var pipelines: [Pipeline] = []
     private(set) var stages: [any Stage] = []
     private(set) var scans: [ScanNode] = []
+    /// Stages that more than one pipeline reads, by the number of their `.shared` node.
+    private var sharedStages: [Int: Int] = [:]
 
     init(_ plan: PhysicalPlan, settings: DataflowSettings) throws(DataflowError) {
         self.settings = settings
@@ -36,8 +38,7 @@ struct GraphCompiler {
         case .project(let input, let expressions):
             return try compile(input, above: [(try project(expressions), input.outputTypes)] + above)
         case .assignWindow(let input, let node):
-            let step = try AssignWindow(node, inputTypes: input.outputTypes)
-            return try compile(input, above: [(.assignWindow(step), input.outputTypes)] + above)
+            return try transform(try AssignWindow(node, inputTypes: input.outputTypes), input, above)
         case .union(let inputs):
             var all: [Pipeline] = []
             for input in inputs { all += try compile(input, above: above) }
@@ -61,7 +62,39 @@ struct GraphCompiler {
         case .limit(let input, let count, let offset):
             let feeding = try compile(input, above: [])
             return end(feeding, in: LimitStage(count: count, offset: offset, types: input.outputTypes, name: "limit #\(stages.count)"), above)
+        case .join(let left, let right, let node):
+            let feeding = try compile(left, above: []) + compile(right, above: []).map { pipeline in
+                var pipeline = pipeline
+                pipeline.port = 1
+                return pipeline
+            }
+            return end(feeding, in: try makeJoin(node, left.outputTypes, right.outputTypes), above)
+        case .over(let input, let node):
+            let feeding = try compile(input, above: [])
+            return end(feeding, in: try makeOver(node, input.outputTypes), above)
+        case .rank(let input, let node):
+            let feeding = try compile(input, above: [])
+            return end(feeding, in: try makeRank(node, input.outputTypes), above)
+        case .match(let input, let node):
+            let feeding = try compile(input, above: [])
+            return end(feeding, in: try makeMatch(node, input.outputTypes), above)
+        case .unnest(let input, let node): return try transform(try makeUnnest(node, input.outputTypes), input, above)
+        case .expand(let input, let rows): return try transform(try makeExpand(rows, input.outputTypes), input, above)
+        case .replicate(let input, let column): return try transform(try makeReplicate(column, input.outputTypes), input, above)
+        case .shared(let input, let id):
+            if let stage = sharedStages[id] { return [Pipeline(source: .stage(stage), steps: above, sink: nil)] }
+            let pipelines = try compile(input, above: above)
+            if pipelines.count == 1, case .stage(let stage) = pipelines[0].source, pipelines[0].steps.count == above.count {
+                sharedStages[id] = stage
+            }
+            return pipelines
         }
+    }
+
+    private mutating func transform(
+        _ transform: any BatchTransform, _ input: PhysicalPlan, _ above: [(step: PipelineStep, inputTypes: [SQLType])]
+    ) throws(DataflowError) -> [Pipeline] {
+        try compile(input, above: [(.transform(transform), input.outputTypes)] + above)
     }
 
     private mutating func end(_ feeding: [Pipeline], in stage: any Stage, _ above: [(step: PipelineStep, inputTypes: [SQLType])]) -> [Pipeline] {

@@ -10,7 +10,12 @@ enum PipelineStep {
     case project(RowProjector)
     /// A projection that only picks columns.
     case pick([Int])
-    case assignWindow(AssignWindow)
+    case transform(any BatchTransform)
+}
+
+/// A step that makes other rows of a batch's rows, one batch at a time, without state. Change kinds and watermarks go with the rows.
+protocol BatchTransform {
+    func apply(_ batch: RowBatch, _ context: TaskContext) -> RowBatch
 }
 
 struct Pipeline {
@@ -26,6 +31,8 @@ struct Pipeline {
     var steps: [(step: PipelineStep, inputTypes: [SQLType])]
     /// The stage it feeds; nil: the output.
     var sink: Int?
+    /// Which of the stage's inputs.
+    var port = 0
 
     var hasWatermark: Bool {
         steps.contains { if case .watermark = $0.step { true } else { false } }
@@ -48,7 +55,7 @@ struct Pipeline {
                 report(result.failures, batch, types, context)
                 batch = result.batch
             case .pick(let columns): batch = batch.replacing(columns: columns.map { batch.columns[$0] })
-            case .assignWindow(let window): batch = window.apply(batch, context)
+            case .transform(let transform): batch = transform.apply(batch, context)
             }
         }
         return batch.count > 0 ? batch : nil

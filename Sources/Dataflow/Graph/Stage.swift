@@ -10,6 +10,13 @@ struct StageEpoch: Sendable {
     var watermark: Int64
     /// No input will come after this epoch.
     var hasEnded: Bool
+    /// The same for each input of a stage with several, as wide as the stage has ports.
+    var ports: [Port] = []
+
+    struct Port: Sendable {
+        var watermark: Int64
+        var hasEnded: Bool
+    }
 }
 
 /// Takes the batches of one task, in order.
@@ -22,8 +29,9 @@ protocol Feeder: AnyObject {
 protocol Stage: AnyObject {
     var name: String { get }
     var outputTypes: [SQLType] { get }
-    /// A feeder for task number `task` of this epoch, which will bring about `rowEstimate` rows. Called on one thread.
-    func makeFeeder(task: Int, rowEstimate: Int) -> any Feeder
+    /// A feeder for task number `task` of this epoch, which will bring about `rowEstimate` rows to the given input (0 unless the stage has
+    /// several). Called on one thread.
+    func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder
     /// The feeders of the epoch, in task order; gives the partitions that have something to do. Called on one thread.
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int]
     /// Called once for each of those partitions, possibly at the same time.

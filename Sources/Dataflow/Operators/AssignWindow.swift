@@ -4,7 +4,7 @@
 import Columns
 import Planning
 
-struct AssignWindow: Sendable {
+struct AssignWindow: BatchTransform, Sendable {
     let grid: WindowGrid
     let timeColumn: Int
     let inputTypes: [SQLType]

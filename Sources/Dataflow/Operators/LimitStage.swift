@@ -18,7 +18,7 @@ final class LimitStage: Stage {
         outputTypes = types
     }
 
-    func makeFeeder(task: Int, rowEstimate: Int) -> any Feeder { CollectingFeeder() }
+    func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder { CollectingFeeder() }
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? CollectingFeeder }

@@ -32,7 +32,7 @@ final class SortStage: Stage {
         wanted = total.flatMap { $0.overflow || $0.partialValue > 1 << 24 ? nil : $0.partialValue }
     }
 
-    func makeFeeder(task: Int, rowEstimate: Int) -> any Feeder { CollectingFeeder() }
+    func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder { CollectingFeeder() }
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? CollectingFeeder }

@@ -98,7 +98,7 @@ final class SessionStage: Stage {
         }
     }
 
-    func makeFeeder(task: Int, rowEstimate: Int) -> any Feeder { SessionFeeder(self, task: task) }
+    func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder { SessionFeeder(self, task: task) }
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? SessionFeeder }

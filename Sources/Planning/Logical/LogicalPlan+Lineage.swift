@@ -44,12 +44,22 @@ extension LogicalPlan {
             guard let origin = windowOrigin(column) else { return false }
             return origin.isClosed && origin.role == .time
         case .union(let inputs): return !inputs.isEmpty && inputs.allSatisfy { $0.isTimeAttribute(column) }
+        case .unnest(let input, _), .replicate(let input, _): return column < input.fields.count && input.isTimeAttribute(column)
+        case .expand(let input, let rows, _):
+            return !rows.isEmpty
+                && rows.allSatisfy { row in column < row.count && row[column].plainColumn.map { input.isTimeAttribute($0) } ?? false }
+        case .join(let left, let right, let join): return Self.isTimeAttribute(column, of: join, left, right)
+        case .over(let input, let over): return Self.isTimeAttribute(column, of: over, input)
+        case .match(let input, let match): return Self.isTimeAttribute(column, of: match, input)
         }
     }
 
     func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
         switch self {
-        case .scan, .values, .watermark, .union: return nil
+        case .scan, .values, .watermark, .union, .match, .expand: return nil
+        case .unnest(let input, _), .replicate(let input, _), .over(let input, _):
+            return column < input.fields.count ? input.windowOrigin(column, depth: depth + 1) : nil
+        case .join(let left, let right, let join): return Self.windowOrigin(column, of: join, left, right, depth: depth)
         case .filter(let input, _), .limit(let input, _, _), .sort(let input, _):
             return input.windowOrigin(column, depth: depth + 1)
         case .project(let input, let columns):
@@ -86,6 +96,10 @@ extension LogicalPlan {
             mode == .continuous
                 && (aggregate.window == nil || aggregate.emit == .changes || aggregate.allowedLatenessMicroseconds > 0)
         case .union(let inputs): inputs.contains { $0.retracts(mode: mode) }
+        case .unnest(let input, _), .expand(let input, _, _), .replicate(let input, _): input.retracts(mode: mode)
+        case .join(let left, let right, let join): Self.retracts(join, left, right, mode: mode)
+        case .over(let input, let over): Self.retracts(over, input, mode: mode)
+        case .match: false
         }
     }
 }

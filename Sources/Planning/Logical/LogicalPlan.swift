@@ -28,6 +28,16 @@ package indirect enum LogicalPlan: Hashable, Sendable {
     case sort(LogicalPlan, LogicalSort)
     /// `LIMIT .. OFFSET ..`.
     case limit(LogicalPlan, count: Int?, offset: Int)
+    /// Output: left columns, then right ones; of a semi or anti join the left ones.
+    case join(LogicalPlan, LogicalPlan, LogicalJoin)
+    /// `sum(x) OVER (..)`: the input's columns, then one for each call.
+    case over(LogicalPlan, LogicalOver)
+    case match(LogicalPlan, LogicalMatch)
+    case unnest(LogicalPlan, LogicalUnnest)
+    /// Each row once for each list of expressions, in their order: GROUPING SETS.
+    case expand(LogicalPlan, [[BoundExpression]], names: [String])
+    /// Each row as often as the BIGINT column says (0 and less: never): INTERSECT ALL, EXCEPT ALL.
+    case replicate(LogicalPlan, column: Int)
 }
 
 package struct LogicalScan: Hashable, Sendable {
@@ -116,6 +126,13 @@ extension LogicalPlan {
             return aggregate.keys.map { SQLType.Field(name: $0.name, type: $0.expression.type) } + window
                 + aggregate.calls.map { SQLType.Field(name: $0.text, type: $0.resultType) }
         case .union(let inputs): return inputs.first?.fields ?? []
+        case .join(let left, let right, let join): return left.fields + (join.kind.keepsLeftOnly ? [] : right.fields)
+        case .over(let input, let over): return input.fields + over.calls.map { SQLType.Field(name: $0.text, type: $0.resultType) }
+        case .match(_, let match): return match.fields
+        case .unnest(let input, let unnest): return input.fields + unnest.fields
+        case .expand(_, let rows, let names):
+            return zip(names, rows.first ?? []).map { SQLType.Field(name: $0, type: $1.type) }
+        case .replicate(let input, _): return input.fields
         }
     }
 
@@ -127,9 +144,11 @@ extension LogicalPlan {
         switch self {
         case .scan, .values: []
         case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .aggregate(let input, _),
-            .sort(let input, _), .limit(let input, _, _):
+            .sort(let input, _), .limit(let input, _, _), .over(let input, _), .match(let input, _), .unnest(let input, _),
+            .expand(let input, _, _), .replicate(let input, _):
             [input]
         case .union(let inputs): inputs
+        case .join(let left, let right, _): [left, right]
         }
     }
 
@@ -145,6 +164,12 @@ extension LogicalPlan {
         case .union(let inputs): .union(inputs.map(transform))
         case .sort(let input, let sort): .sort(transform(input), sort)
         case .limit(let input, let count, let offset): .limit(transform(input), count: count, offset: offset)
+        case .join(let left, let right, let join): .join(transform(left), transform(right), join)
+        case .over(let input, let over): .over(transform(input), over)
+        case .match(let input, let match): .match(transform(input), match)
+        case .unnest(let input, let unnest): .unnest(transform(input), unnest)
+        case .expand(let input, let rows, let names): .expand(transform(input), rows, names: names)
+        case .replicate(let input, let column): .replicate(transform(input), column: column)
         }
     }
 

@@ -32,6 +32,13 @@ extension LogicalPlan {
         case .sort(let input, let sort):
             return "S" + PhysicalPlan.sortLabel(SortNode(keys: sort.keys, limit: sort.limit, offset: sort.offset), names(input)).dropFirst()
         case .limit(_, let count, let offset): return "L" + PhysicalPlan.limitLabel(count, offset).dropFirst()
+        case .join(_, _, let join): return Self.label(join, names(self))
+        case .over(let input, let over): return Self.label(over, names(input))
+        case .match(let input, let match): return Self.label(match, names(input))
+        case .unnest(let input, let unnest):
+            return "Unnest " + unnest.node.arrays.map { ExpressionText.print($0, names(input)) }.joined(separator: ", ")
+        case .expand(_, let rows, let names): return "Expand, \(rows.count) rows each [\(names.joined(separator: ", "))]"
+        case .replicate(let input, let column): return "Replicate by \(names(input)[column])"
         }
     }
 
@@ -61,6 +68,15 @@ extension PhysicalPlan {
             return node.keys.map { names[$0] } + (node.window == nil ? [] : ["window_start", "window_end"])
                 + node.aggregates.map(\.text)
         case .union(let inputs): return inputs.first?.columnNames ?? []
+        case .join(let left, let right, let node): return left.columnNames + (node.kind.keepsLeftOnly ? [] : right.columnNames)
+        case .over(let input, let node): return input.columnNames + node.calls.map(\.text)
+        case .rank(let input, let node): return input.columnNames + (node.emitsRank ? ["rank"] : [])
+        case .match(_, let node): return node.outputTypes.indices.map { "$\($0)" }
+        case .unnest(let input, let node): return input.columnNames + node.elementTypes.indices.map { "element\($0 + 1)" }
+        case .expand(let input, let rows):
+            let names = input.columnNames
+            return (rows.first ?? []).enumerated().map { Self.name($1, $0, names) }
+        case .replicate(let input, _), .shared(let input, _): return input.columnNames
         }
     }
 
@@ -80,9 +96,11 @@ extension PhysicalPlan {
         switch self {
         case .scan, .values: []
         case .watermark(let input, _), .filter(let input, _), .project(let input, _), .assignWindow(let input, _),
-            .aggregate(let input, _), .sort(let input, _), .limit(let input, _, _):
+            .aggregate(let input, _), .sort(let input, _), .limit(let input, _, _), .over(let input, _), .rank(let input, _),
+            .match(let input, _), .unnest(let input, _), .expand(let input, _), .replicate(let input, _), .shared(let input, _):
             [input]
         case .union(let inputs): inputs
+        case .join(let left, let right, _): [left, right]
         }
     }
 
@@ -113,6 +131,15 @@ extension PhysicalPlan {
         case .union(let inputs): return "union, \(inputs.count) inputs"
         case .sort(let input, let node): return Self.sortLabel(node, input.columnNames)
         case .limit(_, let count, let offset): return Self.limitLabel(count, offset)
+        case .join(let left, let right, let node): return Self.label(node, left.columnNames, right.columnNames)
+        case .over(let input, let node): return Self.label(node, input.columnNames)
+        case .rank(let input, let node): return Self.label(node, input.columnNames)
+        case .match(let input, let node): return Self.label(node, input.columnNames)
+        case .unnest(let input, let node):
+            return "unnest " + node.arrays.map { ExpressionText.print($0, input.columnNames) }.joined(separator: ", ")
+        case .expand(_, let rows): return "expand, \(rows.count) rows each"
+        case .replicate(let input, let column): return "replicate by \(input.columnNames[column])"
+        case .shared(_, let id): return "shared #\(id)"
         }
     }
 

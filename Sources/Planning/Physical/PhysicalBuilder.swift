@@ -22,7 +22,7 @@ struct PhysicalBuilder {
     mutating func build(_ plan: LogicalPlan) throws(SQLError) -> PhysicalPlan { try lower(plan, isTop: true) }
 
     /// `isTop`: nothing but projections stand above.
-    private mutating func lower(_ plan: LogicalPlan, isTop: Bool = false) throws(SQLError) -> PhysicalPlan {
+    mutating func lower(_ plan: LogicalPlan, isTop: Bool = false) throws(SQLError) -> PhysicalPlan {
         switch plan {
         case .scan(let scan): return .scan(ScanNode(relation: scan.relation, columns: scan.columns))
         case .values(let rows, let fields): return Self.values(rows, fields)
@@ -52,6 +52,12 @@ struct PhysicalBuilder {
                     hint: "put LIMIT at the end of the statement", code: SQLError.featureNotSupported)
             }
             return .limit(try lower(input), count: count, offset: offset)
+        case .join(let left, let right, let join): return try lowerJoin(left, right, join)
+        case .over(let input, let over): return try lowerOver(input, over)
+        case .match(let input, let match): return try lowerMatch(input, match)
+        case .unnest(let input, let unnest): return .unnest(try lower(input), unnest.node)
+        case .expand(let input, let rows, _): return .expand(try lower(input), rows)
+        case .replicate(let input, let column): return .replicate(try lower(input), column: column)
         }
     }
 
@@ -194,7 +200,7 @@ struct PhysicalBuilder {
         }
     }
 
-    private mutating func add(_ notice: String) { if !notices.contains(notice) { notices.append(notice) } }
+    mutating func add(_ notice: String) { if !notices.contains(notice) { notices.append(notice) } }
 }
 
 extension AggregateFunction {

@@ -29,6 +29,17 @@ package indirect enum PhysicalPlan: Hashable, Sendable {
     case sort(PhysicalPlan, SortNode)
     /// The first rows in arrival order, after `offset` ones.
     case limit(PhysicalPlan, count: Int?, offset: Int)
+    case join(PhysicalPlan, PhysicalPlan, JoinNode)
+    case over(PhysicalPlan, OverNode)
+    case rank(PhysicalPlan, RankNode)
+    case match(PhysicalPlan, MatchNode)
+    case unnest(PhysicalPlan, UnnestNode)
+    /// Each row once for each list of expressions, in their order; the lists have the same types.
+    case expand(PhysicalPlan, [[BoundExpression]])
+    /// Each row as often as the BIGINT column says; 0, less and NULL: never.
+    case replicate(PhysicalPlan, column: Int)
+    /// A keyed node that stands in the plan more than once and runs once; every occurrence has the same number and plan.
+    case shared(PhysicalPlan, id: Int)
 }
 
 package struct ScanNode: Hashable, Sendable {
@@ -153,6 +164,13 @@ extension PhysicalPlan {
             let window = node.window.map { [types[$0.timeColumn], types[$0.timeColumn]] } ?? []
             return node.keys.map { types[$0] } + window + node.aggregates.map(\.resultType)
         case .union(let inputs): return inputs.first?.outputTypes ?? []
+        case .join(let left, let right, let node): return left.outputTypes + (node.kind.keepsLeftOnly ? [] : right.outputTypes)
+        case .over(let input, let node): return input.outputTypes + node.calls.map(\.resultType)
+        case .rank(let input, let node): return input.outputTypes + (node.emitsRank ? [.bigint] : [])
+        case .match(_, let node): return node.outputTypes
+        case .unnest(let input, let node): return input.outputTypes + node.elementTypes
+        case .expand(_, let rows): return rows.first?.map(\.type) ?? []
+        case .replicate(let input, _), .shared(let input, _): return input.outputTypes
         }
     }
 }

@@ -71,7 +71,70 @@ enum ProjectionPruning {
         case .limit(let input, let count, let offset):
             let pruned = prune(input, wanted)
             return Pruned(plan: .limit(pruned.plan, count: count, offset: offset), places: pruned.places)
+        case .join(let left, let right, let join): return pruneJoin(left, right, join, wanted)
+        case .replicate(let input, let column):
+            let pruned = prune(input, wanted.union([column]))
+            return Pruned(plan: .replicate(pruned.plan, column: pruned.places[column] ?? 0), places: pruned.places)
+        case .expand(let input, let rows, let names):
+            let kept = names.indices.filter(wanted.contains)
+            var below: Set<Int> = []
+            for row in rows { for index in kept { row[index].collectColumns(into: &below) } }
+            let pruned = prune(input, below)
+            return Pruned(
+                plan: .expand(pruned.plan, rows.map { row in kept.map { pruned.moved(row[$0]) } }, names: kept.map { names[$0] }),
+                places: places(kept))
+        case .over(let input, var over):
+            let base = input.fields.count
+            let kept = over.calls.indices.filter { wanted.contains(base + $0) }
+            over.calls = kept.map { over.calls[$0] }
+            var below = wanted.filter { $0 < base }
+            for expression in over.expressions { expression.collectColumns(into: &below) }
+            let pruned = prune(input, below)
+            if over.calls.isEmpty { return pruned }
+            var places = pruned.places
+            let newBase = pruned.plan.fields.count
+            for (place, index) in kept.enumerated() { places[base + index] = newBase + place }
+            return Pruned(plan: .over(pruned.plan, over.mapExpressions(pruned.moved)), places: places)
+        case .unnest(let input, var unnest):
+            let base = input.fields.count
+            var below = wanted.filter { $0 < base }
+            for array in unnest.node.arrays { array.collectColumns(into: &below) }
+            let pruned = prune(input, below)
+            unnest.node.arrays = unnest.node.arrays.map(pruned.moved)
+            var places = pruned.places
+            let newBase = pruned.plan.fields.count
+            for index in unnest.fields.indices { places[base + index] = newBase + index }
+            return Pruned(plan: .unnest(pruned.plan, unnest), places: places)
+        case .match(let input, let match):
+            // The node refers to its input by ordinals: it gets all of them in their order.
+            let fields = input.fields
+            let lower = arranged(prune(input, Set(fields.indices)), Array(fields.indices), fields)
+            return Pruned(plan: .match(lower, match), places: places(Array(match.fields.indices)))
         }
+    }
+
+    private static func pruneJoin(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ wanted: Set<Int>) -> Pruned {
+        let base = left.fields.count
+        var used = wanted
+        join.condition?.collectColumns(into: &used)
+        var leftWanted = used.filter { $0 < base }
+        var rightWanted = Set(used.filter { $0 >= base }.map { $0 - base })
+        if case .eventTime(let leftTime, let rightTime, _)? = join.version {
+            leftWanted.insert(leftTime)
+            rightWanted.insert(rightTime)
+        }
+        let lower = prune(left, leftWanted)
+        let other = prune(right, rightWanted)
+        let newBase = lower.plan.fields.count
+        var places = lower.places
+        for (column, place) in other.places { places[base + column] = newBase + place }
+        var result = join
+        result.condition = join.condition.map { $0.renumbered { places[$0] ?? 0 } }
+        if case .eventTime(let leftTime, let rightTime, let isStrict)? = join.version {
+            result.version = .eventTime(
+                leftTime: lower.places[leftTime] ?? 0, rightTime: other.places[rightTime] ?? 0, isStrict: isStrict)
+        }
+        return Pruned(plan: .join(lower.plan, other.plan, result), places: places)
     }
 
     private static func places(_ kept: [Int]) -> [Int: Int] {

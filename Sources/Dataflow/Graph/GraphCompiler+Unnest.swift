@@ -1,0 +1,10 @@
+// GraphCompiler+Unnest.
+
+import Columns
+import Planning
+
+extension GraphCompiler {
+    func makeUnnest(_ node: UnnestNode, _ types: [SQLType]) throws(DataflowError) -> any BatchTransform {
+        throw DataflowError("UNNEST is not supported yet")
+    }
+}

@@ -1,0 +1,89 @@
+// OverNode: window functions over ordered partitions.
+//
+// Output: the input's columns, then one for each call.
+
+import Columns
+
+package enum OverFunction: Hashable, Sendable {
+    case rowNumber, rank, denseRank, percentRank, cumeDist
+    case ntile, lag, lead, firstValue, lastValue, nthValue
+    case aggregate(AggregateFunction)
+}
+
+package struct OverFrame: Hashable, Sendable {
+    package enum Unit: Hashable, Sendable { case rows, range, groups }
+    package enum Bound: Hashable, Sendable {
+        case unboundedPreceding
+        /// Rows, groups, or units of the order column (microseconds for times).
+        case preceding(Int64)
+        case currentRow
+        case following(Int64)
+        case unboundedFollowing
+    }
+
+    package var unit: Unit
+    package var start: Bound
+    package var end: Bound
+
+    package init(unit: Unit, start: Bound, end: Bound) {
+        self.unit = unit
+        self.start = start
+        self.end = end
+    }
+}
+
+package struct OverCall: Hashable, Sendable {
+    package var function: OverFunction
+    /// Ordinals of the input.
+    package var arguments: [Int]
+    package var filter: Int?
+    package var isDistinct: Bool
+    package var ignoresNulls: Bool
+    package var frame: OverFrame
+    package var resultType: SQLType
+    package var text: String
+
+    package init(
+        function: OverFunction, arguments: [Int], filter: Int? = nil, isDistinct: Bool = false, ignoresNulls: Bool = false, frame: OverFrame,
+        resultType: SQLType, text: String
+    ) {
+        self.function = function
+        self.arguments = arguments
+        self.filter = filter
+        self.isDistinct = isDistinct
+        self.ignoresNulls = ignoresNulls
+        self.frame = frame
+        self.resultType = resultType
+        self.text = text
+    }
+}
+
+package enum OverMode: Hashable, Sendable {
+    /// The first order key is this time attribute, ascending: rows come out, final, when the watermark has passed them.
+    case eventTime(column: Int)
+    /// A bounded input: once, at its end.
+    case atEnd
+    /// Any order, any time: results already given are updated.
+    case changes
+}
+
+package struct OverNode: Hashable, Sendable {
+    package var partition: [Int]
+    package var order: [SortNode.Key]
+    package var calls: [OverCall]
+    package var mode: OverMode
+    package var inputRetracts: Bool
+    package var stateTTLMicroseconds: Int64?
+
+    package init(
+        partition: [Int], order: [SortNode.Key], calls: [OverCall], mode: OverMode, inputRetracts: Bool = false,
+        stateTTLMicroseconds: Int64? = nil
+    ) {
+        self.partition = partition
+        self.order = order
+        self.calls = calls
+        self.mode = mode
+        self.inputRetracts = inputRetracts
+        self.stateTTLMicroseconds = stateTTLMicroseconds
+    }
+}
