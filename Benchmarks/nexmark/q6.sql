@@ -1,5 +1,5 @@
 CREATE TABLE nexmark_q6 (
-    seller BIGINT,
+    seller VARCHAR,
     avg_price BIGINT
 ) WITH ('connector' = 'blackhole');
 
