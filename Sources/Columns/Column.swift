@@ -4,6 +4,7 @@
 // - `values` holds `count` values of the type's layout, at an address aligned to at least 8 bytes.
 // - The bitmap, when there is one, has a bit per row, set where the row is NOT NULL, beginning with bit 0 of word 0; bits past
 //   `count` in the last word are undefined. It is absent when nothing is null.
+// - Where a structure is NULL, its fields are NULL too: a field is read without a look at the structure.
 // - The value under a NULL is defined memory (any number, a valid StringView), so that kernels may compute on it blindly.
 // - Everything that a pointer of this column reaches lives as long as the column does.
 
@@ -112,9 +113,9 @@ package struct Column: @unchecked Sendable {
         case .real, .double: return .double(doubles[row])
         case .decimal: return .decimal(int128s[row])
         case .interval: return .interval(IntervalValue(packed: int128s[row]))
-        case .varchar: return .string(strings[row].string)
+        case .varchar, .json: return .string(strings[row].string)
         case .bytes: return .bytes(Array(strings[row].bytes))
-        case .array:
+        case .array, .map:
             let list = lists[row]
             return .list((Int(list.offset)..<Int(list.offset) + Int(list.length)).map { children[0].value(at: $0) })
         case .row: return .list(children.map { $0.value(at: row) })

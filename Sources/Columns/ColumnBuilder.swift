@@ -31,7 +31,7 @@ package final class ColumnBuilder {
 
     private static func makeChildren(_ type: SQLType, capacity: Int) -> [ColumnBuilder] {
         switch type {
-        case .array(let element): [ColumnBuilder(element, capacity: capacity)]
+        case .array, .map: [ColumnBuilder(type.element ?? .null, capacity: capacity)]
         case .row(let fields): fields.map { ColumnBuilder($0.type, capacity: capacity) }
         default: []
         }

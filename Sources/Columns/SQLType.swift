@@ -8,8 +8,8 @@
 //                                      TIMESTAMP and TIMESTAMPTZ (µs since 1970-01-01T00:00:00 UTC)
 //   .double    8 bytes                 REAL (rounded to Float) DOUBLE
 //   .int128    16 bytes                DECIMAL (the unscaled value); INTERVAL (IntervalValue packed)
-//   .string    16 bytes, StringView    VARCHAR BYTES
-//   .list      8 bytes, ListView       ARRAY (one child column)
+//   .string    16 bytes, StringView    VARCHAR BYTES JSON
+//   .list      8 bytes, ListView       ARRAY (one child column); MAP (one child column, of ROW<key, value>)
 //   .structure none                    ROW (one child column per field)
 
 package indirect enum SQLType: Hashable, Sendable {
@@ -33,6 +33,10 @@ package indirect enum SQLType: Hashable, Sendable {
     case interval
     case array(SQLType)
     case row([Field])
+    /// Entries in the order in which they were given. The elements are ROW<key, value>; the last of two equal keys counts.
+    case map(SQLType, SQLType)
+    /// The text of one JSON value, checked, kept as given. Compared and grouped by its text.
+    case json
     /// The type of a bare NULL before anything gives it another.
     case null
 
@@ -56,8 +60,8 @@ package indirect enum SQLType: Hashable, Sendable {
         case .smallint, .integer, .bigint, .date, .time, .timestamp, .timestampTZ: .int64
         case .real, .double: .double
         case .decimal, .interval: .int128
-        case .varchar, .bytes: .string
-        case .array: .list
+        case .varchar, .bytes, .json: .string
+        case .array, .map: .list
         case .row: .structure
         }
     }
@@ -73,6 +77,18 @@ package indirect enum SQLType: Hashable, Sendable {
     package var isFloating: Bool { self == .real || self == .double }
     package var isNumeric: Bool { isInteger || isDecimal || isFloating }
     package var isText: Bool { if case .varchar = self { true } else { false } }
+
+    /// ARRAY, MAP or ROW: a type with child columns.
+    package var isNested: Bool { layout == .list || layout == .structure }
+
+    /// The type of the child column of a type of the .list layout: an array's element, a map's entry.
+    package var element: SQLType? {
+        switch self {
+        case .array(let element): element
+        case .map(let key, let value): .row([Field(name: "key", type: key), Field(name: "value", type: value)])
+        default: nil
+        }
+    }
 
     package var isTimestamp: Bool {
         switch self {
@@ -110,6 +126,8 @@ package indirect enum SQLType: Hashable, Sendable {
         case .interval: "INTERVAL"
         case .array(let element): "ARRAY<\(element.name)>"
         case .row(let fields): "ROW<" + fields.map { "\($0.name) \($0.type.name)" }.joined(separator: ", ") + ">"
+        case .map(let key, let value): "MAP<\(key.name), \(value.name)>"
+        case .json: "JSON"
         case .null: "NULL"
         }
     }

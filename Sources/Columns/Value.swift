@@ -9,9 +9,10 @@ package enum Value: Hashable, Sendable {
     /// The unscaled value; the scale is in the type.
     case decimal(Int128)
     case interval(IntervalValue)
+    /// VARCHAR, and the text of a JSON value.
     case string(String)
     case bytes([UInt8])
-    /// The elements of an array, the fields of a row.
+    /// The elements of an array, the fields of a row, the entries of a map (each a list of key and value).
     case list([Value])
 
     package var isNull: Bool { self == .null }

@@ -44,12 +44,23 @@ package struct PlannedInsert: Sendable {
 }
 
 /// Settings of the session that reach planning.
-package struct PlannerOptions: Hashable, Sendable {
-    package var usesOptimizer = true
+package struct PlannerOptions: Sendable {
+    /// The optimiser's rules that may run.
+    package var rules = Set(OptimizerRule.allCases)
+    /// What lets constant folding compute; planning itself never knows how.
+    package var evaluate: ConstantEvaluator?
     package var allowedLatenessMicroseconds: Int64 = 0
 
     package init() {}
+
+    package var usesOptimizer: Bool {
+        get { !rules.isEmpty }
+        set { rules = newValue ? Set(OptimizerRule.allCases) : [] }
+    }
 }
+
+/// The value of an expression over constants; nil when it has none that is always the same, or fails.
+package typealias ConstantEvaluator = @Sendable (BoundExpression) -> Value?
 
 package enum Planner {
     /// A query in the mode that its text asks for unless `mode` is given: SELECT STREAM and EMIT CHANGES go on, others end.
@@ -154,9 +165,12 @@ struct PlanStages {
         self.mode = mode
         logical = bound.plan
         rules = []
-        if options.usesOptimizer { (logical, rules) = Optimizer.optimize(bound.plan, mode: mode) }
+        var applied: Set<OptimizerRule>
+        (logical, applied) = Optimizer.optimize(bound.plan, mode: mode, options: options)
         var builder = PhysicalBuilder(mode: mode)
-        let plan = try builder.build(logical)
+        let (plan, physicalRules) = Optimizer.optimize(try builder.build(logical), options: options)
+        applied.formUnion(physicalRules)
+        rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(
             plan: plan, schema: Schema(bound.fields), changelog: logical.retracts(mode: mode) ? .retract : .appendOnly,
             startFrom: startFrom, notices: builder.notices)

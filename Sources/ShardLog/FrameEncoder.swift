@@ -352,10 +352,10 @@ private struct FramePlan {
 
     mutating func add(_ type: SQLType, _ sources: [Source]) {
         switch type {
-        case .array(let element):
+        case .array, .map:
             let compact = FramePlan.compact(type, sources)
             append(ChunkPlan(.list, [FramePlan.whole(compact)], childCount: 1))
-            add(element, [FramePlan.whole(compact.children[0])])
+            add(compact.children[0].type, [FramePlan.whole(compact.children[0])])
         case .row(let fields):
             let compact = FramePlan.compact(type, sources)
             append(ChunkPlan(.structure, [FramePlan.whole(compact)], childCount: fields.count))

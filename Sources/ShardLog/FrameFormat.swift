@@ -129,7 +129,7 @@ final class FrameShape: Sendable {
 
     static func chunkCount(of type: SQLType) -> Int {
         switch type {
-        case .array(let element): 1 + chunkCount(of: element)
+        case .array, .map: 1 + chunkCount(of: type.element ?? .null)
         case .row(let fields): fields.reduce(1) { $0 + chunkCount(of: $1.type) }
         default: 1
         }

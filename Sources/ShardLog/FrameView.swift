@@ -87,7 +87,7 @@ final class FrameView: @unchecked Sendable {
                 throw damage("the lengths of texts are impossible")
             }
         case .list:
-            guard case .array(let element) = type else { throw damage("a frame does not have the columns of the stream") }
+            guard let element = type.element else { throw damage("a frame does not have the columns of the stream") }
             let elementCount = try self.valueCount(of: index + 1)
             let lists = chunk.values.assumingMemoryBound(to: ListView.self)
             var end: UInt64 = 0
@@ -167,7 +167,7 @@ final class FrameView: @unchecked Sendable {
             owners.append(views)
             return Column(type: type, count: rows.count, values: UnsafeRawPointer(views.base), validity: validity, owners: owners)
         case .list:
-            guard case .array(let element) = type else { throw damage("a frame does not have the columns of the stream") }
+            guard let element = type.element else { throw damage("a frame does not have the columns of the stream") }
             let elementCount = try valueCount(of: index)
             let child = try decode(&index, element, count: elementCount, rows: 0..<elementCount)
             return Column(

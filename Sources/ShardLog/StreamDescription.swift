@@ -252,6 +252,11 @@ struct ByteWriter {
                 put(field.type)
             }
         case .null: put(UInt8(17))
+        case .map(let key, let value):
+            put(UInt8(18))
+            put(key)
+            put(value)
+        case .json: put(UInt8(19))
         }
     }
 }
@@ -315,6 +320,10 @@ struct ByteReader {
             }
             return .row(fields)
         case 17: return .null
+        case 18:
+            guard let key = type(depth: depth + 1), let value = type(depth: depth + 1) else { return nil }
+            return .map(key, value)
+        case 19: return .json
         default: return nil
         }
     }

@@ -20,6 +20,7 @@ struct RandomValues {
         .row([.init(name: "id", type: .bigint), .init(name: "Name", type: .text)]),
         .row([.init(name: "deep", type: .row([.init(name: "list", type: .array(.text)), .init(name: "at", type: .timestamp(precision: 3))]))]),
         .array(.row([.init(name: "a", type: .double), .init(name: "b", type: .array(.boolean))])),
+        .json, .map(.text, .bigint), .array(.json), .map(.integer, .array(.map(.date, .row([.init(name: "x", type: .json)])))),
     ]
 
     mutating func int64() -> Int64 {
@@ -81,6 +82,20 @@ struct RandomValues {
             return .interval(IntervalValue(months: int64(in: -5000...5000), microseconds: int64(in: -1_000_000_000_000_000...1_000_000_000_000_000)))
         case .array(let element): return .list((0..<random.below(4)).map { _ in value(element, nulls: nulls) })
         case .row(let fields): return .list(fields.map { value($0.type, nulls: nulls) })
+        case .map(let key, let element):
+            return .list((0..<random.below(4)).map { _ in .list([value(key, nulls: false), value(element, nulls: nulls)]) })
+        case .json: return .string(json(depth: 0))
+        }
+    }
+
+    /// The text of a JSON value other than null.
+    mutating func json(depth: Int) -> String {
+        switch random.below(depth < 3 ? 6 : 4) {
+        case 0: return ["true", "false", "0", "-1.50e+3", "1E2"][random.below(5)]
+        case 1: return String(int64())
+        case 2, 3: return JSONText.string(string(10))
+        case 4: return "[" + (0..<random.below(3)).map { _ in json(depth: depth + 1) }.joined(separator: random.below(2) == 0 ? "," : " , ") + "]"
+        default: return "{" + (0..<random.below(3)).map { _ in JSONText.string(string(4)) + ":" + json(depth: depth + 1) }.joined(separator: ",") + " }"
         }
     }
 

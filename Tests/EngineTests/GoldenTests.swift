@@ -85,7 +85,7 @@ final class GoldenTests: XCTestCase {
         let engine = try Engine(directory: directory, options: options, clock: ManualClock(startingAtMicroseconds: 1), fileSystem: PosixFileSystem())
         defer { try? engine.close() }
         let session = engine.makeSession()
-        session.settings.usesOptimizer = distortion.usesOptimizer
+        if !distortion.usesOptimizer { session.settings.optimizerRules = [] }
         var setup = golden.setup.trimmingCharacters(in: .whitespacesAndNewlines)
         if distortion.shards > 1 { setup += " PARTITION BY k SHARDS \(distortion.shards)" }
         for statement in try Parser.parseScript(setup) { _ = try session.execute(statement, source: setup) }

@@ -7,7 +7,7 @@ import XCTest
 
 extension SeededRandom {
     mutating func type(nested: Bool = true) -> SQLType {
-        switch below(nested ? 16 : 14) {
+        switch below(nested ? 18 : 14) {
         case 0: .boolean
         case 1: .smallint
         case 2: .integer
@@ -20,6 +20,8 @@ extension SeededRandom {
         case 11: .date
         case 12: .timestamp(precision: 6)
         case 13: .interval
+        case 16: .json
+        case 17: .map(.text, type(nested: below(4) == 0))
         case 14: .array(type(nested: below(4) == 0))
         default: .row((0..<below(3) + 1).map { SQLType.Field(name: "f\($0)", type: type(nested: below(4) == 0)) })
         }
@@ -38,7 +40,7 @@ extension SeededRandom {
             let text = String((0..<below(below(20) == 0 ? 300 : 20)).map { _ in Character(Unicode.Scalar(UInt8(97 + below(26)))) })
             return type == .bytes ? .bytes(Array(text.utf8)) : .string(text)
         case .list:
-            guard case .array(let element) = type else { return .null }
+            guard let element = type.element else { return .null }
             return .list((0..<below(4)).map { _ in value(element, nullable: nullable) })
         case .structure:
             guard case .row(let fields) = type else { return .null }

@@ -18,6 +18,10 @@ struct ColumnSlot {
         /// TIMESTAMP and TIMESTAMPTZ.
         case timestamp
         case interval, structure, list, null
+        /// A MAP, from an object: a list of entries.
+        case map
+        /// Any JSON value, kept as its text.
+        case json
         /// The row's ChangeKind.
         case change
         /// A key that nobody wants.
@@ -161,9 +165,9 @@ final class ColumnSlots {
             let (type, name, _) = pending[index]
             childrenStart.append(pending.count)
             switch type {
-            case .array(let element):
+            case .array, .map:
                 elementIndexes.append(pending.count)
-                pending.append((element, name + "[]", false))
+                pending.append((type.element ?? .null, name + "[]", false))
                 childCounts.append(1)
             case .row(let fields):
                 for field in fields { pending.append((field.type, name + "." + field.name, false)) }
@@ -231,6 +235,8 @@ final class ColumnSlots {
         case .interval: .interval
         case .array: .list
         case .row: .structure
+        case .map: .map
+        case .json: .json
         case .null: .null
         }
     }
@@ -289,7 +295,7 @@ final class ColumnSlots {
             // Without an "op" a row is an insert.
             values.storeBytes(of: ChangeKind.insert.rawValue, toByteOffset: row, as: UInt8.self)
             return
-        case .varchar, .bytes: values.storeBytes(of: .empty, toByteOffset: row &* 16, as: StringView.self)
+        case .varchar, .bytes, .json: values.storeBytes(of: .empty, toByteOffset: row &* 16, as: StringView.self)
         case .boolean, .null: values.storeBytes(of: 0, toByteOffset: row, as: UInt8.self)
         case .decimal, .interval: values.storeBytes(of: 0, toByteOffset: row &* 16, as: Int128.self)
         case .structure: for child in 0..<slot.pointee.childCount { setNull(slot.pointee.children + child, row) }
@@ -347,7 +353,10 @@ final class ColumnSlots {
             values.storeBytes(of: value, toByteOffset: row &* 8, as: Int64.self)
         case .interval: values.storeBytes(of: try IntervalText.parse(text).packed, toByteOffset: row &* 16, as: Int128.self)
         case .change: values.storeBytes(of: try ColumnSlots.changeKind(text).rawValue, toByteOffset: row, as: UInt8.self)
-        case .structure, .list, .null: throw .invalid
+        case .json:
+            if JSONValidator.fault(text) != nil { throw .invalid }
+            store(copying: text, slot, row)
+        case .structure, .list, .map, .null: throw .invalid
         case .ignored: break
         }
     }
@@ -399,12 +408,12 @@ final class ColumnSlots {
         var children: [Column] = []
         for child in 0..<slot.pointee.childCount {
             let childSlot = slot.pointee.children + child
-            children.append(take(childSlot, count: slot.pointee.kind == .list ? childSlot.pointee.elementCount : count, blocks))
+            children.append(take(childSlot, count: slot.pointee.kind == .list || slot.pointee.kind == .map ? childSlot.pointee.elementCount : count, blocks))
         }
         let bits = slot.pointee.hasNulls ? validityBuffers[index] : nil
         let column = Column(
             type: types[index], count: count, values: valueBuffers[index], validity: bits,
-            heap: slot.pointee.kind == .varchar || slot.pointee.kind == .bytes ? blocks : [], children: children)
+            heap: types[index].layout == .string ? blocks : [], children: children)
         release(slot)
         return column
     }

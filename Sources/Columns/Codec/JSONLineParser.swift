@@ -238,6 +238,10 @@ struct JSONLineParser {
     @inline(never)
     private mutating func parseOther(_ p: Position, _ slot: Slot, _ row: Int, _ depth: Int) -> Position? {
         if slot.pointee.kind == .ignored { return skipValue(p, depth) }
+        if slot.pointee.kind == .json && p.pointee != 0x6E {
+            guard let end = skipValue(p, depth) else { return nil }
+            return storeRaw(p, end, slot, row) ? end : nil
+        }
         switch p.pointee {
         case 0x6E:
             guard let end = literal(p, "null") else { return nil }
@@ -267,6 +271,10 @@ struct JSONLineParser {
                 guard p.pointee == 0x5B else { return fail(.mismatch, p, slot: slot) }
                 guard depth < depthMax else { return fail(.tooDeep, p) }
                 return parseArray(p + 1, slot, row, depth + 1)
+            case .map:
+                guard p.pointee == 0x7B else { return fail(.mismatch, p, slot: slot) }
+                guard depth < depthMax else { return fail(.tooDeep, p) }
+                return parseMap(p + 1, slot, row, depth + 1)
             case .varchar:
                 // The text of the object or array, as it stands.
                 guard let end = skipValue(p, depth) else { return nil }
@@ -312,6 +320,45 @@ struct JSONLineParser {
         return p
     }
 
+    /// The entries of a map, from behind the brace of an object. Keys are texts of the key's type.
+    private mutating func parseMap(_ start: Position, _ slot: Slot, _ row: Int, _ depth: Int) -> Position? {
+        let entry = slot.pointee.children
+        let key = entry.pointee.children
+        let value = key + 1
+        let offset = entry.pointee.elementCount
+        var p = JSONScan.skipSpaces(start)
+        if p.pointee == 0x7D {
+            p += 1
+        } else {
+            while true {
+                p = JSONScan.skipSpaces(p)
+                guard p.pointee == 0x22 else { return fail(.notAKey, p) }
+                if entry.pointee.elementCount >= entry.pointee.capacity { slots.growElements(entry) }
+                let position = entry.pointee.elementCount
+                guard position < Int(UInt32.max) else { return fail(.tooDeep, p, slot: slot) }
+                // Counted before it is whole, so that a fault takes its bits back.
+                entry.pointee.elementCount = position + 1
+                guard let behindKey = parseQuoted(p, key, position) else { return nil }
+                p = JSONScan.skipSpaces(behindKey)
+                guard p.pointee == 0x3A else { return fail(.noColon, p) }
+                guard let behind = parseValue(p + 1, value, position, depth) else { return nil }
+                p = JSONScan.skipSpaces(behind)
+                if p.pointee == 0x2C {
+                    p += 1
+                } else if p.pointee == 0x7D {
+                    p += 1
+                    break
+                } else {
+                    return fail(.noCommaOrBrace, p)
+                }
+            }
+        }
+        let view = ListView(
+            offset: UInt32(truncatingIfNeeded: offset), length: UInt32(truncatingIfNeeded: entry.pointee.elementCount - offset))
+        slot.pointee.values.storeBytes(of: view, toByteOffset: row &* 8, as: ListView.self)
+        return p
+    }
+
     // MARK: Texts and numbers
 
     /// A string for a slot of any kind.
@@ -340,7 +387,7 @@ struct JSONLineParser {
 
     private mutating func storeText(_ text: TextBytes, _ p: Position, _ end: Position, _ slot: Slot, _ row: Int) -> Position? {
         switch slot.pointee.kind {
-        case .structure, .list, .null: return fail(.mismatch, p, slot: slot)
+        case .structure, .list, .map, .null: return fail(.mismatch, p, slot: slot)
         default: break
         }
         do throws(TextError) {

@@ -11,6 +11,12 @@ package enum JSONText {
         string.withUTF8 { append(string: $0, to: buffer) }
     }
 
+    package static func string(_ text: String) -> String {
+        let buffer = ByteBuffer()
+        append(string: text, to: buffer)
+        return buffer.string
+    }
+
     /// A string in quotes with what must be escaped escaped; UTF-8 goes through as it is.
     package static func append(string text: TextBytes, to buffer: ByteBuffer) {
         buffer.append(0x22)

@@ -5,7 +5,7 @@
 //
 // As text: PostgreSQL's output forms, timestamps in ISO 8601, nothing for NULL. As JSON: numbers are JSON numbers, DECIMAL with all its
 // digits; NaN and the infinities, which JSON has no number for, are strings. Dates, times, timestamps and intervals are strings in their text
-// form, BYTES is base64, arrays are arrays, rows are objects.
+// form, BYTES is base64, arrays are arrays, rows and maps are objects, JSON stands as it is.
 
 /// Keeps the columns alive that it writes from.
 package final class RowText {
@@ -40,7 +40,7 @@ package final class RowText {
 /// One column's part of a RowText, which owns what the pointers point to.
 struct CellText {
     private enum Kind: UInt8 {
-        case null, boolean, integer, real, double, decimal, varchar, bytes, date, time, timestamp, timestampTZ, interval, list, structure
+        case null, boolean, integer, real, double, decimal, varchar, bytes, date, time, timestamp, timestampTZ, interval, list, structure, map, json
     }
 
     private let kind: Kind
@@ -79,6 +79,8 @@ struct CellText {
             digits = precision
         case .interval: kind = .interval
         case .array: kind = .list
+        case .map: kind = .map
+        case .json: kind = .json
         case .row(let fields):
             kind = .structure
             names = fields.map(\.name)
@@ -116,7 +118,7 @@ struct CellText {
         switch kind {
         case .varchar: buffer.append(string(row))
         case .bytes: BytesText.appendHexadecimal(string(row).bytes, to: buffer)
-        case .list, .structure: appendJSON(row, to: buffer)
+        case .list, .structure, .map, .json: appendJSON(row, to: buffer)
         default: appendPlain(row, to: buffer)
         }
     }
@@ -136,7 +138,7 @@ struct CellText {
         case .timestampTZ: TimestampText.append(int64(row), precision: digits, isInstant: true, to: buffer)
         case .interval:
             IntervalText.append(IntervalValue(packed: values.load(fromByteOffset: row &* 16, as: Int128.self)), to: buffer)
-        case .null, .varchar, .bytes, .list, .structure: break
+        case .null, .varchar, .bytes, .list, .structure, .map, .json: break
         }
     }
 
@@ -168,6 +170,15 @@ struct CellText {
                 children[0].appendJSON(Int(list.offset) &+ element, to: buffer)
             }
             buffer.append(0x5D)
+        case .map:
+            let list = values.load(fromByteOffset: row &* 8, as: ListView.self)
+            buffer.append(0x7B)
+            for element in 0..<Int(list.length) {
+                if element > 0 { buffer.append(0x2C) }
+                children[0].appendEntry(Int(list.offset) &+ element, to: buffer)
+            }
+            buffer.append(0x7D)
+        case .json: appendOneLine(string(row).bytes, to: buffer)
         case .structure:
             if childCount == 0 { buffer.append(0x7B) }
             for index in 0..<childCount {
@@ -176,6 +187,32 @@ struct CellText {
             }
             buffer.append(0x7D)
         }
+    }
+
+    /// An entry of a map, whose structure this is: the key as a string, whatever its type.
+    private func appendEntry(_ row: Int, to buffer: ByteBuffer) {
+        let key = children[0]
+        if key.kind == .varchar && !key.isNull(row) {
+            key.appendJSON(row, to: buffer)
+        } else {
+            buffer.append(0x22)
+            if key.isNull(row) {
+                buffer.append("null" as StaticString)
+            } else if key.kind == .bytes {
+                BytesText.appendBase64(key.string(row).bytes, to: buffer)
+            } else {
+                key.appendPlain(row, to: buffer)
+            }
+            buffer.append(0x22)
+        }
+        buffer.append(0x3A)
+        children[1].appendJSON(row, to: buffer)
+    }
+
+    /// JSON as it was given, but on one line: a line break in it stands between tokens, where a space says the same.
+    private func appendOneLine(_ text: TextBytes, to buffer: ByteBuffer) {
+        guard text.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return buffer.append(text) }
+        for byte in text { buffer.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte) }
     }
 
     /// Text that needs no escapes, in quotes.

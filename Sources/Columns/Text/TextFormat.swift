@@ -65,7 +65,10 @@ package enum TextFormat {
         case .timestamp(let precision), .timestampTZ(let precision):
             builder.append(int64: try TimestampText.parse(text, precision: precision))
         case .interval: builder.append(int128: try IntervalText.parse(text).packed)
-        case .null, .array, .row: throw .invalid
+        case .json:
+            if JSONValidator.fault(text) != nil { throw .invalid }
+            builder.append(bytes: text)
+        case .null, .array, .map, .row: throw .invalid
         }
     }
 

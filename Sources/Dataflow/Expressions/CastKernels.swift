@@ -313,6 +313,18 @@ enum CastKernels {
                     }
                 }
             }
+        case .json:
+            return { call in
+                let a = call.operands[0].strings
+                return call.texts(sharing: [call.operands[0]]) { row, writer in
+                    guard JSONValidator.fault(a[row].bytes) == nil else {
+                        let none: Bool? = invalid(call, row, .invalid, isAttempt)
+                        return none ?? false
+                    }
+                    writer.share(a[row])
+                    return true
+                }
+            }
         case .bytes:
             return { call in
                 let a = call.operands[0].strings

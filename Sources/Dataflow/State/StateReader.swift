@@ -127,7 +127,7 @@ package struct StateReader: Sendable {
             }
             return builder.finish()
         case .list:
-            guard case .array(let elementType) = type, remaining / 8 >= count else { throw failure("no list") }
+            guard let elementType = type.element, remaining / 8 >= count else { throw failure("no list") }
             let values = Buffer(byteCount: count * 8)
             var total = 0
             for row in 0..<count {

@@ -20,19 +20,29 @@ import Syntax
 /// The settings that a saved query was planned with. Its checkpoints fit no other plan, so they are kept with it.
 package struct QuerySettings: Hashable, Sendable {
     package var partitionCount = 4
-    package var usesOptimizer = true
+    package var optimizerRules = Set(OptimizerRule.allCases)
     package var allowedLatenessMicroseconds: Int64 = 0
 
     package init() {}
 
-    /// `4:1:0`: partitions, optimiser, lateness.
-    var text: String { "\(partitionCount):\(usesOptimizer ? 1 : 0):\(allowedLatenessMicroseconds)" }
+    /// `4:1:0` or `4:1:0:3,4`: partitions, whether the optimiser runs, lateness, rules left out by their numbers. Rules that this version
+    /// does not know are not left out; a number is never used again.
+    var text: String {
+        let left = OptimizerRule.allCases.indices.filter { !optimizerRules.contains(OptimizerRule.allCases[$0]) }
+        let base = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
+        return optimizerRules.isEmpty || left.isEmpty ? base : base + ":" + left.map(String.init).joined(separator: ",")
+    }
 
     init?(text: Substring) {
         let words = text.split(separator: ":")
-        guard words.count == 3, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
+        guard words.count == 3 || words.count == 4, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
         partitionCount = partitions
-        usesOptimizer = words[1] == "1"
+        optimizerRules = words[1] == "1" ? Set(OptimizerRule.allCases) : []
+        if words.count == 4 {
+            for number in words[3].split(separator: ",").compactMap({ Int($0) }) where OptimizerRule.allCases.indices.contains(number) {
+                optimizerRules.remove(OptimizerRule.allCases[number])
+            }
+        }
         allowedLatenessMicroseconds = lateness
     }
 }

@@ -4,6 +4,7 @@
 // session. Each family of statements has its own file beside this one.
 
 import Columns
+import Dataflow
 import Planning
 import Platform
 import Syntax
@@ -76,7 +77,8 @@ package final class Session {
 
     var plannerOptions: PlannerOptions {
         var options = PlannerOptions()
-        options.usesOptimizer = settings.usesOptimizer
+        options.rules = settings.optimizerRules
+        options.evaluate = { (try? CompiledExpression.compile($0))?.constantValue }
         options.allowedLatenessMicroseconds = settings.allowedLatenessMicroseconds
         return options
     }

@@ -9,7 +9,8 @@ package struct SessionSettings: Sendable {
     package var workerCount: Int
     package var partitionCount = 4
     package var checkpointIntervalMicroseconds: Int64
-    package var usesOptimizer = true
+    /// The rules that may run; `SET optimizer = off` leaves none, `SET optimizer_off = '..'` names some.
+    package var optimizerRules = Set(OptimizerRule.allCases)
     package var allowedLatenessMicroseconds: Int64 = 0
 
     init(_ options: EngineOptions) {
@@ -24,19 +25,19 @@ package struct SessionSettings: Sendable {
         get {
             var kept = QuerySettings()
             kept.partitionCount = partitionCount
-            kept.usesOptimizer = usesOptimizer
+            kept.optimizerRules = optimizerRules
             kept.allowedLatenessMicroseconds = allowedLatenessMicroseconds
             return kept
         }
         set {
             partitionCount = newValue.partitionCount
-            usesOptimizer = newValue.usesOptimizer
+            optimizerRules = newValue.optimizerRules
             allowedLatenessMicroseconds = newValue.allowedLatenessMicroseconds
         }
     }
 
     package static let names = [
-        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "partitions", "workers",
+        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "partitions", "workers",
     ]
 
     /// The value of a setting as SET would take it; nil for an unknown name.
@@ -47,7 +48,9 @@ package struct SessionSettings: Sendable {
         case "workers": String(workerCount)
         case "partitions": String(partitionCount)
         case "checkpoint_interval": "INTERVAL '\(Double(checkpointIntervalMicroseconds) / 1e6)' SECOND"
-        case "optimizer": usesOptimizer ? "on" : "off"
+        case "optimizer": optimizerRules.isEmpty ? "off" : "on"
+        case "optimizer_off":
+            "'" + OptimizerRule.allCases.filter { !optimizerRules.contains($0) }.map(\.rawValue).joined(separator: ", ") + "'"
         case "allowed_lateness": "INTERVAL '\(Double(allowedLatenessMicroseconds) / 1e6)' SECOND"
         default: nil
         }
@@ -61,7 +64,8 @@ package struct SessionSettings: Sendable {
         case "partitions": partitionCount = try SessionSettings.count(value, in: 1...256)
         case "checkpoint_interval": checkpointIntervalMicroseconds = try SessionSettings.microseconds(value)
         case "allowed_lateness": allowedLatenessMicroseconds = try SessionSettings.microseconds(value)
-        case "optimizer": usesOptimizer = try SessionSettings.switchValue(value)
+        case "optimizer": optimizerRules = try SessionSettings.switchValue(value) ? Set(OptimizerRule.allCases) : []
+        case "optimizer_off": optimizerRules = try SessionSettings.rules(without: value)
         default: throw SessionSettings.unknown(name)
         }
     }
@@ -74,7 +78,7 @@ package struct SessionSettings: Sendable {
         case "partitions": partitionCount = defaults.partitionCount
         case "checkpoint_interval": checkpointIntervalMicroseconds = defaults.checkpointIntervalMicroseconds
         case "allowed_lateness": allowedLatenessMicroseconds = defaults.allowedLatenessMicroseconds
-        case "optimizer": usesOptimizer = defaults.usesOptimizer
+        case "optimizer", "optimizer_off": optimizerRules = defaults.optimizerRules
         case "all": self = defaults
         default: throw SessionSettings.unknown(name)
         }
@@ -104,6 +108,27 @@ package struct SessionSettings: Sendable {
         throw SQLError(
             "expected an interval that is not negative", at: value.span, hint: "for example INTERVAL '10' SECOND",
             code: SQLError.invalidParameter)
+    }
+
+    /// All rules but those named in a list such as 'filter push-down, shared plans'.
+    private static func rules(without value: Expression) throws(SQLError) -> Set<OptimizerRule> {
+        guard case .literal(.string(let text)) = value.kind else {
+            throw SQLError("expected a text with names of rules", at: value.span, code: SQLError.invalidParameter)
+        }
+        var rules = Set(OptimizerRule.allCases)
+        for part in text.split(separator: ",") {
+            let words = part.split(separator: " ").joined(separator: " ").lowercased()
+            if words.isEmpty { continue }
+            guard let rule = OptimizerRule(rawValue: words) else {
+                let names = OptimizerRule.allCases.map(\.rawValue)
+                throw SQLError(
+                    "the optimiser has no rule \"\(words)\"", at: value.span,
+                    hint: NearestName.find(words, among: names).map { "did you mean \"\($0)\"?" } ?? "rules are " + names.joined(separator: ", "),
+                    code: SQLError.invalidParameter)
+            }
+            rules.remove(rule)
+        }
+        return rules
     }
 
     private static func switchValue(_ value: Expression) throws(SQLError) -> Bool {

@@ -70,7 +70,7 @@ package enum AggregateFunction: String, Hashable, Sendable, CaseIterable {
         case .varSamp, .varPop, .stddevSamp, .stddevPop: return argument.isNumeric ? (.double, .double) : nil
         case .min, .max:
             switch argument {
-            case .array, .row, .null: return nil
+            case .array, .row, .map, .json, .null: return nil
             default: return (argument, argument)
             }
         case .firstValue, .lastValue: return (argument, argument)

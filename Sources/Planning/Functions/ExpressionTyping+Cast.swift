@@ -34,7 +34,7 @@ extension ExpressionTyping {
         if target.isText { return true }
         switch (source, target) {
         case (_, _) where source.isNumeric && target.isNumeric: return true
-        case (.varchar, .array), (.varchar, .row): return false
+        case (.varchar, .array), (.varchar, .row), (.varchar, .map): return false
         case (.varchar, _): return true
         case (.boolean, _) where target.isInteger: return true
         case (_, .boolean) where source.isInteger: return true

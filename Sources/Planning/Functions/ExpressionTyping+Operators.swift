@@ -134,7 +134,7 @@ extension ExpressionTyping {
         }
         guard let type = commonType([left.type, right.type]) else { return nil }
         switch type {
-        case .array, .row: return nil
+        case .array, .row, .map: return nil
         case .null: return [try implicit(left, .text), try implicit(right, .text)]
         default: return [try implicit(left, type), try implicit(right, type)]
         }

@@ -47,9 +47,15 @@ extension ExpressionTyping {
             var result: [SQLType.Field] = []
             for field in fields { result.append(SQLType.Field(name: field.name.name, type: try type(field.type, depth: depth + 1))) }
             return .row(result)
-        case .map: throw SQLError("type MAP is not supported", at: name.span, code: SQLError.featureNotSupported)
-        case .json:
-            throw SQLError("type JSON is not supported", at: name.span, hint: "VARCHAR holds the text", code: SQLError.featureNotSupported)
+        case .map(let key, let value):
+            let keyType = try type(key, depth: depth + 1)
+            guard !keyType.isNested, keyType != .json else {
+                throw SQLError(
+                    "a MAP cannot have keys of type \(keyType.name)", at: key.span, hint: "keys are of a plain type, such as VARCHAR",
+                    code: SQLError.featureNotSupported)
+            }
+            return .map(keyType, try type(value, depth: depth + 1))
+        case .json: return .json
         }
     }
 

@@ -1,25 +1,41 @@
 // Optimizer: the rewrite rules in the order they run. Each rule is a function from plan to plan with equal results, and can be left
-// out; `PlannerOptions.usesOptimizer = false` leaves out all of them.
+// out: `PlannerOptions.rules` are those that may run.
 //
 // The rounds end when nothing changes any more, and after `roundsMax` in any case. Projections are pruned last, when every other rule
 // has moved what it can.
 
-enum OptimizerRule: String, CaseIterable, Sendable {
+package enum OptimizerRule: String, CaseIterable, Sendable {
     case constantFolding = "constant folding"
     case trivialFilters = "trivial filters"
     case mergeProjections = "merge projections"
     case filterPushDown = "filter push-down"
     case limitPushDown = "limit push-down"
     case projectionPruning = "projection pruning"
+    // Rules of the physical plan.
+    case windowMaximum = "window maximum"
+    case sharedPlans = "shared plans"
 
-    func apply(_ plan: LogicalPlan, mode: RunMode) -> LogicalPlan {
+    /// The rules of the logical plan that run until nothing changes.
+    static let repeated: [OptimizerRule] = [
+        .constantFolding, .trivialFilters, .mergeProjections, .filterPushDown, .limitPushDown,
+    ]
+
+    func apply(_ plan: LogicalPlan, mode: RunMode, evaluate: ConstantEvaluator?) -> LogicalPlan {
         switch self {
-        case .constantFolding: ConstantFolding.apply(plan)
+        case .constantFolding: ConstantFolding.apply(plan, evaluate: evaluate)
         case .trivialFilters: TrivialFilters.apply(plan, mode: mode)
         case .mergeProjections: MergeProjections.apply(plan)
         case .filterPushDown: FilterPushDown.apply(plan)
         case .limitPushDown: LimitPushDown.apply(plan, mode: mode)
         case .projectionPruning: ProjectionPruning.apply(plan)
+        case .windowMaximum, .sharedPlans: plan
+        }
+    }
+
+    func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
+        switch self {
+        case .sharedPlans: SharedPlans.apply(plan)
+        default: plan
         }
     }
 }
@@ -27,24 +43,36 @@ enum OptimizerRule: String, CaseIterable, Sendable {
 enum Optimizer {
     static let roundsMax = 4
 
-    /// The plan, and the rules that changed something, in the order of `OptimizerRule`.
-    static func optimize(_ plan: LogicalPlan, mode: RunMode) -> (plan: LogicalPlan, applied: [OptimizerRule]) {
+    /// The plan, and the rules that changed something.
+    static func optimize(_ plan: LogicalPlan, mode: RunMode, options: PlannerOptions) -> (plan: LogicalPlan, applied: Set<OptimizerRule>) {
         var plan = plan
         var applied: Set<OptimizerRule> = []
+        func step(_ rule: OptimizerRule) {
+            guard options.rules.contains(rule) else { return }
+            let rewritten = rule.apply(plan, mode: mode, evaluate: options.evaluate)
+            if rewritten != plan { applied.insert(rule) }
+            plan = rewritten
+        }
         for _ in 0..<roundsMax {
             let before = plan
-            for rule in OptimizerRule.allCases where rule != .projectionPruning { step(rule, &plan, mode, &applied) }
+            for rule in OptimizerRule.repeated { step(rule) }
             if plan == before { break }
         }
-        step(.projectionPruning, &plan, mode, &applied)
-        step(.mergeProjections, &plan, mode, &applied)
-        return (plan, OptimizerRule.allCases.filter(applied.contains))
+        step(.projectionPruning)
+        step(.mergeProjections)
+        return (plan, applied)
     }
 
-    private static func step(_ rule: OptimizerRule, _ plan: inout LogicalPlan, _ mode: RunMode, _ applied: inout Set<OptimizerRule>) {
-        let rewritten = rule.apply(plan, mode: mode)
-        if rewritten != plan { applied.insert(rule) }
-        plan = rewritten
+    /// The rules of the physical plan, once each.
+    static func optimize(_ plan: PhysicalPlan, options: PlannerOptions) -> (plan: PhysicalPlan, applied: Set<OptimizerRule>) {
+        var plan = plan
+        var applied: Set<OptimizerRule> = []
+        for rule in [OptimizerRule.windowMaximum, .sharedPlans] where options.rules.contains(rule) {
+            let rewritten = rule.apply(plan)
+            if rewritten != plan { applied.insert(rule) }
+            plan = rewritten
+        }
+        return (plan, applied)
     }
 }
 

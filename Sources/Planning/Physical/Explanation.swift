@@ -89,7 +89,15 @@ extension PhysicalPlan {
     }
 
     package func lines(indent: Int = 0) -> [String] {
-        [String(repeating: "  ", count: indent) + label] + inputs.flatMap { $0.lines(indent: indent + 1) }
+        var shown: Set<Int> = []
+        return lines(indent, &shown)
+    }
+
+    /// A shared plan is shown where it first stands.
+    private func lines(_ indent: Int, _ shown: inout Set<Int>) -> [String] {
+        let margin = String(repeating: "  ", count: indent)
+        if case .shared(_, let id) = self, !shown.insert(id).inserted { return [margin + label + ", as above"] }
+        return [margin + label] + inputs.flatMap { $0.lines(indent + 1, &shown) }
     }
 
     package var inputs: [PhysicalPlan] {

@@ -1,12 +1,14 @@
 // Constant folding: conditions whose outcome is known. `TRUE AND x` is `x`, `CASE WHEN FALSE THEN a ELSE b END` is `b`, `1 = 1` is TRUE,
-// `coalesce(NULL, x)` is `x`. Only what takes no evaluation: arithmetic and functions are the data flow's.
+// `coalesce(NULL, x)` is `x`. Arithmetic and functions over constants are computed by the evaluator that the engine lends, since
+// planning does not know how; what fails, or depends on the clock, stays as it is and fails on the rows that reach it.
 
 import Columns
 import Syntax
 
 enum ConstantFolding {
-    static func apply(_ plan: LogicalPlan) -> LogicalPlan {
-        plan.rewritten { node in
+    static func apply(_ plan: LogicalPlan, evaluate: ConstantEvaluator? = nil) -> LogicalPlan {
+        func fold(_ expression: BoundExpression) -> BoundExpression { Self.fold(expression, evaluate) }
+        return plan.rewritten { node in
             switch node {
             case .filter(let input, let predicate): return .filter(input, fold(predicate))
             case .project(let input, let columns):
@@ -18,13 +20,19 @@ enum ConstantFolding {
                     aggregate.calls[index].filter = filter?.constantValue == .boolean(true) ? nil : filter
                 }
                 return .aggregate(input, aggregate)
+            case .join(let left, let right, var join):
+                let condition = join.condition.map(fold)
+                join.condition = condition?.constantValue == .boolean(true) ? nil : condition
+                return .join(left, right, join)
+            case .over(let input, let over): return .over(input, over.mapExpressions(fold))
             default: return node
             }
         }
     }
 
-    static func fold(_ expression: BoundExpression) -> BoundExpression {
-        let folded = expression.mapChildren(fold)
+    static func fold(_ expression: BoundExpression, _ evaluate: ConstantEvaluator? = nil) -> BoundExpression {
+        let folded = expression.mapChildren { fold($0, evaluate) }
+        if let evaluate, folded.isConstantCall, let value = evaluate(folded) { return constant(value, like: folded) }
         switch folded.kind {
         case .and(let operands): return logical(folded, operands, absorbing: false)
         case .or(let operands): return logical(folded, operands, absorbing: true)
@@ -109,6 +117,17 @@ enum ConstantFolding {
         case (.string(let left), .string(let right)) where function == .equal: return left.utf8.elementsEqual(right.utf8)
         case (.string(let left), .string(let right)) where function == .notEqual: return !left.utf8.elementsEqual(right.utf8)
         default: return nil
+        }
+    }
+}
+
+extension BoundExpression {
+    /// A call or a cast whose operands are all constants.
+    fileprivate var isConstantCall: Bool {
+        switch kind {
+        case .call(_, let operands): operands.allSatisfy { $0.constantValue != nil }
+        case .cast(let operand, _): operand.constantValue != nil
+        default: false
         }
     }
 }
