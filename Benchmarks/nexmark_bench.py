@@ -3,7 +3,7 @@
 The events (NEXMARK_EVENTS of them, all three kinds nested in one stream, as the suite has them) are made once by our generator and kept in
 Benchmarks/.cache, in the log and as three tables of DuckDB. Every query is the published text of Benchmarks/nexmark, with its own blackhole.
 A figure is events of all kinds per second: of the wall time of `millrace run` less that of a run that does nothing, median of RUNS runs; so
-start-up is left out, but planning, recovery of the directory and the checkpoint at the end are not. DuckDB's is that of the statement alone, over
+start-up is left out, but planning and reading are not. It is a plain INSERT, whose state ends with it; Flink's figures were taken without checkpoints, too. DuckDB's is that of the statement alone, over
 tables of one kind each. QUERIES="q3 q4" chooses queries.
 """
 
@@ -103,37 +103,18 @@ def prepare():
 
 
 def duck_tables():
-    """The same events as three tables of DuckDB, by way of JSON lines, a kind at a time."""
+    """The same events as three tables of DuckDB, by way of JSON lines."""
     say("reading them into DuckDB's own tables (once)")
-    types = {"BIGINT": "BIGINT", "VARCHAR": "VARCHAR", "TIMESTAMP(3)": "TIMESTAMP"}
+    path = os.path.join(CACHE, "events.jsonl")
+    with open(path, "wb") as file:
+        subprocess.run([MILLRACE, "tail", "events", "--data", DATA], stdout=file, check=True)
     with duckdb.connect(DUCK) as connection:
-        for kind in ("person", "auction", "bid"):
-            path = os.path.join(CACHE, f"{kind}.jsonl")
-            columns = KINDS[kind]
-            sink = f"CREATE TABLE export ({columns}) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'json')"
-            names = ", ".join(column.split()[0] for column in columns.split(", "))
-            # A plain SELECT ends with what is there.
-            millrace(script(sink, f"INSERT INTO export SELECT {names} FROM {kind}"), "--until-caught-up", timeout=3600)
-            millrace(script("DROP TABLE export"))
-            shape = ", ".join("{}: '{}'".format(name, types[kind_]) for name, kind_ in (c.split() for c in columns.split(", ")))
-            connection.execute(
-                f"CREATE TABLE {kind} AS SELECT *, row_number() OVER () AS n "
-                f"FROM read_json('{path}', format = 'newline_delimited', columns = {{{shape}}})"
-            )
-            os.remove(path)
+        suite.load_duckdb(connection, path)
         connection.execute(f"CREATE TABLE side_input AS SELECT * FROM read_csv('{SIDE_INPUT}', header = false, names = ['key', 'value'])")
-        rows = sum(connection.execute(f"SELECT count(*) FROM {kind}").fetchone()[0] for kind in KINDS)
+        rows = sum(connection.execute(f"SELECT count(*) FROM {kind}").fetchone()[0] for kind in ("person", "auction", "bid"))
+    os.remove(path)
     if rows != EVENTS:
         raise SystemExit(f"DuckDB holds {rows:,} of {EVENTS:,} events")
-
-
-KINDS = {
-    "person": "id BIGINT, name VARCHAR, emailAddress VARCHAR, creditCard VARCHAR, city VARCHAR, state VARCHAR, "
-    "dateTime TIMESTAMP(3), extra VARCHAR",
-    "auction": "id BIGINT, itemName VARCHAR, description VARCHAR, initialBid BIGINT, reserve BIGINT, dateTime TIMESTAMP(3), "
-    "expires TIMESTAMP(3), seller BIGINT, category BIGINT, extra VARCHAR",
-    "bid": "auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, dateTime TIMESTAMP(3), extra VARCHAR",
-}
 
 
 # One query
@@ -143,24 +124,20 @@ def ours(name):
     """Thousand events a second."""
     query = suite.Query(name)
     definition = query.definition if name != "q10" else query.sink_definition({"connector": "blackhole"})
-    made = [*query.prelude, definition, f"CREATE QUERY measured AS {query.insert}"]
-    unmade = ["DROP QUERY IF EXISTS measured", f"DROP TABLE IF EXISTS {query.sink}"]
+    clear = [f"DROP TABLE IF EXISTS {query.sink}"]
     for statement in reversed(query.prelude):
         words = statement.split("(")[0].split()
-        unmade.append(f"DROP {words[1]} IF EXISTS {words[2]}")
-
-    def clear():
-        millrace(script(*unmade), "--until-caught-up")
+        clear.append(f"DROP {words[1]} IF EXISTS {words[2]}")
 
     def measure():
-        clear()
-        return millrace(script(*made), "--until-caught-up", "--set", f"FLINK_HOME={CACHE}")[0]
+        seconds, _ = millrace(script(query.insert), "--until-caught-up", "--set", f"FLINK_HOME={CACHE}")
+        return seconds
 
-    clear()
+    millrace(script(*clear, *query.prelude, definition), "--set", f"FLINK_HOME={CACHE}")
     try:
         return EVENTS / (median(measure) - nothing()) / 1e3
     finally:
-        clear()
+        millrace(script(*clear))
 
 
 _nothing = []
@@ -175,11 +152,9 @@ def nothing():
 
 def duck(name):
     """Thousand events a second, or None where DuckDB has no such query."""
-    path = os.path.join(ROOT, "Benchmarks", "nexmark", "duckdb", f"{name}.sql")
-    if not os.path.exists(path):
+    select = suite.duckdb_select(name)
+    if select is None:
         return None
-    with open(path) as file:
-        select = file.read()
     with duckdb.connect(DUCK, read_only=True) as connection:
         connection.execute(f"SET threads = {THREADS}")
 
@@ -260,31 +235,20 @@ def prepare_keys():
 
 
 def keyed_query(columns, select):
-    """(seconds, bytes of state) of a saved query over the keyed rows."""
-
-    def clear():
-        millrace(script("DROP QUERY IF EXISTS measured", "DROP TABLE IF EXISTS sink"), "--until-caught-up", data=KEYS_DATA)
-
-    def measure():
-        clear()
-        made = script(f"CREATE TABLE sink ({columns}) WITH (connector = 'blackhole')", f"CREATE QUERY measured AS INSERT INTO sink {select}")
-        # The checkpoint at the end is left out: what is asked is the cost of a row while the query runs.
-        return run_until_caught_up(made)
-
-    clear()
+    """(seconds, bytes of state) of a query over the keyed rows: the time of a plain INSERT, the state of a saved query."""
+    sink = f"CREATE TABLE IF NOT EXISTS sink ({columns}) WITH (connector = 'blackhole')"
+    clear = script("DROP QUERY IF EXISTS measured", "DROP TABLE IF EXISTS sink")
+    run = lambda sql, *arguments: millrace(sql, "--until-caught-up", *arguments, data=KEYS_DATA)
+    run(clear)
     try:
-        measure()
-        results = [measure() for _ in range(RUNS)]
-        return statistics.median(seconds for seconds, _ in results), max(size for _, size in results)
+        nothing = median(lambda: run("")[0], 5)
+        seconds = median(lambda: run(script(sink, f"INSERT INTO sink {select}"))[0]) - nothing
+        run(script(f"CREATE QUERY measured AS INSERT INTO sink {select}"))
+        # The statement waits for a query's recovery, but not for ever.
+        _, output = run("SHOW QUERIES;" * 30, "--format", "json")
+        return seconds, max(json.loads(line)["state_bytes"] for line in output.splitlines())
     finally:
-        clear()
-
-
-def run_until_caught_up(sql):
-    empty = millrace("", "--until-caught-up", data=KEYS_DATA)[0]
-    seconds, _ = millrace(sql, "--until-caught-up", data=KEYS_DATA)
-    _, output = millrace("SHOW QUERIES;", "--until-caught-up", "--format", "json", data=KEYS_DATA)
-    return seconds - empty, max((json.loads(line).get("state_bytes") or 0) for line in output.splitlines())
+        run(clear)
 
 
 def figure_keys():
