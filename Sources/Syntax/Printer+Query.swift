@@ -144,10 +144,10 @@ extension Printer {
         _ kind: JoinKind, _ left: TableExpression, _ right: TableExpression, _ condition: JoinCondition, indent: Int?
     ) -> String {
         let rightText = table(right, indent: indent)
-        var text = table(left, indent: indent) + lineBreak(indent) + kind.rawValue + " "
+        var text = table(left, indent: indent) + lineBreak(indent) + (condition == .natural ? "NATURAL " : "") + kind.rawValue + " "
         text += right.isJoin && right.alias == nil ? "(\(rightText))" : rightText
         switch condition {
-        case .none: break
+        case .none, .natural: break
         case .on(let expression): text += " ON " + self.expression(expression)
         case .using(let columns): text += " USING (\(names(columns)))"
         }

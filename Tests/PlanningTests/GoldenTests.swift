@@ -16,6 +16,19 @@ final class GoldenTests: XCTestCase {
 
     func testExplain() throws { try GoldenFile("explain.txt").check { Self.output($0, kind: nil) } }
 
+    func testJoins() throws {
+        let file = try GoldenFile("joins.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 40)
+        try file.check { Self.output($0, kind: .physical) }
+    }
+
+    func testJoinErrors() throws {
+        let file = try GoldenFile("join_errors.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 20)
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testErrors() throws {
         let file = try GoldenFile("errors.txt")
         XCTAssertGreaterThanOrEqual(file.cases.count, 60)
@@ -27,7 +40,7 @@ final class GoldenTests: XCTestCase {
 
     /// Every plan has the types that it says it has, with the optimiser and without, and the same columns either way.
     func testPlansAreWellFormed() throws {
-        for name in ["plans.txt", "nexmark.txt", "explain.txt"] {
+        for name in ["plans.txt", "nexmark.txt", "explain.txt", "joins.txt"] {
             for item in try GoldenFile(name).cases {
                 var catalog = TestCatalog.standard
                 for parsed in try Parser.parseScript(item.input) {

@@ -9,7 +9,7 @@ import Syntax
 
 /// Where an expression stands: what may be in it, and how an error names the place.
 enum Clause {
-    case select, `where`, having, groupBy, orderBy
+    case select, `where`, having, groupBy, orderBy, join
     case aggregate(String), filter, values, computedColumn, watermark
     case constant(String)
 
@@ -20,6 +20,7 @@ enum Clause {
         case .having: "HAVING"
         case .groupBy: "GROUP BY"
         case .orderBy: "ORDER BY"
+        case .join: "JOIN conditions"
         case .aggregate(let name): name
         case .filter: "FILTER"
         case .values: "VALUES"

@@ -15,11 +15,9 @@ struct BoundTable {
 extension QueryBinder {
     func bindFrom(_ tables: [TableExpression], _ context: QueryContext) throws(SQLError) -> BoundTable {
         guard let first = tables.first else { return BoundTable(plan: .values([[]], []), scope: Scope()) }
-        if tables.count > 1 {
-            throw SQLError(
-                "joins are not supported yet", at: tables[1].span, hint: "a comma in FROM is a join", code: SQLError.featureNotSupported)
-        }
-        return try bindTable(first, context)
+        var bound = try bindTable(first, context)
+        for table in tables.dropFirst() { bound = try bindJoin(.cross, bound, table, .none, context) }
+        return bound
     }
 
     func bindTable(_ table: TableExpression, _ context: QueryContext) throws(SQLError) -> BoundTable {
@@ -27,19 +25,24 @@ extension QueryBinder {
         switch table.kind {
         case .name(let name, let asOf):
             if let asOf {
-                throw SQLError("FOR SYSTEM_TIME AS OF is not supported yet", at: asOf.span, code: SQLError.featureNotSupported)
+                throw SQLError(
+                    "FOR SYSTEM_TIME AS OF needs a join", at: asOf.span,
+                    hint: "the table whose versions are looked up stands to the right of JOIN, as in "
+                        + "orders AS o JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.currency = r.currency",
+                    code: SQLError.featureNotSupported)
             }
             return try aliased(try bindName(name, context), table, name: name.last.name)
         case .query(let query): return try aliased(try bind(query, context), table, name: nil)
         case .function(let call): return try bindTableFunction(call, table, context)
-        case .join(_, _, let right, _):
-            throw SQLError("joins are not supported yet", at: right.span, code: SQLError.featureNotSupported)
+        case .join(let kind, let left, let right, let condition):
+            let joined = try bindJoin(kind, try bindTable(left, context), right, condition, context)
+            return try aliased(joined, table)
         case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
-        case .lateral: throw SQLError("LATERAL is not supported yet", at: table.span, code: SQLError.featureNotSupported)
+        case .lateral(let inner): return try bindTable(inner, context)
         }
     }
 
-    private func aliased(_ query: BoundQuery, _ table: TableExpression, name: String?) throws(SQLError) -> BoundTable {
+    func aliased(_ query: BoundQuery, _ table: TableExpression, name: String?) throws(SQLError) -> BoundTable {
         var fields = query.fields
         let alias = table.alias?.name ?? name
         try rename(&fields, table.columnAliases, table: alias ?? "", span: table.span)

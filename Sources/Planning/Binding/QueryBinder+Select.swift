@@ -35,10 +35,11 @@ extension QueryBinder {
         let from = try bindFrom(select.from, context)
         var plan = from.plan
         let scope = from.scope
+        var conditions: [BoundExpression] = []
         if let condition = select.filter {
-            let predicate = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE")
-            plan = .filter(plan, predicate)
+            conditions = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE").conjuncts
         }
+        plan = place(conditions, over: plan)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
@@ -104,7 +105,7 @@ extension QueryBinder {
         for item in select.items {
             try check(count: items.count, of: "SELECT", span: item.expression.span)
             if case .star(let qualifier) = item.expression.kind {
-                let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.columns
+                let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.starColumns
                 if columns.isEmpty {
                     throw SQLError("SELECT * with no tables specified is not valid", at: item.expression.span)
                 }

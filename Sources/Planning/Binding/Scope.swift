@@ -12,10 +12,15 @@ struct ScopeColumn {
     var name: String
     var type: SQLType
     var ordinal: Int
+    /// Merged by USING: only `t.name` means this one, and `*` passes over it.
+    var isMerged = false
 }
 
 struct Scope {
     var columns: [ScopeColumn]
+
+    /// What `*` stands for.
+    var starColumns: [ScopeColumn] { columns.filter { !$0.isMerged } }
 
     init(columns: [ScopeColumn] = []) { self.columns = columns }
 
@@ -38,7 +43,7 @@ struct Scope {
 
     /// nil when there is none; ambiguity is an error.
     func find(_ identifier: Identifier, table: String? = nil, span: SourceSpan) throws(SQLError) -> ScopeColumn? {
-        let candidates = table == nil ? columns : columns.filter { $0.table == table }
+        let candidates = table == nil ? starColumns : columns.filter { $0.table == table }
         var matches = candidates.filter { $0.name == identifier.name }
         if matches.isEmpty {
             let lowered = identifier.name.lowercased()

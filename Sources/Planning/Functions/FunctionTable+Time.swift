@@ -8,6 +8,10 @@ extension FunctionTable {
             "now", "current_timestamp", "current_row_timestamp", meaning: .clock(.timestampTZ(precision: 6)), .time,
             "The epoch's reading of the clock.", FunctionSignature([], .type(.timestampTZ(precision: 6)))),
         FunctionDefinition(
+            "proctime", meaning: .clock(.timestampTZ(precision: 3)), .time,
+            "The epoch's reading of the clock, as a time attribute of processing time.",
+            FunctionSignature([], .type(.timestampTZ(precision: 3)))),
+        FunctionDefinition(
             "localtimestamp", meaning: .clock(.timestamp(precision: 6)), .time, "The clock without time zone.",
             FunctionSignature([], .type(.timestamp(precision: 6)))),
         FunctionDefinition(

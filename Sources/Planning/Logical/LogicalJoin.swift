@@ -11,12 +11,25 @@ package struct LogicalJoin: Hashable, Sendable {
         case processingTime
     }
 
+    /// What event time says about how long rows can still find partners. Found while binding (`JoinAnalysis`), because when results come
+    /// depends on it, and kept by every rule.
+    package enum Bound: Hashable, Sendable {
+        case none
+        /// The condition bounds the difference of a time of either side from both ends.
+        case interval
+        /// The condition equates the windows of both sides. Output columns that are columns of that window.
+        case window(columns: Set<Int>)
+    }
+
     package var kind: JoinOperator
     /// Over the left columns, then the right ones; nil: always true. What of it are keys, an interval or a window is found by the builder.
     package var condition: BoundExpression?
     package var version: Version?
+    /// Right columns of which there is one version at a time; nil: those that the condition equates.
+    package var versionKey: Set<Int>?
     package var leftTTLMicroseconds: Int64?
     package var rightTTLMicroseconds: Int64?
+    package var bound: Bound = .none
     package var span: SourceSpan
 
     package init(

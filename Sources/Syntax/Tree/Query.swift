@@ -145,10 +145,16 @@ package enum JoinKind: String, Hashable, Sendable {
     case asof = "ASOF JOIN", asofLeft = "ASOF LEFT JOIN"
 }
 
+extension JoinKind {
+    package var isAsOf: Bool { self == .asof || self == .asofLeft }
+}
+
 package enum JoinCondition: Hashable, Sendable {
     case none
     case on(Expression)
     case using([Identifier])
+    /// `NATURAL JOIN`: as USING with the names that both sides have.
+    case natural
 }
 
 package enum EmitClause: Hashable, Sendable {

@@ -210,6 +210,7 @@ extension TableExpression: SpanStripping {
     private static func stripped(_ condition: JoinCondition) -> JoinCondition {
         switch condition {
         case .none: .none
+        case .natural: .natural
         case .on(let expression): .on(expression.strippingSpans())
         case .using(let columns): .using(columns.strippingSpans())
         }

@@ -123,6 +123,7 @@ enum ProjectionPruning {
             leftWanted.insert(leftTime)
             rightWanted.insert(rightTime)
         }
+        rightWanted.formUnion(join.versionKey ?? [])
         let lower = prune(left, leftWanted)
         let other = prune(right, rightWanted)
         let newBase = lower.plan.fields.count
@@ -134,6 +135,9 @@ enum ProjectionPruning {
             result.version = .eventTime(
                 leftTime: lower.places[leftTime] ?? 0, rightTime: other.places[rightTime] ?? 0, isStrict: isStrict)
         }
+        result.versionKey = join.versionKey.map { Set($0.compactMap { other.places[$0] }) }
+        if case .window(let columns) = join.bound { result.bound = .window(columns: Set(columns.compactMap { places[$0] })) }
+        if join.kind.keepsLeftOnly { places = lower.places }
         return Pruned(plan: .join(lower.plan, other.plan, result), places: places)
     }
 
