@@ -119,6 +119,7 @@ def run_flink(jobs, folder):
             "debezium-json.encode.decimal-as-plain-number": "true",
         }
         work.append({"name": job.name, "path": path, "statements": [s for s in map(for_flink, job.statements(options)) if s]})
+    keys = {job.name: key_positions(job.query) for job in jobs}
     python = flink_python()
     done = subprocess.run([python, __file__, "--flink-worker"], input=json.dumps(work), text=True, capture_output=True)
     answers = {}
@@ -129,7 +130,7 @@ def run_flink(jobs, folder):
     results = {}
     for item in work:
         error = answers.get(item["name"], (done.stderr.strip().splitlines() or ["no answer"])[-1])
-        results[item["name"]] = CannotRun(error) if error else fold(flink_changes(item["path"]))
+        results[item["name"]] = CannotRun(error) if error else fold(flink_changes(item["path"]), keys[item["name"]])
     return results
 
 
@@ -214,11 +215,22 @@ def plain(value):
     return f"{time.group(1)}T{clock}{(time.group(3) or '').rstrip('0').rstrip('.')}{time.group(4)}"
 
 
-def fold(changes):
-    """A changelog as the multiset it amounts to."""
+def fold(changes, key=None):
+    """A changelog as the multiset it amounts to. With `key`, an addition replaces the row whose values stand at the same positions."""
     rows = collections.Counter()
+    latest = {}
     for operation, row in changes:
+        if key is not None:
+            row = tuple(row)
+            place = tuple(row[position] for position in key)
+            if operation in ("+I", "+U"):
+                latest[place] = row
+            else:
+                latest.pop(place, None)
+            continue
         rows[tuple(map(plain, row))] += 1 if operation in ("+I", "+U") else -1
+    if key is not None:
+        return collections.Counter(tuple(map(plain, row)) for row in latest.values())
     bad = [row for row, count in rows.items() if count < 0]
     if bad:
         raise CannotRun(f"its changelog takes back what it never gave: {bad[0]}")
@@ -239,9 +251,20 @@ def difference(mine, theirs, engine, columns):
 # The whole
 
 
+#: Flink's Top-1 replaces a row without taking the old one back: what its rows are replaced by.
+UPSERT_KEYS = {"q9": ["id"]}
+
+
 def column_names(query):
     parts = re.split(r",\s*(?![^(<]*[)>])", query.columns)
-    return [part.split()[0].strip("`\"") for part in parts]
+    return [part.split()[0].strip("`\"") for part in parts if not re.match(r"(PRIMARY\s+KEY|WATERMARK)\b", part, re.IGNORECASE)]
+
+
+def key_positions(query):
+    """Where the columns of the sink's key stand; None without one."""
+    declared = re.search(r"PRIMARY\s+KEY\s*\(([^)]*)\)", query.columns, re.IGNORECASE)
+    key = [name.strip(" `\"") for name in declared.group(1).split(",")] if declared else UPSERT_KEYS.get(query.name)
+    return key and [column_names(query).index(name) for name in key]
 
 
 def events_file(option, folder):
