@@ -126,7 +126,9 @@ extension Lexer {
         var tagEnd = start + 1
         while tagEnd < bytes.count, Self.continuesWord(bytes[tagEnd]), bytes[tagEnd] != UInt8(ascii: "$") { tagEnd += 1 }
         guard byte(tagEnd) == UInt8(ascii: "$"), !Self.isDigit(byte(start + 1)) else {
-            return invalid("unexpected character \"$\"", from: start, to: start + 1)
+            var token = token(.symbol, from: start, to: start + 1, text: "$")
+            token.symbol = .dollar
+            return token
         }
         let tag = bytes[start...tagEnd]
         let bodyStart = tagEnd + 1

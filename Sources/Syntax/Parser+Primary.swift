@@ -104,6 +104,8 @@ extension StatementParser {
         case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseCursor()
         case .extract where isNext(.leftParenthesis): return try parseExtract()
         case .row where isNext(.leftParenthesis): return try parseRow()
+        case .running, .final:
+            if isName(peek(1)), peek(2).symbol == .leftParenthesis { return try parseSemantics(keyword) }
         default: break
         }
         if keyword.isReserved, !(keyword.mayNameFunction && isNext(.leftParenthesis)) {

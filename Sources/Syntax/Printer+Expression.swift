@@ -137,7 +137,7 @@ extension Printer {
 
     @inline(never)
     static func call(_ call: FunctionCall) -> String {
-        var text = functionName(call.name) + "("
+        var text = (call.semantics.map { $0.rawValue + " " } ?? "") + functionName(call.name) + "("
         if call.isDistinct { text += "DISTINCT " }
         var arguments: [String] = []
         for (index, argument) in call.arguments.enumerated() {

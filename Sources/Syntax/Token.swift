@@ -41,4 +41,6 @@ enum Symbol: String, Sendable, CaseIterable {
     case concat = "||", arrow = "->", arrowText = "->>", tilde = "~", tildeStar = "~*", notTilde = "!~", notTildeStar = "!~*"
     case ampersand = "&", bar = "|", shiftLeft = "<<", shiftRight = ">>", hash = "#"
     case doubleColon = "::", namedArgument = "=>"
+    /// Only in a row pattern.
+    case leftBrace = "{", rightBrace = "}", question = "?", dollar = "$"
 }

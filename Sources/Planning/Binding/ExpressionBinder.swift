@@ -12,6 +12,8 @@ enum Clause {
     case select, `where`, having, groupBy, orderBy, join
     case aggregate(String), filter, values, computedColumn, watermark
     case constant(String)
+    /// A clause of MATCH_RECOGNIZE.
+    case match(String)
 
     var name: String {
         switch self {
@@ -26,7 +28,7 @@ enum Clause {
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
-        case .constant(let what): what
+        case .constant(let what), .match(let what): what
         }
     }
 }
@@ -70,6 +72,8 @@ struct ExpressionBinder {
     let clause: Clause
     /// Where aggregates may stand; nil where they may not.
     var grouping: Grouping?
+    /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
+    var match: MatchNames?
 
     init(scope: Scope, clause: Clause, grouping: Grouping? = nil) {
         self.scope = scope
@@ -79,6 +83,7 @@ struct ExpressionBinder {
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        if let match, let operand = try match.bind(expression, self) { return operand }
         switch expression.kind {
         case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)

@@ -39,6 +39,7 @@ extension QueryBinder {
             return try aliased(joined, table)
         case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
         case .lateral(let inner): return try bindTable(inner, context)
+        case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }
 

@@ -142,10 +142,13 @@ package struct FunctionCall: Hashable, Sendable {
     /// `FILTER (WHERE ..)`.
     package var filter: Expression?
     package var over: WindowReference?
+    /// `RUNNING` or `FINAL` before the call, within MATCH_RECOGNIZE.
+    package var semantics: MatchSemantics?
 
     package init(
         name: QualifiedName, arguments: [Expression], argumentNames: [Identifier?]? = nil, isDistinct: Bool = false,
-        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil
+        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil,
+        semantics: MatchSemantics? = nil
     ) {
         self.name = name
         self.arguments = arguments
@@ -155,6 +158,7 @@ package struct FunctionCall: Hashable, Sendable {
         self.withinGroup = withinGroup
         self.filter = filter
         self.over = over
+        self.semantics = semantics
     }
 }
 

@@ -94,7 +94,7 @@ extension FunctionCall: SpanStripping {
             name: name.strippingSpans(), arguments: arguments.strippingSpans(),
             argumentNames: argumentNames.map { $0.strippingSpans() }, isDistinct: isDistinct,
             orderBy: orderBy.strippingSpans(), withinGroup: withinGroup.strippingSpans(), filter: filter.strippingSpans(),
-            over: over.strippingSpans())
+            over: over.strippingSpans(), semantics: semantics)
     }
 }
 
@@ -203,6 +203,7 @@ extension TableExpression: SpanStripping {
         case .unnest(let arrays, let withOrdinality): .unnest(arrays.strippingSpans(), withOrdinality: withOrdinality)
         case .join(let join, let left, let right, let condition):
             .join(join, left.strippingSpans(), right.strippingSpans(), stripped(condition))
+        case .match(let input, let clause): .match(input.strippingSpans(), clause.strippingSpans())
         case .lateral(let inner): .lateral(inner.strippingSpans())
         }
     }

@@ -105,12 +105,26 @@ enum ProjectionPruning {
             let newBase = pruned.plan.fields.count
             for index in unnest.fields.indices { places[base + index] = newBase + index }
             return Pruned(plan: .unnest(pruned.plan, unnest), places: places)
-        case .match(let input, let match):
-            // The node refers to its input by ordinals: it gets all of them in their order.
-            let fields = input.fields
-            let lower = arranged(prune(input, Set(fields.indices)), Array(fields.indices), fields)
-            return Pruned(plan: .match(lower, match), places: places(Array(match.fields.indices)))
+        case .match(let input, let match): return pruneMatch(input, match, wanted)
         }
+    }
+
+    /// Measures and columns that nobody reads are not made; one column stays, so that there are rows.
+    private static func pruneMatch(_ input: LogicalPlan, _ match: LogicalMatch, _ wanted: Set<Int>) -> Pruned {
+        var result = match
+        let passedCount = match.node.passedColumns.count
+        var kept = match.fields.indices.filter(wanted.contains)
+        if kept.isEmpty, !match.fields.isEmpty { kept = [0] }
+        result.fields = kept.map { match.fields[$0] }
+        result.node.passedColumns = kept.filter { $0 < passedCount }.map { match.node.passedColumns[$0] }
+        let measures = kept.filter { $0 >= passedCount }.map { match.node.measures[$0 - passedCount] }
+        let operands = measures.reduce(into: Set<Int>()) { $1.collectColumns(into: &$0) }.sorted()
+        let operandPlaces = places(operands)
+        result.node.measureOperands = operands.map { match.node.measureOperands[$0] }
+        result.node.measures = measures.map { $0.renumbered { operandPlaces[$0] ?? 0 } }
+        let pruned = prune(input, result.node.columns)
+        result.node = result.node.renumbered({ pruned.places[$0] ?? 0 }, inputTypes: pruned.plan.fields.map(\.type))
+        return Pruned(plan: .match(pruned.plan, result), places: places(kept))
     }
 
     private static func pruneJoin(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ wanted: Set<Int>) -> Pruned {
