@@ -162,7 +162,7 @@ def flink_worker():
             tables.execute_sql(job["statements"][-1]).wait()
         except Exception as failure:  # noqa: BLE001  (whatever Java threw is the answer)
             causes = [line.strip() for line in str(failure).splitlines() if line.strip() and not line.startswith("\tat ")]
-            error = next((c for c in reversed(causes) if c.startswith("Caused by")), causes[0] if causes else repr(failure))
+            error = next((c for c in reversed(causes) if c.startswith(("Caused by", ": "))), repr(failure)).removeprefix(": ")
         print(json.dumps({"name": job["name"], "error": error}), flush=True)
 
 

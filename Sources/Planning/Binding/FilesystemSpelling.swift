@@ -18,7 +18,7 @@ enum FilesystemSpelling {
     private static let familiesWithoutMeaning = ["sink.rolling-policy.", "sink.partition-commit.", "partition.time-extractor."]
 
     static func apply(to relation: inout RelationDefinition) {
-        if let type = relation.options["connector.type"], relation.connector == RelationDefinition.logConnector {
+        if let type = relation.options["connector.type"], relation.connector == "log" {
             relation.options["connector.type"] = nil
             relation.connector = type.lowercased()
         }
