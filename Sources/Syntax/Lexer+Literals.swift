@@ -142,6 +142,18 @@ extension Lexer {
         return unterminated("this string has no end", from: start, openingLength: tag.count)
     }
 
+    /// `$1`: an argument by its number.
+    mutating func parameter() -> Token {
+        let start = position
+        var end = start + 1
+        while Self.isDigit(byte(end)) { end += 1 }
+        guard end - start <= 6, !Self.continuesWord(byte(end)) else {
+            while Self.continuesWord(byte(end)) { end += 1 }
+            return invalid("\"\(Self.shortened(text(start, end)))\" is no argument's number", from: start, to: end)
+        }
+        return token(.parameter, from: start, to: end, text: text(start, end))
+    }
+
     /// `1`, `1_000`, `1.5`, `.5`, `1.`, `1e3`. The text of a decimal gets the digit that may be missing on either side of its point.
     mutating func number() -> Token {
         let start = position

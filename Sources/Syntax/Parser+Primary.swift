@@ -12,6 +12,9 @@ extension StatementParser {
             return parseConstant()
         case .quotedWord:
             return try parseNameOrCall()
+        case .parameter:
+            advance()
+            return Expression(.column(QualifiedName([Identifier(token.text, span: token.span)], span: token.span)), span: token.span)
         case .word:
             return try parseWord()
         case .symbol where token.symbol == .leftParenthesis:

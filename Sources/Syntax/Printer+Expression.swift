@@ -150,6 +150,7 @@ extension Printer {
         text += ")"
         if !call.withinGroup.isEmpty { text += " WITHIN GROUP (ORDER BY \(orderItems(call.withinGroup)))" }
         if let filter = call.filter { text += " FILTER (WHERE \(expression(filter)))" }
+        if let ignores = call.ignoresNulls { text += ignores ? " IGNORE NULLS" : " RESPECT NULLS" }
         switch call.over {
         case .named(let name): text += " OVER \(quote(name.name))"
         case .inline(let window): text += " OVER \(self.window(window))"

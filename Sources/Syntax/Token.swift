@@ -12,6 +12,8 @@ struct Token: Sendable {
         case bytes
         /// `text` is the digits without underscores; a decimal has digits on both sides of its point.
         case integer, decimal, double
+        /// `$1`; `text` is all of it.
+        case parameter
         case symbol
         /// The semicolon or the end of the source. Always the last token of a statement, unless it is `invalid`.
         case end

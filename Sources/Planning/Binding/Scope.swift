@@ -69,19 +69,10 @@ struct Scope {
     private func table(of name: QualifiedName) throws(SQLError) -> String? {
         guard name.parts.count > 1 else { return nil }
         let qualifier = name.parts[name.parts.count - 2]
-        // `person.name` may also be a field of a column of type ROW.
-        if !tables.contains(where: { $0.lowercased() == qualifier.name.lowercased() }),
-            let column = try find(qualifier, span: qualifier.span)
-        {
-            if case .row = column.type {
-                throw SQLError(
-                    "fields of ROW columns are not supported yet", at: name.span, code: SQLError.featureNotSupported)
-            }
-        }
         return try tableNamed(qualifier, span: qualifier.span)
     }
 
-    private func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
+    func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
         let tables = tables
         if tables.contains(identifier.name) { return identifier.name }
         let matches = tables.filter { $0.lowercased() == identifier.name.lowercased() }

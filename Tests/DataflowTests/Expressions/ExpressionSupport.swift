@@ -86,6 +86,7 @@ struct Unfolded {
                 }
             result.kind = .call(function, operands.enumerated().map { hasUnit && $0.offset == 0 ? $0.element : rewrite($0.element) })
         case .cast(let operand, let mode): result.kind = .cast(rewrite(operand), mode)
+        case .field(let operand, let index): result.kind = .field(rewrite(operand), index)
         case .and(let operands): result.kind = .and(operands.map { rewrite($0) })
         case .or(let operands): result.kind = .or(operands.map { rewrite($0) })
         case .not(let operand): result.kind = .not(rewrite(operand))
