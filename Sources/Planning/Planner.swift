@@ -67,23 +67,57 @@ package enum Planner {
     package static func plan(_ query: Query, mode: RunMode? = nil, catalog: any Catalog, options: PlannerOptions) throws(SQLError)
         -> (query: PlannedQuery, mode: RunMode)
     {
-        let stages = try stages(query, mode: mode, catalog: catalog, options: options)
+        let stages = try FunctionScope.with(catalog) { () throws(SQLError) in
+            try Planner.stages(query, mode: mode, catalog: catalog, options: options)
+        }
         return (stages.planned, stages.mode)
     }
 
     /// INSERT INTO .. SELECT | VALUES. A query over VALUES alone is bounded.
     package static func plan(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedInsert {
-        let (target, stages) = try stages(insert, catalog: catalog, options: options)
+        let (target, stages) = try FunctionScope.with(catalog) { () throws(SQLError) in
+            try Planner.stages(insert, catalog: catalog, options: options)
+        }
         return PlannedInsert(target: target, query: stages.planned)
     }
 
     /// Checks and types a CREATE STREAM | TABLE. Options are kept as they are: connectors check their own.
     package static func define(_ relation: CreateRelation, catalog: any Catalog) throws(SQLError) -> RelationDefinition {
-        try RelationBinder.define(relation)
+        try FunctionScope.with(catalog) { () throws(SQLError) in try RelationBinder.define(relation) }
+    }
+
+    /// Checks the body of a CREATE FUNCTION.
+    package static func define(_ function: CreateFunction, catalog: any Catalog) throws(SQLError) -> UserFunction {
+        try UserFunctionBinder.define(function, catalog: catalog)
+    }
+
+    /// The same without looking at the body: for definitions that have been checked, and may name others that are read later.
+    package static func restore(_ function: CreateFunction) throws(SQLError) -> UserFunction { try UserFunctionBinder.shape(function) }
+
+    /// The names, in lower case, of the functions of CREATE FUNCTION that a definition calls, itself or through views and other functions;
+    /// and what is wrong with it as the catalog is, if anything is.
+    package static func functionsUsed(by statement: Statement, catalog: any Catalog, options: PlannerOptions) -> (names: Set<String>, error: SQLError?) {
+        let scope = FunctionScope(catalog)
+        do throws(SQLError) {
+            try FunctionScope.with(scope) { () throws(SQLError) in
+                switch statement.kind {
+                case .createView(let view): _ = try define(view, catalog: catalog)
+                case .createRelation(let relation): _ = try RelationBinder.define(relation)
+                case .createQuery(let query): _ = try stages(query.insert, catalog: catalog, options: options)
+                case .createFunction(let function): try UserFunctionBinder.check(function)
+                default: break
+                }
+            }
+            return (scope.used, nil)
+        } catch { return (scope.used, error) }
     }
 
     /// Checks that a view's query binds.
     package static func define(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try bind(view, catalog: catalog) }
+    }
+
+    private static func bind(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
         // As it will be bound in either mode; ORDER BY, say, is only possible in one.
         let binder = QueryBinder(catalog: catalog, mode: .bounded)
         if view.orReplace, case .view(let replaced)? = catalog.entry(named: view.name.last.name) { binder.viewStack = [replaced.name] }
@@ -108,6 +142,12 @@ package enum Planner {
     package static func explain(_ statement: Statement, kind: ExplainKind?, catalog: any Catalog, options: PlannerOptions)
         throws(SQLError) -> [String]
     {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try explanation(statement, kind: kind, catalog: catalog, options: options) }
+    }
+
+    private static func explanation(_ statement: Statement, kind: ExplainKind?, catalog: any Catalog, options: PlannerOptions)
+        throws(SQLError) -> [String]
+    {
         switch statement.kind {
         case .query(let query):
             return try stages(query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
@@ -120,8 +160,8 @@ package enum Planner {
         case .createView(let view):
             _ = try define(view, catalog: catalog)
             return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
-        case .explain(let inner, let nested): return try explain(nested, kind: kind ?? inner, catalog: catalog, options: options)
-        case .createRelation, .drop, .show, .describe, .set, .reset:
+        case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
+        case .createRelation, .createFunction, .drop, .show, .describe, .set, .reset:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
                 code: SQLError.featureNotSupported)

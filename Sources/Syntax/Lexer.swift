@@ -45,7 +45,7 @@ struct Lexer {
         case UInt8(ascii: "\""), UInt8(ascii: "`"):
             return quotedWord(quote: first)
         case UInt8(ascii: "$"):
-            return dollarString()
+            return Self.isDigit(byte(start + 1)) ? parameter() : dollarString()
         case UInt8(ascii: "0")...UInt8(ascii: "9"):
             return number()
         case UInt8(ascii: "."):

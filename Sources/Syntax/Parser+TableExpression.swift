@@ -86,7 +86,9 @@ extension StatementParser {
             if table.alias == nil { try parseAlias(into: &table) }
         }
         if at(.matchRecognize) {
-            throw SQLError("MATCH_RECOGNIZE is not supported yet", at: current.span, code: SQLError.featureNotSupported)
+            table.span = span(from: start)
+            table = TableExpression(.match(table, try parseMatchClause()), span: span(from: start))
+            try parseAlias(into: &table)
         }
         table.span = span(from: start)
         return table

@@ -137,7 +137,7 @@ extension Printer {
 
     @inline(never)
     static func call(_ call: FunctionCall) -> String {
-        var text = functionName(call.name) + "("
+        var text = (call.semantics.map { $0.rawValue + " " } ?? "") + functionName(call.name) + "("
         if call.isDistinct { text += "DISTINCT " }
         var arguments: [String] = []
         for (index, argument) in call.arguments.enumerated() {
@@ -150,6 +150,7 @@ extension Printer {
         text += ")"
         if !call.withinGroup.isEmpty { text += " WITHIN GROUP (ORDER BY \(orderItems(call.withinGroup)))" }
         if let filter = call.filter { text += " FILTER (WHERE \(expression(filter)))" }
+        if let ignores = call.ignoresNulls { text += ignores ? " IGNORE NULLS" : " RESPECT NULLS" }
         switch call.over {
         case .named(let name): text += " OVER \(quote(name.name))"
         case .inline(let window): text += " OVER \(self.window(window))"

@@ -2,9 +2,9 @@
 
 extension Printer {
     private static let lineWidthMax = 100
-    private static let indentWidth = 2
+    static let indentWidth = 2
 
-    private static func lineBreak(_ indent: Int?) -> String {
+    static func lineBreak(_ indent: Int?) -> String {
         indent.map { "\n" + String(repeating: " ", count: $0) } ?? " "
     }
 
@@ -129,8 +129,11 @@ extension Printer {
         case .join(let kind, let left, let right, let condition):
             text = join(kind, left, right, condition, indent: indent)
             if table.alias != nil { text = "(\(text))" }
+        case .match(let input, let clause):
+            let inputText = self.table(input, indent: indent)
+            text = (input.isJoin ? "(\(inputText))" : inputText) + " MATCH_RECOGNIZE " + match(clause, indent: indent)
         case .lateral(let inner):
-            let needsParentheses = inner.alias != nil || inner.isJoin
+            let needsParentheses = inner.alias != nil || inner.isJoin || inner.isMatch
             text = "LATERAL " + (needsParentheses ? "(\(self.table(inner, indent: indent)))" : self.table(inner, indent: indent))
         }
         if let alias = table.alias {
@@ -158,6 +161,11 @@ extension Printer {
 extension TableExpression {
     fileprivate var isJoin: Bool {
         if case .join = kind { return true }
+        return false
+    }
+
+    fileprivate var isMatch: Bool {
+        if case .match = kind { return true }
         return false
     }
 }

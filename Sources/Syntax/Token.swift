@@ -12,6 +12,8 @@ struct Token: Sendable {
         case bytes
         /// `text` is the digits without underscores; a decimal has digits on both sides of its point.
         case integer, decimal, double
+        /// `$1`; `text` is all of it.
+        case parameter
         case symbol
         /// The semicolon or the end of the source. Always the last token of a statement, unless it is `invalid`.
         case end
@@ -41,4 +43,6 @@ enum Symbol: String, Sendable, CaseIterable {
     case concat = "||", arrow = "->", arrowText = "->>", tilde = "~", tildeStar = "~*", notTilde = "!~", notTildeStar = "!~*"
     case ampersand = "&", bar = "|", shiftLeft = "<<", shiftRight = ">>", hash = "#"
     case doubleColon = "::", namedArgument = "=>"
+    /// Only in a row pattern.
+    case leftBrace = "{", rightBrace = "}", question = "?", dollar = "$"
 }

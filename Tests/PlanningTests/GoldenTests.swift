@@ -38,6 +38,9 @@ final class GoldenTests: XCTestCase {
 
     func testDefinitions() throws { try GoldenFile("definitions.txt").check { Self.output($0, kind: .physical) } }
 
+    /// CREATE FUNCTION, calls of what it made, and what is wrong with either.
+    func testFunctions() throws { try GoldenFile("functions.txt").check { Self.output($0, kind: .logical) } }
+
     /// Every plan has the types that it says it has, with the optimiser and without, and the same columns either way.
     func testPlansAreWellFormed() throws {
         for name in ["plans.txt", "nexmark.txt", "explain.txt", "joins.txt"] {
@@ -88,6 +91,9 @@ final class GoldenTests: XCTestCase {
                     let (definition, schema) = try Planner.define(view, catalog: catalog)
                     catalog.add(definition)
                     lines.append("view \(definition.name): " + describe(schema))
+                case .createFunction(let function):
+                    try catalog.define(function)
+                    if let made = catalog.function(named: function.name.last.name) { lines.append("function \(made.signature) \(made.result.name)") }
                 default:
                     lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: PlannerOptions())
                     if case .query(let query) = parsed.statement.kind {

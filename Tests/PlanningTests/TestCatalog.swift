@@ -15,6 +15,14 @@ struct TestCatalog: Catalog {
 
     var entryNames: [String] { entries.keys.sorted() }
 
+    private(set) var functions: [String: UserFunction] = [:]
+    func function(named name: String) -> UserFunction? { functions[name.lowercased()] }
+    var functionNames: [String] { functions.values.map(\.name).sorted() }
+
+    mutating func define(_ function: CreateFunction) throws {
+        functions[function.name.last.name.lowercased()] = try Planner.define(function, catalog: self)
+    }
+
     mutating func define(_ relation: CreateRelation) throws {
         entries[relation.name.last.name] = .relation(try Planner.define(relation, catalog: self))
     }

@@ -142,14 +142,32 @@ enum KernelTable {
         case .power, .sqrt, .cbrt, .exp, .ln, .log10, .log2, .logBase, .sin, .cos, .tan, .cot, .asin, .acos, .atan, .atan2, .sinh, .cosh,
             .tanh, .degrees, .radians, .widthBucket:
             return MathKernels.kernel(request)
-        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return try PatternKernels.kernel(request)
+        case .asinh, .acosh, .atanh, .sinDegrees, .cosDegrees, .tanDegrees, .cotDegrees, .asinDegrees, .acosDegrees, .atanDegrees,
+            .atan2Degrees, .sec, .csc, .log1p, .expm1, .erf, .erfc, .gamma, .logGamma, .hypotenuse, .even, .isNotANumber, .isInfinite,
+            .isFinite, .signBit:
+            return SpecialMathKernels.kernel(request)
+        case .factorial, .greatestCommonDivisor, .leastCommonMultiple, .convertBase, .scale, .minScale: return WholeNumberKernels.kernel(request)
+        case .numberToChar, .toNumber: return try NumberTextKernels.kernel(request)
+        case .countNulls, .countNonNulls: return NullCountKernels.kernel(request)
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return try PatternKernels.kernel(request)
+        case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return try MatchKernels.kernel(request)
         case .concatOperator, .upper, .lower, .initcap, .charLength, .octetLength, .substring, .left, .right, .overlay, .position, .strpos,
             .locate, .replace, .translate, .trimBoth, .trimLeft, .trimRight, .padLeft, .padRight, .repeatText, .reverse, .concat,
-            .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .md5, .toHex:
+            .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .contains, .substringIndex:
             if let kernel = TextKernels.kernel(request) { return kernel }
             return TextPartKernels.kernel(request)
+        case .levenshtein, .hamming, .soundex, .difference, .isDigits, .isLetters, .isNumber: return WordKernels.kernel(request)
+        case .quoteLiteral, .quoteNullable, .quoteIdentifier, .format: return QuotingKernels.kernel(request)
+        case .md5, .sha1, .sha224, .sha256, .sha384, .sha512, .crc32, .crc32c: return DigestKernels.kernel(request)
+        case .toHex, .toUpperHex, .toOctal, .toBinary, .unhex, .encodeBytes, .decodeBytes, .textToBytes, .bytesToText, .toBase64, .fromBase64:
+            return EncodingKernels.kernel(request)
+        case .urlEncode, .urlDecode, .parseURL: return URLKernels.kernel(request)
+        case .getByte, .setByte, .getBit, .setBit, .bitCount: return BitKernels.kernel(request)
         case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff, .makeDate, .makeTimestamp, .lastDay:
             return TimeKernels.kernel(request)
+        case .age, .makeTime, .makeInterval, .dateBin, .justifyDays, .justifyInterval, .monthsBetween, .nextDay, .epochUnits,
+            .timestampFromUnits, .unitBoundaries:
+            return CalendarKernels.kernel(request)
         case .dateFormat, .toChar, .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime: return try TimeTextKernels.kernel(request)
         case .element, .makeArray, .makeRow, .makeMap: return NestedKernels.kernel(request)
         case .cardinality, .arrayLength, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove, .arrayReplace, .arrayPosition, .arrayPositions,
@@ -171,7 +189,8 @@ enum KernelTable {
         case .floor, .ceil, .round, .truncate: return request.type.isDecimal || request.arguments.count > 1
         case .extract: return request.arguments.last == .interval || request.arguments.last.map { if case .time = $0 { true } else { false } } ?? false
         case .dateTruncate: return false
-        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return request.text(1) == nil
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return request.text(1) == nil
+        case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return request.text(1) == nil || request.arguments.count > 2
         case .dateFormat, .toChar: return request.text(1) == nil
         case .remainder, .divide:
             // By a constant other than 0 and -1 it cannot, among integers.

@@ -9,9 +9,14 @@ import Syntax
 
 /// Where an expression stands: what may be in it, and how an error names the place.
 enum Clause {
-    case select, `where`, having, groupBy, orderBy, join
+    case select, `where`, having, groupBy, orderBy, join, qualify
+    /// An argument, a key or the filter of this window function.
+    case over(String)
     case aggregate(String), filter, values, computedColumn, watermark, unnest
     case constant(String)
+    case functionBody
+    /// A clause of MATCH_RECOGNIZE.
+    case match(String)
 
     var name: String {
         switch self {
@@ -21,23 +26,29 @@ enum Clause {
         case .groupBy: "GROUP BY"
         case .orderBy: "ORDER BY"
         case .join: "JOIN conditions"
+        case .qualify: "QUALIFY"
+        case .over: "OVER"
         case .aggregate(let name): name
         case .filter: "FILTER"
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
         case .unnest: "UNNEST"
-        case .constant(let what): what
+        case .constant(let what), .match(let what): what
+        case .functionBody: "a function's body"
         }
     }
 }
 
-/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate.
+/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate;
+/// far behind them, one per GROUPING(..).
 final class Grouping {
     let scope: Scope
     let columnCount: Int
     var window: GroupWindow?
     private(set) var calls: [LogicalAggregateCall] = []
+    /// The arguments of each GROUPING(..), with its place.
+    private(set) var groupings: [(arguments: [BoundExpression], span: SourceSpan)] = []
 
     init(scope: Scope, columnCount: Int) {
         self.scope = scope
@@ -48,6 +59,13 @@ final class Grouping {
 
     func windowColumn(_ role: WindowRole, span: SourceSpan) -> BoundExpression {
         .column(columnCount + role.rawValue, window?.time.type ?? .timestamp(precision: 3), span: span)
+    }
+
+    static let groupingBase = 1 << 32
+
+    func column(ofGrouping arguments: [BoundExpression], span: SourceSpan) -> BoundExpression {
+        groupings.append((arguments, span))
+        return .column(Self.groupingBase + groupings.count - 1, .bigint, span: span)
     }
 
     /// As many as a select list may have columns.
@@ -71,15 +89,23 @@ struct ExpressionBinder {
     let clause: Clause
     /// Where aggregates may stand; nil where they may not.
     var grouping: Grouping?
+    /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
+    var match: MatchNames?
+    /// Where window functions may stand; nil where they may not.
+    var overs: OverCollector?
+    /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
+    var aliases: [(name: String, expression: BoundExpression)] = []
 
-    init(scope: Scope, clause: Clause, grouping: Grouping? = nil) {
+    init(scope: Scope, clause: Clause, grouping: Grouping? = nil, overs: OverCollector? = nil) {
         self.scope = scope
         self.clause = clause
         self.grouping = grouping
+        self.overs = overs
     }
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        if let match, let operand = try match.bind(expression, self) { return operand }
         switch expression.kind {
         case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)
@@ -202,10 +228,20 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
+        if !aliases.isEmpty, name.parts.count == 1, try scope.find(name.last, span: name.span) == nil,
+            var named = alias(name.last.name)
+        {
+            named.span = span
+            return named
+        }
         let (column, fields) = try scope.resolvePath(name)
         var bound = BoundExpression.column(column.ordinal, column.type, span: span)
         for field in fields { bound = try ExpressionTyping.field(field, of: bound, span: span) }
         return bound
+    }
+
+    private func alias(_ name: String) -> BoundExpression? {
+        (aliases.first { $0.name == name } ?? aliases.first { $0.name.lowercased() == name.lowercased() })?.expression
     }
 
     @inline(never)
@@ -262,8 +298,28 @@ struct ExpressionBinder {
     @inline(never)
     private func bindCall(_ expression: Expression) throws(SQLError) -> BoundExpression {
         guard case .call(let call) = expression.kind else { throw refusal(expression) }
+        if let user = try bindUserCall(call, expression) { return user }
         if let special = try bindSpecialCall(call, expression) { return special }
         return try finish(call, expression, try bindAll(call.arguments))
+    }
+
+    /// A call of a function of CREATE FUNCTION; nil when there is none of that name.
+    @inline(never)
+    private func bindUserCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
+        guard call.name.parts.count == 1, let functions = FunctionScope.current else { return nil }
+        // A function that is being defined is not in the catalog yet, or is another one there.
+        let isOpen = functions.open.contains(call.name.last.name.lowercased())
+        guard let function = functions.find(call.name.last.name) else {
+            guard isOpen else { return nil }
+            throw SQLError(
+                "function \(call.name.last.name) calls itself", at: call.name.span,
+                hint: "functions are put in where they are called, so they cannot be recursive", code: SQLError.featureNotSupported)
+        }
+        var plain = call
+        plain.argumentNames = []
+        try plain.checkPlain(span: expression.span)
+        return try UserFunctionBinder.call(
+            function, call, try bindAll(call.arguments), scope: functions, span: expression.span, text: text(expression))
     }
 
     /// An aggregate or a window's property; nil for a scalar function.
@@ -275,10 +331,10 @@ struct ExpressionBinder {
                 "function \(call.name.parts.map(\.name).joined(separator: ".")) does not exist", at: call.name.span,
                 hint: "functions have no schema", code: SQLError.undefinedFunction)
         }
-        if call.over != nil {
-            throw SQLError("OVER is not supported yet", at: span, code: SQLError.featureNotSupported)
-        }
-        if let function = AggregateFunction.named(call.name.last.name) { return try bindAggregate(function, call, expression) }
+        if let reference = call.over { return try bindOver(call, reference, expression) }
+        try checkNeedsNoOver(call, span: span)
+        if let definition = AggregateTable.find(call.name.last.name) { return try bindAggregate(definition, call, expression) }
+        if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)
         return nil
@@ -293,7 +349,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateFunction.allNames + ExpressionTyping.functionNames
+            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span,
                 let nearest = NearestName.find(name.name, among: known)
             {
@@ -325,83 +381,5 @@ struct ExpressionBinder {
                 hint: "both must name the same time column and the same intervals", code: SQLError.windowingError)
         }
         return grouping.windowColumn(function.role, span: span)
-    }
-
-    @inline(never)
-    private func bindAggregate(_ function: AggregateFunction, _ call: FunctionCall, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let span = expression.span
-        let name = call.name.last.name.lowercased()
-        guard let grouping else {
-            if case .aggregate = clause {
-                throw SQLError("aggregate function calls cannot be nested", at: span, code: SQLError.groupingError)
-            }
-            throw SQLError(
-                "aggregate functions are not allowed in \(clause.name)", at: span,
-                hint: isWhere ? "filter groups with HAVING" : nil, code: SQLError.groupingError)
-        }
-        if let item = call.orderBy.first ?? call.withinGroup.first {
-            throw SQLError(
-                "ORDER BY in an aggregate is not supported yet", at: item.expression.span, code: SQLError.featureNotSupported)
-        }
-        if case let named?? = call.argumentNames.first(where: { $0 != nil }) {
-            throw SQLError("\(name) takes no named arguments", at: named.span, code: SQLError.undefinedFunction)
-        }
-        var filter: BoundExpression?
-        if let condition = call.filter {
-            filter = try ExpressionBinder(scope: scope, clause: .filter).bindCondition(condition, of: "FILTER")
-        }
-        let text = text(expression)
-        if function == .count, call.arguments.count == 1, case .star(nil) = call.arguments[0].kind {
-            if call.isDistinct {
-                throw SQLError("DISTINCT cannot be used with count(*)", at: span, hint: "name a column: count(DISTINCT x)")
-            }
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard call.arguments.count == 1 else {
-            throw SQLError(
-                call.arguments.isEmpty
-                    ? "\(name) needs an argument" : "\(name) takes one argument, not \(call.arguments.count)", at: span,
-                hint: function == .count && call.arguments.isEmpty ? "to count rows write count(*)" : nil,
-                code: SQLError.undefinedFunction)
-        }
-        let inner = ExpressionBinder(scope: scope, clause: .aggregate(name))
-        var argument = try inner.bind(call.arguments[0])
-        if argument.type == .null { argument = .constant(.null, .text, span: argument.span) }
-        if function == .count, !call.isDistinct, let value = argument.constantValue, !value.isNull {
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard let types = function.types(argument: argument.type) else {
-            throw SQLError(
-                "function \(name)(\(argument.type.name)) does not exist", at: span,
-                hint: argument.type.isText ? "CAST the argument to a number" : nil, code: SQLError.undefinedFunction)
-        }
-        let cast = try ExpressionTyping.cast(argument, to: types.argument, mode: .explicit, span: argument.span, text: text)
-        return try grouping.column(
-            of: LogicalAggregateCall(
-                function: function, argument: cast, filter: filter, isDistinct: call.isDistinct && function.dependsOnDuplicates,
-                resultType: types.result, text: text, span: span))
-    }
-
-    private var isWhere: Bool { if case .where = clause { true } else { false } }
-}
-
-extension AggregateFunction {
-    /// Names as people write them, for suggestions.
-    static var allNames: [String] {
-        allCases.filter { $0 != .countRows }.map(\.rawValue) + ["stddev", "variance", "first", "last", "every"]
-    }
-
-    /// Whether leaving out duplicates changes the result: min(DISTINCT x) is min(x).
-    var dependsOnDuplicates: Bool {
-        switch self {
-        case .min, .max, .firstValue, .lastValue, .boolAnd, .boolOr, .countRows: false
-        case .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: true
-        }
     }
 }

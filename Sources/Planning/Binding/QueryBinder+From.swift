@@ -41,6 +41,7 @@ extension QueryBinder {
         case .lateral where isUnnest(table):
             return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
         case .lateral(let inner): return try bindTable(inner, context)
+        case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }
 

@@ -287,17 +287,18 @@ final class QueryBinder {
     func order(_ plan: LogicalPlan, _ keys: [SortNode.Key], _ query: Query) throws(SQLError) -> LogicalPlan {
         let limit = try query.limit.flatMap { (expression) throws(SQLError) in try rowCount(expression, "LIMIT") }
         let offset = try query.offset.flatMap { (expression) throws(SQLError) in try rowCount(expression, "OFFSET") } ?? 0
-        if let expression = query.limit ?? query.offset, depth > 1, limit != nil || offset > 0, plan.retracts(mode: mode) {
+        let isTopRows = mode == .continuous && !keys.isEmpty && limit != nil
+        if let expression = query.limit ?? query.offset, !isTopRows, depth > 1, limit != nil || offset > 0, plan.retracts(mode: mode) {
             throw SQLError(
                 "LIMIT in a subquery over an input that retracts rows is not supported yet", at: expression.span,
                 hint: "put LIMIT at the end of the statement", code: SQLError.featureNotSupported)
         }
         if let first = query.orderBy.first, !keys.isEmpty {
             let span = query.orderBy.reduce(first.expression.span) { $0.union($1.expression.span) }
-            if mode == .continuous {
+            if mode == .continuous, !isTopRows {
                 throw SQLError(
                     "ORDER BY needs an input that ends; this query goes on", at: span,
-                    hint: "leave ORDER BY out, or ask with a plain SELECT (without STREAM, EMIT CHANGES or INSERT INTO) for what is there now",
+                    hint: "add LIMIT n to follow the first n rows, leave ORDER BY out, or ask with a plain SELECT (without STREAM, EMIT CHANGES or INSERT INTO) for what is there now",
                     code: SQLError.featureNotSupported)
             }
             return .sort(plan, LogicalSort(keys: keys, limit: limit, offset: offset, span: span))

@@ -94,9 +94,38 @@ package enum CatalogEntry: Sendable {
     case view(ViewDefinition)
 }
 
+/// A function of CREATE FUNCTION. Its body is bound where it is called.
+package struct UserFunction: Hashable, Sendable {
+    package struct Parameter: Hashable, Sendable {
+        package var name: String?
+        package var type: SQLType
+    }
+
+    package var name: String
+    package var parameters: [Parameter]
+    package var result: SQLType
+    /// NULL when an argument is NULL.
+    package var isStrict: Bool
+    package var body: Expression
+
+    /// `count_char(s VARCHAR, c VARCHAR)`.
+    package var signature: String {
+        "\(name)(" + parameters.map { ($0.name.map { $0 + " " } ?? "") + $0.type.name }.joined(separator: ", ") + ")"
+    }
+}
+
 package protocol Catalog {
     /// The entry whose name matches: exactly, or without regard to case when only one does.
     func entry(named name: String) -> CatalogEntry?
     /// Every name, for suggestions; sorted.
     var entryNames: [String] { get }
+    /// The function whose name matches, without regard to case.
+    func function(named name: String) -> UserFunction?
+    /// Every function's name, for suggestions; sorted.
+    var functionNames: [String] { get }
+}
+
+extension Catalog {
+    package func function(named name: String) -> UserFunction? { nil }
+    package var functionNames: [String] { [] }
 }

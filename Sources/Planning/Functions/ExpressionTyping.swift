@@ -21,6 +21,11 @@ package enum ExpressionTyping {
     ) throws(SQLError) -> BoundExpression {
         if name.name.lowercased() == "map" { return try map(arguments, span: span, text: text) }
         guard let definition = FunctionTable.find(name.name) else {
+            if let refusal = FunctionTable.refusal(name.name) {
+                throw SQLError(
+                    "function \(name.name) is not supported: \(refusal.reason)", at: name.span, hint: refusal.hint,
+                    code: SQLError.featureNotSupported)
+            }
             throw SQLError(
                 "function \(name.name) does not exist", at: name.span,
                 hint: NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
@@ -59,6 +64,8 @@ package enum ExpressionTyping {
             return .constant(.string(arguments[0].type == .null ? "NULL" : arguments[0].type.name), .text, span: span)
         case .constant(let value):
             return .constant(value, result, span: span)
+        case .rewrite(let rewrite):
+            return try self.rewrite(rewrite, converted, result: result, span: span, text: text)
         }
     }
 
@@ -152,7 +159,22 @@ package enum ExpressionTyping {
         case .nullIf:
             // The result is the first operand as it was before both got their common type: that is the caller's, so compare and choose.
             return make(.nullIf, arguments, arguments[0].type)
-        case .concat, .concatWithSeparator:
+        case .charLength where arguments[0].type == .bytes: return make(.octetLength, arguments, result)
+        case .toChar where arguments[0].type.isNumeric: return make(.numberToChar, arguments, result)
+        case .toNumber:
+            // The result's scale must be known before the first row: it is the number of digits behind the pattern's point.
+            guard case .constant(.string(let pattern)) = arguments[1].kind else {
+                throw SQLError("the pattern of to_number must be a constant", at: arguments[1].span, code: SQLError.invalidParameter)
+            }
+            var isBehindPoint = false
+            var scale = 0
+            for scalar in pattern.uppercased().unicodeScalars {
+                if scalar == "." || scalar == "D" { isBehindPoint = true }
+                if isBehindPoint, scalar == "9" || scalar == "0" { scale += 1 }
+            }
+            return make(.toNumber, arguments, .decimal(precision: SQLType.decimalPrecisionMax, scale: Swift.min(scale, SQLType.decimalPrecisionMax)))
+        case .quoteLiteral, .quoteNullable: return make(function, [try toText(arguments[0])], .text)
+        case .concat, .concatWithSeparator, .format:
             var texts: [BoundExpression] = []
             for argument in arguments { texts.append(try toText(argument)) }
             return make(function, texts, .text)

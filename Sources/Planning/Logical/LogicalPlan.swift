@@ -71,25 +71,47 @@ package struct LogicalWindow: Hashable, Sendable {
 }
 
 package struct LogicalAggregateCall: Hashable, Sendable {
+    package struct Order: Hashable, Sendable {
+        package var expression: BoundExpression
+        package var isDescending: Bool
+        package var nullsFirst: Bool
+    }
+
     package var function: AggregateFunction
-    /// Already of the type that the function wants.
-    package var argument: BoundExpression?
+    /// Already of the types that the function wants.
+    package var arguments: [BoundExpression]
+    /// Constants: see AggregateFunction.
+    package var parameters: [Value] = []
+    package var order: [Order] = []
     package var filter: BoundExpression?
     package var isDistinct: Bool
     package var resultType: SQLType
     package var text: String
     package var span: SourceSpan
 
+    /// The first, or only, argument.
+    package var argument: BoundExpression? { arguments.first }
+
+    /// All expressions over the aggregation's input.
+    package var expressions: [BoundExpression] { arguments + order.map(\.expression) + (filter.map { [$0] } ?? []) }
+
+    package func mapExpressions(_ transform: (BoundExpression) -> BoundExpression) -> LogicalAggregateCall {
+        var call = self
+        call.arguments = arguments.map(transform)
+        for index in call.order.indices { call.order[index].expression = transform(call.order[index].expression) }
+        call.filter = filter.map(transform)
+        return call
+    }
+
     func isSame(as other: LogicalAggregateCall) -> Bool {
-        func same(_ left: BoundExpression?, _ right: BoundExpression?) -> Bool {
-            switch (left, right) {
-            case (nil, nil): true
-            case (let left?, let right?): left.isSame(as: right)
-            default: false
-            }
+        func same(_ left: [BoundExpression], _ right: [BoundExpression]) -> Bool {
+            left.count == right.count && zip(left, right).allSatisfy { $0.isSame(as: $1) }
         }
         return function == other.function && isDistinct == other.isDistinct && resultType == other.resultType
-            && same(argument, other.argument) && same(filter, other.filter)
+            && parameters == other.parameters && same(arguments, other.arguments)
+            && order.map(\.isDescending) == other.order.map(\.isDescending) && order.map(\.nullsFirst) == other.order.map(\.nullsFirst)
+            && same(order.map(\.expression), other.order.map(\.expression))
+            && same(filter.map { [$0] } ?? [], other.filter.map { [$0] } ?? [])
     }
 }
 

@@ -36,6 +36,7 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
 
     func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
         switch self {
+        case .windowMaximum: WindowMaximum.apply(plan)
         case .sharedPlans: SharedPlans.apply(plan)
         default: plan
         }

@@ -112,10 +112,14 @@ package struct AggregateNode: Hashable, Sendable {
     package var allowedLatenessMicroseconds: Int64
     /// True when the input may retract rows.
     package var inputRetracts: Bool
+    /// Whether anybody above needs the old row of an update.
+    package var emitsUpdateBefore: Bool
+    /// Without a window, emitting changes: a group not touched for so long (epoch clock) is forgotten.
+    package var stateTTLMicroseconds: Int64?
 
     package init(
         keys: [Int], window: WindowNode?, aggregates: [AggregateCall], emit: EmitMode, allowedLatenessMicroseconds: Int64 = 0,
-        inputRetracts: Bool = false
+        inputRetracts: Bool = false, emitsUpdateBefore: Bool = true, stateTTLMicroseconds: Int64? = nil
     ) {
         self.keys = keys
         self.window = window
@@ -123,6 +127,8 @@ package struct AggregateNode: Hashable, Sendable {
         self.emit = emit
         self.allowedLatenessMicroseconds = allowedLatenessMicroseconds
         self.inputRetracts = inputRetracts
+        self.emitsUpdateBefore = emitsUpdateBefore
+        self.stateTTLMicroseconds = stateTTLMicroseconds
     }
 }
 

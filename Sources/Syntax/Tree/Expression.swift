@@ -141,11 +141,16 @@ package struct FunctionCall: Hashable, Sendable {
     package var withinGroup: [OrderItem]
     /// `FILTER (WHERE ..)`.
     package var filter: Expression?
+    /// `IGNORE NULLS` is true, `RESPECT NULLS` false, nil when neither is written.
+    package var ignoresNulls: Bool?
     package var over: WindowReference?
+    /// `RUNNING` or `FINAL` before the call, within MATCH_RECOGNIZE.
+    package var semantics: MatchSemantics?
 
     package init(
         name: QualifiedName, arguments: [Expression], argumentNames: [Identifier?]? = nil, isDistinct: Bool = false,
-        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil
+        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, ignoresNulls: Bool? = nil,
+        over: WindowReference? = nil, semantics: MatchSemantics? = nil
     ) {
         self.name = name
         self.arguments = arguments
@@ -154,7 +159,9 @@ package struct FunctionCall: Hashable, Sendable {
         self.orderBy = orderBy
         self.withinGroup = withinGroup
         self.filter = filter
+        self.ignoresNulls = ignoresNulls
         self.over = over
+        self.semantics = semantics
     }
 }
 

@@ -123,6 +123,8 @@ package struct TableExpression: Hashable, Sendable {
         case unnest([Expression], withOrdinality: Bool)
         /// `left [kind] JOIN right ON ..| USING (..)`. A comma is a `.cross` join.
         case join(JoinKind, TableExpression, TableExpression, JoinCondition)
+        /// `t MATCH_RECOGNIZE (..)`.
+        case match(TableExpression, MatchClause)
         /// `LATERAL t`.
         case lateral(TableExpression)
     }

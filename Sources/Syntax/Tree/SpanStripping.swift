@@ -94,7 +94,7 @@ extension FunctionCall: SpanStripping {
             name: name.strippingSpans(), arguments: arguments.strippingSpans(),
             argumentNames: argumentNames.map { $0.strippingSpans() }, isDistinct: isDistinct,
             orderBy: orderBy.strippingSpans(), withinGroup: withinGroup.strippingSpans(), filter: filter.strippingSpans(),
-            over: over.strippingSpans())
+            ignoresNulls: ignoresNulls, over: over.strippingSpans(), semantics: semantics)
     }
 }
 
@@ -203,6 +203,7 @@ extension TableExpression: SpanStripping {
         case .unnest(let arrays, let withOrdinality): .unnest(arrays.strippingSpans(), withOrdinality: withOrdinality)
         case .join(let join, let left, let right, let condition):
             .join(join, left.strippingSpans(), right.strippingSpans(), stripped(condition))
+        case .match(let input, let clause): .match(input.strippingSpans(), clause.strippingSpans())
         case .lateral(let inner): .lateral(inner.strippingSpans())
         }
     }
@@ -235,6 +236,7 @@ extension Statement: SpanStripping {
                 CreateQuery(
                     name: query.name.strippingSpans(), orReplace: query.orReplace, ifNotExists: query.ifNotExists,
                     insert: query.insert.strippingSpans(), options: query.options.strippingSpans()))
+        case .createFunction(let function): .createFunction(function.strippingSpans())
         case .drop(let object, let names, let ifExists): .drop(object, names: names.strippingSpans(), ifExists: ifExists)
         case .show(.create(let name)): .show(.create(name.strippingSpans()))
         case .show: kind
@@ -243,6 +245,15 @@ extension Statement: SpanStripping {
         case .set(let name, let value): .set(name.strippingSpans(), value.strippingSpans())
         case .reset(let name): .reset(name.strippingSpans())
         }
+    }
+}
+
+extension CreateFunction: SpanStripping {
+    package func strippingSpans() -> CreateFunction {
+        CreateFunction(
+            name: name.strippingSpans(), orReplace: orReplace, ifNotExists: ifNotExists,
+            parameters: parameters.map { Parameter(name: $0.name.strippingSpans(), type: $0.type.strippingSpans()) },
+            returns: returns.strippingSpans(), isStrict: isStrict, body: body.strippingSpans())
     }
 }
 

@@ -89,8 +89,13 @@ enum ProjectionPruning {
             over.calls = kept.map { over.calls[$0] }
             var below = wanted.filter { $0 < base }
             for expression in over.expressions { expression.collectColumns(into: &below) }
-            let pruned = prune(input, below)
+            var pruned = prune(input, below)
             if over.calls.isEmpty { return pruned }
+            // Its rows are kept, so columns that only something below has read stay behind.
+            let carried = below.sorted()
+            if !carried.isEmpty {
+                pruned = Pruned(plan: arranged(pruned, carried, input.fields), places: places(carried))
+            }
             var places = pruned.places
             let newBase = pruned.plan.fields.count
             for (place, index) in kept.enumerated() { places[base + index] = newBase + place }
@@ -105,12 +110,26 @@ enum ProjectionPruning {
             let newBase = pruned.plan.fields.count
             for index in unnest.fields.indices { places[base + index] = newBase + index }
             return Pruned(plan: .unnest(pruned.plan, unnest), places: places)
-        case .match(let input, let match):
-            // The node refers to its input by ordinals: it gets all of them in their order.
-            let fields = input.fields
-            let lower = arranged(prune(input, Set(fields.indices)), Array(fields.indices), fields)
-            return Pruned(plan: .match(lower, match), places: places(Array(match.fields.indices)))
+        case .match(let input, let match): return pruneMatch(input, match, wanted)
         }
+    }
+
+    /// Measures and columns that nobody reads are not made; one column stays, so that there are rows.
+    private static func pruneMatch(_ input: LogicalPlan, _ match: LogicalMatch, _ wanted: Set<Int>) -> Pruned {
+        var result = match
+        let passedCount = match.node.passedColumns.count
+        var kept = match.fields.indices.filter(wanted.contains)
+        if kept.isEmpty, !match.fields.isEmpty { kept = [0] }
+        result.fields = kept.map { match.fields[$0] }
+        result.node.passedColumns = kept.filter { $0 < passedCount }.map { match.node.passedColumns[$0] }
+        let measures = kept.filter { $0 >= passedCount }.map { match.node.measures[$0 - passedCount] }
+        let operands = measures.reduce(into: Set<Int>()) { $1.collectColumns(into: &$0) }.sorted()
+        let operandPlaces = places(operands)
+        result.node.measureOperands = operands.map { match.node.measureOperands[$0] }
+        result.node.measures = measures.map { $0.renumbered { operandPlaces[$0] ?? 0 } }
+        let pruned = prune(input, result.node.columns)
+        result.node = result.node.renumbered({ pruned.places[$0] ?? 0 }, inputTypes: pruned.plan.fields.map(\.type))
+        return Pruned(plan: .match(pruned.plan, result), places: places(kept))
     }
 
     private static func pruneJoin(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ wanted: Set<Int>) -> Pruned {
@@ -163,19 +182,13 @@ enum ProjectionPruning {
         var below: Set<Int> = []
         for key in aggregate.keys { key.expression.collectColumns(into: &below) }
         for index in kept {
-            aggregate.calls[index].argument?.collectColumns(into: &below)
-            aggregate.calls[index].filter?.collectColumns(into: &below)
+            for expression in aggregate.calls[index].expressions { expression.collectColumns(into: &below) }
         }
         if let window = aggregate.window { below.insert(window.timeColumn) }
         let pruned = prune(input, below)
         var result = aggregate
         result.keys = aggregate.keys.map { LogicalColumn(expression: pruned.moved($0.expression), name: $0.name) }
-        result.calls = kept.map { index in
-            var call = aggregate.calls[index]
-            call.argument = call.argument.map(pruned.moved)
-            call.filter = call.filter.map(pruned.moved)
-            return call
-        }
+        result.calls = kept.map { aggregate.calls[$0].mapExpressions(pruned.moved) }
         if let window = aggregate.window { result.window?.timeColumn = pruned.places[window.timeColumn] ?? 0 }
         var places: [Int: Int] = [:]
         for column in 0..<callBase { places[column] = column }
