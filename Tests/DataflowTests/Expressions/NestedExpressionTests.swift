@@ -100,6 +100,7 @@ final class NestedExpressionTests: XCTestCase {
             ("json_query('{\"a\":[{\"b\":1},{\"b\":2}]}', '$.a[*].b')", "NULL"), ("json_exists('{\"a\":[{\"b\":1}]}', '$.*[0].b')", "true"),
             ("json_value('{}', 'a')", "error: a JSON path begins with $"), ("json_value('{}', '$.a ? (@ > 1)')", "error: filters in JSON paths are not supported yet"),
             ("json_extract_path('{\"a\":[10,{\"b\":1}]}', 'a', '1')", "{\"b\":1}"), ("json_extract_path_text('{\"a\":[10]}', 'a', '0')", "10"),
+            ("'{\"a\":[10,{\"b\":1}]}' #> '{a,1}'", "{\"b\":1}"), ("'{\"a\":[10]}' #>> '{a,0}'", "10"), ("'{}' #>> '{}'", "{}"), ("ARRAY[1, 2] @> ARRAY[2]", "true"), ("ARRAY[3] <@ ARRAY[1, 2]", "false"),
             ("json_array_length('[1,[2,3],{\"a\":[4]}]')", "3"), ("json_array_length('{}')", "! cannot get the array length of a JSON object"),
             ("json_typeof('\"x\"')", "string"), ("json_typeof('null')", "null"), ("json_object_keys('{\"a\":1,\"b\":{\"c\":2}}')", "[\"a\",\"b\"]"),
             ("json_array_elements('[1,\"a\",[2]]')", "[1,\"a\",[2]]"), ("json_array_elements_text('[1,\"a\",null]')", "[\"1\",\"a\",null]"),
