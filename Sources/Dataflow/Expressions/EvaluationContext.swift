@@ -128,6 +128,13 @@ struct EvaluationInput {
         return EvaluationInput(columns: picked, rows: selection.count, context: context, origin: back, standsForAll: nil, rootToken: rootToken)
     }
 
+    /// The elements of lists: for each the row that it is in, and which fails with it. There are no columns to read.
+    func elements(of rows: RowSelection) -> EvaluationInput {
+        // A constant's rows are all of the batch's, however many elements it has.
+        let back = standsForAll != nil ? origin : origin.map { $0.composed(with: rows) } ?? rows
+        return EvaluationInput(columns: [], rows: rows.count, context: context, origin: back, standsForAll: standsForAll)
+    }
+
     /// One row that stands for all of these: for operands that are all constant.
     func collapsed() -> EvaluationInput {
         EvaluationInput(columns: columns, rows: 1, context: context, origin: origin, standsForAll: standsForAll ?? rows, rootToken: rootToken)

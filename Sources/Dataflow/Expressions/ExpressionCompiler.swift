@@ -54,6 +54,8 @@ enum ExpressionCompiler {
         case .constant(let value): return ConstantNode(value, type: type)
         case .column(let ordinal): return ColumnNode(ordinal, type: type)
         case .epochClock: return ClockNode(type: type)
+        case .field(let operand, let index):
+            return folded(FieldNode(try node(operand, part.children[0], shared), index, type: type), expression)
         case .and(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: true)
         case .or(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: false)
         case .not(let operand): return folded(NotNode(try node(operand, part.children[0], shared)), expression)
@@ -107,6 +109,7 @@ enum ExpressionCompiler {
             case let test as NullTestNode: [test.operand]
             case let set as SetNode: [set.operand]
             case let retype as RetypeNode: [retype.operand]
+            case let field as FieldNode: [field.operand]
             default: []
             }
         guard !children.isEmpty || node is CallNode, children.allSatisfy({ $0 is ConstantNode }) else { return node }
@@ -199,6 +202,16 @@ enum KernelTable {
             .timestampFromUnits, .unitBoundaries:
             return CalendarKernels.kernel(request)
         case .dateFormat, .toChar, .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime: return try TimeTextKernels.kernel(request)
+        case .element, .makeArray, .makeRow, .makeMap: return NestedKernels.kernel(request)
+        case .cardinality, .arrayLength, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove, .arrayReplace, .arrayPosition, .arrayPositions,
+            .arrayContains, .arrayContainsAll, .arrayOverlaps, .arrayDistinct, .arraySort, .arrayReverse, .arrayMin, .arrayMax, .arraySum,
+            .arraySlice, .arrayToString, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayTrim, .stringToArray, .sequence:
+            return ArrayKernels.kernel(request)
+        case .mapKeys, .mapValues, .mapEntries, .mapFromArrays, .mapFromEntries, .mapContainsKey, .stringToMap: return MapKernels.kernel(request)
+        case .jsonGet, .jsonGetText, .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonArrayLength, .jsonTypeof,
+            .jsonObjectKeys, .jsonArrayElements, .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonStripNulls, .jsonValid, .toJSON,
+            .jsonBuildObject, .jsonBuildArray:
+            return try JSONKernels.kernel(request)
         }
     }
 

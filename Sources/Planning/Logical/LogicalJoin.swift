@@ -52,9 +52,24 @@ package struct LogicalOverCall: Hashable, Sendable {
     package var isDistinct: Bool
     package var ignoresNulls: Bool
     package var frame: OverFrame
+    /// Of LAG and LEAD, the place of NTH_VALUE, the number of buckets of NTILE.
+    package var offset: Int
     package var resultType: SQLType
     package var text: String
     package var span: SourceSpan
+
+    func isSame(as other: LogicalOverCall) -> Bool {
+        func same(_ left: BoundExpression?, _ right: BoundExpression?) -> Bool {
+            switch (left, right) {
+            case (nil, nil): true
+            case (let left?, let right?): left.isSame(as: right)
+            default: false
+            }
+        }
+        return function == other.function && isDistinct == other.isDistinct && ignoresNulls == other.ignoresNulls
+            && frame == other.frame && offset == other.offset && resultType == other.resultType && same(filter, other.filter)
+            && arguments.count == other.arguments.count && zip(arguments, other.arguments).allSatisfy { $0.isSame(as: $1) }
+    }
 }
 
 /// Output: the input's columns, then one for each call. All calls share partition and order.

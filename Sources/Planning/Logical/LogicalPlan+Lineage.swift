@@ -56,7 +56,13 @@ extension LogicalPlan {
 
     func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
         switch self {
-        case .scan, .values, .watermark, .union, .match, .expand: return nil
+        case .scan, .values, .watermark, .union, .match: return nil
+        case .expand(let input, let rows, _):
+            // The same column of the input in every row.
+            guard let first = rows.first, column < first.count, let source = first[column].plainColumn,
+                rows.allSatisfy({ $0[column].plainColumn == source })
+            else { return nil }
+            return input.windowOrigin(source, depth: depth + 1)
         case .unnest(let input, _), .replicate(let input, _), .over(let input, _):
             return column < input.fields.count ? input.windowOrigin(column, depth: depth + 1) : nil
         case .join(let left, let right, let join): return Self.windowOrigin(column, of: join, left, right, depth: depth)
@@ -89,9 +95,11 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan): scan.relation.isChangelog
         case .values: false
-        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .sort(let input, _),
-            .limit(let input, _, _):
-            input.retracts(mode: mode)
+        case .filter(let input, let predicate):
+            Self.retractsRanks(input, predicate, mode: mode) ?? input.retracts(mode: mode)
+        // The first rows of a query that goes on.
+        case .sort(let input, _): mode == .continuous || input.retracts(mode: mode)
+        case .watermark(let input, _), .project(let input, _), .window(let input, _), .limit(let input, _, _): input.retracts(mode: mode)
         case .aggregate(_, let aggregate):
             mode == .continuous
                 && (aggregate.window == nil || aggregate.emit == .changes || aggregate.allowedLatenessMicroseconds > 0)

@@ -9,6 +9,8 @@
 //     continuous    without a window     .changes                   retract
 //     continuous    with a window        .onWindowClose             append-only; with allowed lateness retract
 //     continuous    EMIT CHANGES         .changes                   retract
+//
+// Window functions and rankings: see `PhysicalBuilder+Over`.
 
 import Columns
 import Syntax
@@ -27,7 +29,9 @@ struct PhysicalBuilder {
         case .scan(let scan): return .scan(ScanNode(relation: scan.relation, columns: scan.columns))
         case .values(let rows, let fields): return Self.values(rows, fields)
         case .watermark(let input, let node): return .watermark(try lower(input), node)
-        case .filter(let input, let predicate): return Self.filter(try lower(input), predicate)
+        case .filter(let input, let predicate):
+            if let ranked = try lowerRank(input, predicate) { return ranked }
+            return Self.filter(try lower(input), predicate)
         case .project(let input, let columns):
             return Self.project(try lower(input, isTop: isTop), columns.map(\.expression))
         case .window(let input, let window): return try lowerWindow(input, window)
@@ -40,6 +44,7 @@ struct PhysicalBuilder {
             }
             return lowered.count == 1 ? lowered[0] : .union(lowered)
         case .sort(let input, let sort):
+            if mode == .continuous, let limit = sort.limit { return try lowerTopRows(input, sort, limit: limit) }
             if input.retracts(mode: mode) {
                 throw SQLError(
                     "ORDER BY over a changelog is not supported yet", at: sort.span, code: SQLError.featureNotSupported)
@@ -83,9 +88,9 @@ struct PhysicalBuilder {
     }
 
     /// A filter, below a projection of whose columns it looks at plain ones only.
-    private static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
+    static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
         guard case .project(let inner, let below) = input,
-            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].plainColumn != nil })
+            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].isReference })
         else { return .filter(input, predicate) }
         return .project(.filter(inner, predicate.replacingColumns { below[$0] }), below)
     }
@@ -93,8 +98,9 @@ struct PhysicalBuilder {
     /// A projection, joined with one below where that computes nothing twice; nothing when it changes nothing.
     static func project(_ input: PhysicalPlan, _ expressions: [BoundExpression]) -> PhysicalPlan {
         if case .project(let inner, let below) = input, let merged = MergeProjections.merged(expressions, below) {
-            return MergeProjections.isIdentity(merged, width: inner.outputTypes.count) ? inner : .project(inner, merged)
+            return project(inner, merged)
         }
+        let (input, expressions) = withoutUnreadRank(input, expressions)
         return MergeProjections.isIdentity(expressions, width: input.outputTypes.count) ? input : .project(input, expressions)
     }
 
@@ -106,7 +112,6 @@ struct PhysicalBuilder {
                 "a session window without aggregation is not supported yet", at: window.span,
                 hint: "group by window_start and window_end (and the keys of the sessions)", code: SQLError.featureNotSupported)
         }
-        if input.retracts(mode: mode) { throw Self.windowOverRetracting(window.span) }
         let lowered = try lower(input)
         let assigned = PhysicalPlan.assignWindow(lowered, WindowNode(shape: window.shape, timeColumn: window.timeColumn))
         return Self.project(assigned, try Self.withWindowTime(assigned.outputTypes, end: assigned.outputTypes.count - 1))
@@ -117,13 +122,6 @@ struct PhysicalBuilder {
         var expressions = types.enumerated().map { BoundExpression.column($0, $1) }
         expressions.insert(try LogicalWindow.time(end: .column(end, types[end])), at: end + 1)
         return expressions
-    }
-
-    private static func windowOverRetracting(_ span: SourceSpan) -> SQLError {
-        SQLError(
-            "windows over an input that retracts rows are not supported yet", at: span,
-            hint: "the input is a changelog: an aggregation without a window, EMIT CHANGES or allowed lateness",
-            code: SQLError.featureNotSupported)
     }
 
     // MARK: Aggregation
@@ -147,8 +145,11 @@ struct PhysicalBuilder {
         if let timeColumn = window?.timeColumn { window?.timeColumn = column(.column(timeColumn, types[timeColumn])) }
         let calls = aggregate.calls.map { call in
             AggregateCall(
-                function: call.function, argument: call.argument.map(column), isDistinct: call.isDistinct,
-                filter: call.filter.map(column), resultType: call.resultType, text: call.text)
+                function: call.function, arguments: call.arguments.map(column), parameters: call.parameters,
+                order: call.order.map {
+                    SortNode.Key(column: column($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst)
+                },
+                isDistinct: call.isDistinct, filter: call.filter.map(column), resultType: call.resultType, text: call.text)
         }
         // count(*) alone needs rows, not columns; but a batch without columns helps nobody.
         if columns.isEmpty, let type = types.first { columns.append(.column(0, type)) }
@@ -175,15 +176,11 @@ struct PhysicalBuilder {
     }
 
     private func checkRetraction(_ aggregate: LogicalAggregate) throws(SQLError) {
-        if aggregate.window != nil { throw Self.windowOverRetracting(aggregate.span) }
-        for call in aggregate.calls {
-            if call.isDistinct || !call.function.isInvertible {
-                throw SQLError(
-                    "\(call.text) over an input that retracts rows is not supported yet", at: call.span,
-                    hint: "count, sum, avg, variance and stddev without DISTINCT can take rows back",
-                    code: SQLError.featureNotSupported)
-            }
-        }
+        guard case .session? = aggregate.window?.shape else { return }
+        throw SQLError(
+            "session windows over an input that retracts rows cannot be kept", at: aggregate.span,
+            hint: "a row that joined two sessions and is taken back would have to part them again: use a window of fixed length",
+            code: SQLError.featureNotSupported)
     }
 
     /// Says what state grows with what.
@@ -201,14 +198,4 @@ struct PhysicalBuilder {
     }
 
     mutating func add(_ notice: String) { if !notices.contains(notice) { notices.append(notice) } }
-}
-
-extension AggregateFunction {
-    /// Whether a value that was added can be taken away again.
-    var isInvertible: Bool {
-        switch self {
-        case .countRows, .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: true
-        case .min, .max, .firstValue, .lastValue, .boolAnd, .boolOr: false
-        }
-    }
 }

@@ -2,6 +2,7 @@
 // - below a projection, when it looks at plain columns only (else it would be computed twice);
 // - below a window function, when it does not look at the window;
 // - below an aggregation, when it looks at keys and nothing else: whole groups go or stay, also under retraction;
+// - below window functions, when it looks at keys of PARTITION BY and nothing else;
 // - below a join, to the side that the join keeps whole, and what its own condition says about one side alone likewise;
 // - into each input of a union, and below an ORDER BY without LIMIT.
 // It stays above a watermark, since rows filtered out still move time, and above a limit. The order of conditions is kept: one may keep
@@ -37,6 +38,13 @@ enum FilterPushDown {
                     columns.allSatisfy({ $0 < aggregate.keys.count && isFree(aggregate.keys[$0].expression) })
                 else { return nil }
                 return condition.replacingColumns { aggregate.keys[$0].expression }
+            }
+        case .over(let input, let over):
+            let base = input.fields.count
+            let keys = Set(over.partition.compactMap(\.plainColumn))
+            return split(conditions, over: { .over($0, over) }, input) { condition in
+                let columns = condition.columns
+                return !columns.isEmpty && columns.allSatisfy { $0 < base && keys.contains($0) } && !condition.canFail ? condition : nil
             }
         case .union(let inputs): return .union(inputs.map { push(conditions, into: $0) })
         case .join(let left, let right, let join): return pushJoin(conditions, left, right, join)
@@ -88,7 +96,7 @@ enum FilterPushDown {
     }
 
     private static func isFree(_ expression: BoundExpression) -> Bool {
-        expression.plainColumn != nil || expression.constantValue != nil
+        expression.isReference || expression.constantValue != nil
     }
 
     /// Conditions that `moved` can restate over the input go below the node, the others stay above it. One that can fail stays behind
