@@ -156,6 +156,15 @@ struct RowOrder {
         }
     }
 
+    /// By all keys; negative, zero or positive.
+    func compare(_ a: Int, _ b: Int) -> Int {
+        for index in keys.indices {
+            let order = compare(index, a, b)
+            if order != 0 { return order }
+        }
+        return 0
+    }
+
     private func compare(_ index: Int, _ a: Int, _ b: Int) -> Int {
         let key = keys[index]
         let column = batch.columns[key.column]

@@ -24,6 +24,8 @@ package struct Expression: Hashable, Sendable {
         case inList(Expression, [Expression], negated: Bool)
         /// `x [NOT] IN (SELECT ...)`.
         case inQuery(Expression, Query, negated: Bool)
+        /// `x > ANY (SELECT ...)`, `x <> ALL (SELECT ...)`; SOME is ANY.
+        case quantified(Expression, BinaryOperator, Query, isAll: Bool)
         /// `[NOT] EXISTS (SELECT ...)`: the NOT is a `.not` around it.
         case exists(Query)
         /// `(SELECT ...)` as a value.
