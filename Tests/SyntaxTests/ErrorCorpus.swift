@@ -488,14 +488,13 @@ error: expected AS, ON or USING, found the end of the statement
   |                       ^
 hint: every join but CROSS JOIN needs a condition
 ========
-select * from a natural join b
+select * from a natural cross join b
 --------
-error: NATURAL JOIN is not supported
- --> line 1, column 17
+error: NATURAL cannot stand before CROSS JOIN
+ --> line 1, column 36
   |
-1 | select * from a natural join b
-  |                 ^^^^^^^
-hint: name the columns: JOIN ... USING (...)
+1 | select * from a natural cross join b
+  |                                    ^
 ========
 select * from a left b on x = y
 --------
