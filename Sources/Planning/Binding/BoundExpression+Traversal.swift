@@ -95,6 +95,12 @@ extension BoundExpression {
         return mapChildren { $0.replacingColumns(replacement) }
     }
 
+    /// The expression with some columns replaced; nil leaves one as it is.
+    package func substituting<Failure: Error>(_ replacement: (Int) throws(Failure) -> BoundExpression?) throws(Failure) -> BoundExpression {
+        if case .column(let ordinal) = kind { return try replacement(ordinal) ?? self }
+        return try mapChildren { (child) throws(Failure) in try child.substituting(replacement) }
+    }
+
     /// The expression over the same columns at other ordinals.
     package func renumbered(_ ordinal: (Int) -> Int) -> BoundExpression {
         if case .column(let old) = kind {

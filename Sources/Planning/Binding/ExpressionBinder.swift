@@ -91,6 +91,10 @@ struct ExpressionBinder {
     var grouping: Grouping?
     /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
     var match: MatchNames?
+    /// Where subqueries may stand; nil where they may not.
+    var subqueries: SubqueryCollector?
+    /// The names of the query around a subquery.
+    var outer: Scope?
     /// Where window functions may stand; nil where they may not.
     var overs: OverCollector?
     /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
@@ -115,6 +119,9 @@ struct ExpressionBinder {
         case .literal, .column, .niladic: return try bindLeaf(expression)
         case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
         case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        case .inQuery, .exists, .scalarQuery:
+            guard let subqueries else { throw refusal(expression) }
+            return try subqueries.bind(expression, self)
         case .element, .field, .array, .row: return try bindNested(expression)
         default: throw refusal(expression)
         }
@@ -125,7 +132,8 @@ struct ExpressionBinder {
         let span = expression.span
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
-        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
+        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in \(clause.name) are", span)
+        case .quantified: return notYet("ANY and ALL of a query here are", span)
         case .descriptor, .tableArgument, .cursor:
             return SQLError("this can only be an argument of a table function", at: span)
         default: return SQLError("this expression is not supported", at: span, code: SQLError.featureNotSupported)
@@ -234,8 +242,17 @@ struct ExpressionBinder {
             named.span = span
             return named
         }
+        do { return try path(name, scope, base: 0, span) } catch {
+            guard let outer, error.code == SQLError.undefinedColumn || error.code == SQLError.undefinedTable,
+                let column = try? path(name, outer, base: SubqueryCollector.outerBase, span)
+            else { throw error }
+            return column
+        }
+    }
+
+    private func path(_ name: QualifiedName, _ scope: Scope, base: Int, _ span: SourceSpan) throws(SQLError) -> BoundExpression {
         let (column, fields) = try scope.resolvePath(name)
-        var bound = BoundExpression.column(column.ordinal, column.type, span: span)
+        var bound = BoundExpression.column(base + column.ordinal, column.type, span: span)
         for field in fields { bound = try ExpressionTyping.field(field, of: bound, span: span) }
         return bound
     }

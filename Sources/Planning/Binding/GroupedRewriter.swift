@@ -24,6 +24,8 @@ struct GroupedRewriter {
         guard case .column(let ordinal) = expression.kind else {
             return try expression.mapChildren { (child) throws(SQLError) in try rewrite(child) }
         }
+        // Subqueries stand above the aggregation: their columns are placed later.
+        if ordinal >= SubqueryCollector.columnBase { return expression }
         // Window functions stand above the aggregation: their columns are placed later.
         if ordinal >= OverCollector.columnBase { return expression }
         if ordinal >= Grouping.groupingBase { return groupings[ordinal - Grouping.groupingBase] }

@@ -40,7 +40,10 @@ extension QueryBinder {
         case .unnest: return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
         case .lateral where isUnnest(table):
             return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
-        case .lateral(let inner): return try bindTable(inner, context)
+        case .lateral(var inner):
+            // The alias stands outside; what is inside cannot see the tables before it.
+            if inner.alias == nil { (inner.alias, inner.columnAliases) = (table.alias, table.columnAliases) }
+            return try bindTable(inner, context)
         case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }

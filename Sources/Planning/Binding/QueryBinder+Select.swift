@@ -27,23 +27,23 @@ private struct Keys {
 
 extension QueryBinder {
     func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
-        let from = try bindFrom(select.from, context)
-        var plan = from.plan
-        let scope = from.scope
-        var conditions: [BoundExpression] = []
-        if let condition = select.filter {
-            conditions = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE").conjuncts
-        }
-        plan = place(conditions, over: plan)
+        let source = try bindSource(select, context)
+        var plan = source.plan
+        let scope = source.scope
+        let subqueries = SubqueryCollector(self, context)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
         let overs = try OverCollector(select.windows)
-        let binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
+        var binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
+        binder.subqueries = subqueries
         var items = try bindItems(select, binder)
         var having: BoundExpression?
         if let condition = select.having {
-            having = try ExpressionBinder(scope: scope, clause: .having, grouping: grouping).bindCondition(condition, of: "HAVING")
+            var binder = ExpressionBinder(scope: scope, clause: .having, grouping: grouping)
+            binder.subqueries = subqueries
+            subqueries.allowMarks(condition)
+            having = try binder.bindCondition(condition, of: "HAVING")
         }
         var qualify = try bindQualify(select, items, scope, grouping, overs)
         var order = try bindOrder(query, items, scope, grouping, overs)
@@ -55,9 +55,12 @@ extension QueryBinder {
             plan = aggregated
             for index in items.indices { items[index].expression = try rewriter.rewrite(items[index].expression) }
             for index in order.hidden.indices { order.hidden[index].expression = try rewriter.rewrite(order.hidden[index].expression) }
-            if let condition = having { plan = .filter(plan, try rewriter.rewrite(condition)) }
+            plan = try subqueries.attach(plan) { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+            if let condition = having { plan = .filter(plan, subqueries.placed(try rewriter.rewrite(condition))) }
             qualify = try qualify.map { (condition) throws(SQLError) in try rewriter.rewrite(condition) }
             try overs.rewrite { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+        } else {
+            plan = try subqueries.attach(plan) { $0 }
         }
         if !overs.isEmpty {
             plan = overs.apply(to: plan)
@@ -66,6 +69,7 @@ extension QueryBinder {
             for index in order.hidden.indices { order.hidden[index].expression = overs.placed(order.hidden[index].expression) }
             if let condition = qualify { plan = .filter(plan, overs.placed(condition)) }
         }
+        for index in items.indices { items[index].expression = subqueries.placed(items[index].expression) }
         return try finish(plan, select, query, context, items, order)
     }
 
@@ -155,6 +159,10 @@ extension QueryBinder {
         case .call(let call): return call.name.last.name.lowercased()
         case .niladic(let name): return name.lowercased()
         case .extract: return "extract"
+        case .exists: return "exists"
+        case .scalarQuery(let query):
+            guard case .select(let select) = query.body, let item = select.items.first else { return "?column?" }
+            return item.alias?.name ?? defaultName(item.expression, Scope())
         case .caseWhen(_, _, let otherwise):
             if let otherwise, case .column = otherwise.kind { return defaultName(otherwise, scope) }
             return "case"

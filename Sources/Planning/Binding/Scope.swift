@@ -96,8 +96,8 @@ struct Scope {
             hint = "\"\(name.last.name)\" is a table; name one of its columns"
         }
         if hint == nil, columns.isEmpty { hint = "there is no FROM clause to take columns from" }
-        if hint == nil, columns.count <= 12 {
-            hint = "there are " + columns.map(\.name).joined(separator: ", ")
+        if hint == nil, starColumns.count <= 12 {
+            hint = "there are " + starColumns.map(\.name).joined(separator: ", ")
         }
         return SQLError("column \"\(written)\" does not exist", at: name.span, hint: hint, code: SQLError.undefinedColumn)
     }
