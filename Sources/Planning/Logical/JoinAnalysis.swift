@@ -168,6 +168,8 @@ struct JoinAnalysis {
                 if let index = bound.used.first { oneSidedBound = oneSidedBound ?? others[index] }
                 continue
             }
+            // Nothing can match: there is no interval to keep rows for.
+            guard lower <= upper else { continue }
             time = .interval(leftTime: pair.left, rightTime: pair.right, lower: lower, upper: upper)
             oneSidedBound = nil
             let used = Set(bound.used)
