@@ -24,7 +24,7 @@ extension BinaryOperator {
         case .add, .subtract: .additive
         case .multiply, .divide, .remainder: .multiplicative
         case .power: .power
-        case .concat, .jsonGet, .jsonGetText, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
+        case .concat, .jsonGet, .jsonGetText, .jsonPath, .jsonPathText, .containsAll, .containedBy, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
              .bitAnd, .bitOr, .shiftLeft, .shiftRight, .bitXor: .other
         }
     }

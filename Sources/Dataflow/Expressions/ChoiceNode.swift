@@ -121,6 +121,13 @@ final class CaseNode: ExpressionNode, @unchecked Sendable {
                 out[word] = (out[word] & ~mask) | (valid & mask)
             }
         }
+        // Usually each row has a value from its own branch: whoever reads them is quicker without bits.
+        if let all = bits {
+            let out = all.base.assumingMemoryBound(to: UInt64.self)
+            var valid = UInt64.max
+            for word in 0..<words { valid &= word == rows >> 6 ? out[word] | ~Bitmap.lowMask(rows & 63) : out[word] }
+            if valid == .max { bits = nil }
+        }
         return Operand(Column(type: type, count: rows, values: values, validity: bits))
     }
 

@@ -137,6 +137,18 @@ struct JoinKeyLayout: Sendable {
         }
     }
 
+    /// The slot of each row's key, UInt32.max when it has none, into `scratch.slots`.
+    func find(_ keys: [Column], count n: Int, in table: KeyTable, _ scratch: AggregationScratch) {
+        guard case .none = form else {
+            hash(keys, count: n, scratch)
+            var packed = UnsafeRawPointer(scratch.packed)
+            if case .int64 = form { packed = keys[0].values }
+            withExtendedLifetime(keys) { table.find(packed: packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
+            return
+        }
+        assign(keys, count: n, in: table, scratch)
+    }
+
     func hash(ofSlot slot: Int, in table: KeyTable) -> UInt64 {
         switch form {
         case .none, .int64: KeyHash.int64(table.row(slot).load(as: Int64.self))

@@ -117,22 +117,22 @@ extension RankLayout {
         return payload.pack(batch.columns, count: batch.count, into: target + order.byteCount, stride: rowWidth, normalised: false)
     }
 
-    /// Which rows belong to windows that have closed; nil when none does. They are reported as late.
-    func closed(_ batch: RowBatch, windowEnd: Int, closedWatermark: Int64, name: String, _ context: TaskContext) -> [Bool]? {
-        let ends = batch.columns[windowEnd]
+    /// Rows that come too late; nil when none does. They are reported.
+    func late(_ batch: RowBatch, _ due: RankFeeder.Due, _ context: TaskContext) -> [Bool]? {
+        let times = batch.columns[due.column]
         let watermarks = batch.watermarks?.int64s
         var skipped: [Bool]?
         for row in 0..<batch.count {
-            let isNull = ends.isNull(row)
-            let end = ends.int64s[row]
-            let watermark = max(closedWatermark, watermarks?[row] ?? .min)
-            guard isNull || end <= watermark else { continue }
+            let isNull = times.isNull(row)
+            let time = times.int64s[row]
+            let watermark = max(due.watermark, watermarks?[row] ?? .min)
+            guard isNull || time < watermark || (due.isInclusive && time == watermark) else { continue }
             if skipped == nil { skipped = [Bool](repeating: false, count: batch.count) }
             skipped?[row] = true
             if isNull {
-                context.fail("the window's end is NULL", expression: name, row: batch.row(row), types: inputTypes)
+                context.fail("event time is NULL", expression: due.name, row: batch.row(row), types: inputTypes)
             } else {
-                context.late(name, eventTime: end, watermark: watermark, row: batch.row(row), types: inputTypes)
+                context.late(due.name, eventTime: time, watermark: watermark, row: batch.row(row), types: inputTypes)
             }
         }
         return skipped
@@ -143,22 +143,28 @@ final class RankFeeder: Feeder {
     private(set) var chunks: [RankChunk] = []
     private let layout: RankLayout
     private let partitionCount: Int
-    /// Set when windows close: their column, and the watermark up to which they have.
-    private let closing: (windowEnd: Int, watermark: Int64, name: String)?
+    private let due: Due?
 
-    init(_ layout: RankLayout, partitionCount: Int, closing: (windowEnd: Int, watermark: Int64, name: String)?) {
+    /// Which rows come too late: those whose time (an event time, or the end of a window) the watermark has passed.
+    struct Due {
+        var column: Int
+        /// A window has closed when the watermark has reached its end.
+        var isInclusive: Bool
+        /// At the end of the epoch before.
+        var watermark: Int64
+        var name: String
+    }
+
+    init(_ layout: RankLayout, partitionCount: Int, due: Due?) {
         self.layout = layout
         self.partitionCount = partitionCount
-        self.closing = closing
+        self.due = due
     }
 
     func push(_ batch: RowBatch, _ context: TaskContext) {
         guard batch.count > 0 else { return }
         var skipped: [Bool]?
-        if let closing {
-            skipped = layout.closed(
-                batch, windowEnd: closing.windowEnd, closedWatermark: closing.watermark, name: closing.name, context)
-        }
+        if let due { skipped = layout.late(batch, due, context) }
         chunks.append(RankChunk(batch, layout, partitionCount: partitionCount, skipped: skipped, context.scratch))
     }
 

@@ -46,9 +46,11 @@ final class RankStage: Stage {
     }
 
     func makeFeeder(port: Int, task: Int, rowEstimate: Int) -> any Feeder {
-        var closing: (windowEnd: Int, watermark: Int64, name: String)?
-        if case .onWindowClose(let column) = node.emit { closing = (column, closedWatermark, name) }
-        return RankFeeder(layout, partitionCount: partitionCount, closing: closing)
+        var due: RankFeeder.Due?
+        if case .onWindowClose(let column) = node.emit {
+            due = RankFeeder.Due(column: column, isInclusive: true, watermark: closedWatermark, name: name)
+        }
+        return RankFeeder(layout, partitionCount: partitionCount, due: due)
     }
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {

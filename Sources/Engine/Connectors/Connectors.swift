@@ -105,6 +105,10 @@ package enum Connectors {
         switch relation.connector {
         case "file":
             let writesKinds = isChangelog || relation.readsChangeKinds
+            if !relation.partitionBy.isEmpty {
+                return try PartitionedFileSink(
+                    relation, fileSystem: fileSystem, isChangelog: writesKinds, appendsToExisting: appendsToExisting)
+            }
             return try FileSink(relation, fileSystem: fileSystem, isChangelog: writesKinds, appendsToExisting: appendsToExisting)
         case "blackhole": return BlackholeSink()
         case "print": return PrintSink(relation, isChangelog: isChangelog, standardOutput: standardOutput)

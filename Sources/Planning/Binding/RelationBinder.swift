@@ -275,5 +275,6 @@ enum RelationBinder {
             }
             if key == "changelog" { relation.isChangelog = try isChangelog(option) }
         }
+        FilesystemSpelling.apply(to: &relation)
     }
 }

@@ -96,6 +96,22 @@ extension ExpressionTyping {
             .call(asText ? .jsonGetText : .jsonGet, [try implicit(left, .json), key]), type: asText ? .text : .json, span: span, text: text)
     }
 
+    /// `j #> '{a,0,b}'`: the keys as an array, or as the text of one.
+    static func jsonPath(
+        _ operation: BinaryOperator, _ left: BoundExpression, _ right: BoundExpression, operatorSpan: SourceSpan, span: SourceSpan, text: String
+    ) throws(SQLError) -> BoundExpression {
+        guard left.type == .json || left.type.isText || left.type == .null else { throw noOperator(operation, left, right, operatorSpan) }
+        guard case .constant(.list(let keys)) = try implicit(right, .array(.text)).kind else {
+            throw SQLError(
+                "the path of \(operation.rawValue) must be a constant", at: right.span, hint: "json_extract_path(j, key, ...) takes any values",
+                code: SQLError.featureNotSupported)
+        }
+        let arguments = try [implicit(left, .json)] + keys.map { BoundExpression.constant($0, .text, span: right.span) }
+        let asText = operation == .jsonPathText
+        return BoundExpression(
+            .call(asText ? .jsonExtractPathText : .jsonExtractPath, arguments), type: asText ? .text : .json, span: span, text: text)
+    }
+
     // MARK: Putting together
 
     /// `ARRAY[a, b]`.

@@ -23,6 +23,14 @@ extension ExpressionTyping {
             guard suitsNumber(left), suitsNumber(right) else { throw noOperator(operation, left, right, operatorSpan) }
             return BoundExpression(
                 .call(.power, [try implicit(left, .double), try implicit(right, .double)]), type: .double, span: span, text: text)
+        case .jsonPath, .jsonPathText:
+            return try jsonPath(operation, left, right, operatorSpan: operatorSpan, span: span, text: text)
+        case .containsAll, .containedBy:
+            let (whole, part) = operation == .containsAll ? (left, right) : (right, left)
+            guard whole.type.isArray || whole.type == .null, part.type.isArray || part.type == .null, whole.type != .null || part.type != .null else {
+                throw noOperator(operation, left, right, operatorSpan)
+            }
+            return try call(Identifier("array_contains_all", span: operatorSpan), [whole, part], span: span, text: text)
         case .concat where left.type.isArray || right.type.isArray:
             return try concatArrays(left, right, operatorSpan: operatorSpan, span: span, text: text)
         case .concat:

@@ -113,7 +113,9 @@ package enum BinaryOperator: String, Hashable, Sendable, CaseIterable {
     case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
     case add = "+", subtract = "-", multiply = "*", divide = "/", remainder = "%", power = "^"
     case concat = "||"
-    case jsonGet = "->", jsonGetText = "->>"
+    case jsonGet = "->", jsonGetText = "->>", jsonPath = "#>", jsonPathText = "#>>"
+    /// Of arrays.
+    case containsAll = "@>", containedBy = "<@"
     case regexMatch = "~", regexMatchInsensitive = "~*", regexNotMatch = "!~", regexNotMatchInsensitive = "!~*"
     case bitAnd = "&", bitOr = "|", shiftLeft = "<<", shiftRight = ">>", bitXor = "#"
 }

@@ -16,14 +16,13 @@ enum NestedFields {
                 plan = .project(below, columns.map { LogicalColumn(expression: replace($0.expression, places), name: $0.name) })
             }
         case .aggregate(let input, var aggregate):
-            let expressions = aggregate.keys.map(\.expression) + aggregate.calls.flatMap { [$0.argument, $0.filter].compactMap { $0 } }
+            let expressions = aggregate.keys.map(\.expression) + aggregate.calls.flatMap(\.expressions)
             if let (below, places) = push(input, paths(expressions)) {
                 for index in aggregate.keys.indices {
                     aggregate.keys[index].expression = replace(aggregate.keys[index].expression, places)
                 }
                 for index in aggregate.calls.indices {
-                    aggregate.calls[index].argument = aggregate.calls[index].argument.map { replace($0, places) }
-                    aggregate.calls[index].filter = aggregate.calls[index].filter.map { replace($0, places) }
+                    aggregate.calls[index] = aggregate.calls[index].mapExpressions { replace($0, places) }
                 }
                 plan = .aggregate(below, aggregate)
             }
