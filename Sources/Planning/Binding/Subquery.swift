@@ -116,8 +116,7 @@ final class SubqueryCollector {
             guard let value = body.items.first, body.items.count == 1 else { throw Self.oneColumn(query) }
             let (plan, pairs) = try aggregated(body, extraKeys: [], query)
             let rewriter = GroupedRewriter(
-                keys: body.keys(pairs.map(\.inner)), callBase: body.grouping.callBase, callColumn: pairs.count, groupings: [],
-                scope: body.scope)
+                keys: body.keys(pairs.map(\.inner)), callBase: body.grouping.callBase, callColumn: pairs.count, groupings: [], scope: body.scope)
             let calls = body.grouping.calls
             // No group, no row: the aggregates of nothing are NULL, but counts are 0.
             let rewritten = try rewriter.rewrite(value).substituting { ordinal in
@@ -253,12 +252,7 @@ extension BoundExpression {
 
 extension AggregateFunction {
     /// Whether it is 0 where there are no rows, and not NULL.
-    var isZeroOfNothing: Bool {
-        switch self {
-        case .countRows, .count, .regrCount, .approxCountDistinct: true
-        default: false
-        }
-    }
+    var isZeroOfNothing: Bool { self == .countRows || self == .count || self == .approxCountDistinct || self == .regrCount }
 }
 
 extension LogicalPlan {

@@ -2,7 +2,8 @@
 //
 // A window join gives a window's rows no later than the watermark reaches its end, as its inputs do, so the windows of both sides are one
 // window of the join, numbered as the join. An as-of join gives a left row when the watermark passes its time, and a look-up at
-// once: time attributes of the left side stay such. A row of an interval join may be older than the watermark by its bounds.
+// once: time attributes of the left side stay such. A row of an interval join may be older than the watermark of its inputs by its
+// bounds, so the join gives a watermark that is held back by them, and both times still drive event time.
 
 import Columns
 
@@ -12,7 +13,9 @@ extension LogicalPlan {
         switch join.version {
         case .eventTime(let leftTime, _, _)?: return column == leftTime
         case .processingTime?: return column < left.fields.count && left.isTimeAttribute(column)
-        case nil: return windowOrigin(column, of: join, left, right, depth: 0)?.role == .time
+        case nil:
+            if case .interval(let columns) = join.bound { return columns.contains(column) }
+            return windowOrigin(column, of: join, left, right, depth: 0)?.role == .time
         }
     }
 

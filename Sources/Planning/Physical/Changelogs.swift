@@ -25,7 +25,7 @@ struct Changelogs {
             return .rank(apply(input, needsUpdateBefore: true), node)
         case .join(let left, let right, var node):
             let (left, right) = (apply(left, needsUpdateBefore: true), apply(right, needsUpdateBefore: true))
-            if node.time == .none, !node.isBounded {
+            if node.time == .none, !node.isBounded, node.kind != .antiNullAware {
                 node.leftTTLMicroseconds = node.leftTTLMicroseconds ?? stateTTLMicroseconds
                 node.rightTTLMicroseconds = node.rightTTLMicroseconds ?? stateTTLMicroseconds
             }
