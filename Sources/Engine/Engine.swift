@@ -302,6 +302,9 @@ package final class Engine: @unchecked Sendable {
         }
     }
 
+    /// Whether a query has looked at all that the log holds now, and found nothing more to do.
+    package func isCaughtUp(_ query: RunningQuery) -> Bool { query.canCatchUp && query.isCaughtUp(with: signal.version) }
+
     // MARK: Maintenance and feeders
 
     private func maintain() {

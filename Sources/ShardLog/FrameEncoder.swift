@@ -357,9 +357,11 @@ private struct FramePlan {
             append(ChunkPlan(.list, [FramePlan.whole(compact)], childCount: 1))
             add(compact.children[0].type, [FramePlan.whole(compact.children[0])])
         case .row(let fields):
-            let compact = FramePlan.compact(type, sources)
-            append(ChunkPlan(.structure, [FramePlan.whole(compact)], childCount: fields.count))
-            for (field, child) in zip(fields, compact.children) { add(field.type, [FramePlan.whole(child)]) }
+            // Fields share their structure's rows, so nothing has to be copied to bring them together.
+            append(ChunkPlan(.structure, sources, childCount: fields.count))
+            for (index, field) in fields.enumerated() {
+                add(field.type, sources.map { Source(column: $0.column.children[index], rows: $0.rows, range: $0.range) })
+            }
         default:
             append(ChunkPlan(type.layout, sources))
         }

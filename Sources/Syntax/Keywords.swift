@@ -6,7 +6,7 @@
 // alias or from the beginning of the next clause. A test checks that every word here appears in `grammar/`.
 
 package enum Keyword: String, CaseIterable, Sendable {
-    case after = "AFTER", all = "ALL", and = "AND", array = "ARRAY", `as` = "AS", asc = "ASC", asof = "ASOF", at = "AT"
+    case after = "AFTER", all = "ALL", and = "AND", any = "ANY", array = "ARRAY", `as` = "AS", asc = "ASC", asof = "ASOF", at = "AT"
     case between = "BETWEEN", both = "BOTH", by = "BY"
     case `case` = "CASE", cast = "CAST", ceil = "CEIL", ceiling = "CEILING", changes = "CHANGES", close = "CLOSE"
     case create = "CREATE", cross = "CROSS", cube = "CUBE", current = "CURRENT", currentDate = "CURRENT_DATE"
@@ -39,7 +39,7 @@ package enum Keyword: String, CaseIterable, Sendable {
     case retain = "RETAIN", `return` = "RETURN", returns = "RETURNS", right = "RIGHT", rollup = "ROLLUP", row = "ROW"
     case rows = "ROWS", running = "RUNNING"
     case select = "SELECT", set = "SET", sets = "SETS", shards = "SHARDS", show = "SHOW", similar = "SIMILAR"
-    case skip = "SKIP", stable = "STABLE", start = "START", step = "STEP", stream = "STREAM", streams = "STREAMS"
+    case skip = "SKIP", some = "SOME", stable = "STABLE", start = "START", step = "STEP", stream = "STREAM", streams = "STREAMS"
     case strict = "STRICT", subset = "SUBSET", substring = "SUBSTRING", symmetric = "SYMMETRIC"
     case systemTime = "SYSTEM_TIME"
     case table = "TABLE", tables = "TABLES", temporary = "TEMPORARY", then = "THEN", time = "TIME"

@@ -98,11 +98,13 @@ extension StatementParser {
             return .toNextRow
         }
         note("NEXT ROW", .next)
-        if at(.first), isName(peek(1)) {
+        // A variable may itself be called first or last.
+        let hasWord = isName(peek(1)) && !(isNext(.pattern) && peek(2).symbol == .leftParenthesis)
+        if at(.first), hasWord {
             advance()
             return .toFirst(takeIdentifier())
         }
-        if at(.last), isName(peek(1)) { advance() }
+        if at(.last), hasWord { advance() }
         return .toLast(try parseIdentifier("a variable name"))
     }
 

@@ -105,8 +105,9 @@ final class GoldenTests: XCTestCase {
                     catalog.add(definition)
                     lines.append("view \(definition.name): " + describe(schema))
                 case .createFunction(let function):
-                    try catalog.define(function)
-                    if let made = catalog.function(named: function.name.last.name) { lines.append("function \(made.signature) \(made.result.name)") }
+                    let made = try Planner.define(function, catalog: catalog)
+                    catalog.add(made)
+                    lines.append("function \(made.signature) \(made.result.name)")
                 default:
                     lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: PlannerOptions())
                     if case .query(let query) = parsed.statement.kind {

@@ -17,7 +17,8 @@ enum PlanChecker {
         case .scan(let node):
             try require(!node.columns.isEmpty, "scan reads no column")
             try require(node.columns == node.columns.sorted() && Set(node.columns).count == node.columns.count, "scan out of order")
-            try require(node.columns.allSatisfy { node.relation.physicalSchema.fields.indices.contains($0) }, "scan's column")
+            let types = node.relation.physicalSchema.types
+            try require(node.columns.allSatisfy { $0.type(in: types) != nil }, "scan's column")
         case .values(let rows, let schema):
             try require(rows.allSatisfy { $0.count == schema.count }, "values' width")
         case .watermark(let input, let node):
@@ -39,17 +40,15 @@ enum PlanChecker {
             try require(node.keys.allSatisfy(types.indices.contains), "key")
             if let window = node.window {
                 try require(types.indices.contains(window.timeColumn) && types[window.timeColumn].isTimestamp, "window's column")
-                try require(!node.inputRetracts, "window over retractions")
+                if case .session = window.shape { try require(!node.inputRetracts, "sessions over retractions") }
             }
             for call in node.aggregates {
                 if let filter = call.filter { try require(types.indices.contains(filter) && types[filter] == .boolean, "filter") }
-                guard let argument = call.argument else {
-                    try require(call.function == .countRows, "argument is missing")
-                    continue
-                }
-                try require(types.indices.contains(argument), "argument")
-                let expected = call.function.types(argument: types[argument])
-                try require(expected?.argument == types[argument], "argument's type of \(call.text)")
+                try require(call.arguments.allSatisfy(types.indices.contains), "argument")
+                try require(call.order.allSatisfy { types.indices.contains($0.column) }, "order of \(call.text)")
+                let argumentTypes = call.arguments.map { types[$0] }
+                let expected = call.function.types(arguments: argumentTypes)
+                try require(expected?.arguments == argumentTypes, "arguments' types of \(call.text)")
                 try require(expected?.result == call.resultType, "result type of \(call.text)")
             }
         case .union(let inputs):

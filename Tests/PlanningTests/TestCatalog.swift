@@ -19,9 +19,7 @@ struct TestCatalog: Catalog {
     func function(named name: String) -> UserFunction? { functions[name.lowercased()] }
     var functionNames: [String] { functions.values.map(\.name).sorted() }
 
-    mutating func define(_ function: CreateFunction) throws {
-        functions[function.name.last.name.lowercased()] = try Planner.define(function, catalog: self)
-    }
+    mutating func add(_ function: UserFunction) { functions[function.name.lowercased()] = function }
 
     mutating func define(_ relation: CreateRelation) throws {
         entries[relation.name.last.name] = .relation(try Planner.define(relation, catalog: self))

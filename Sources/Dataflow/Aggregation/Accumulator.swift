@@ -12,13 +12,22 @@
 //   sumInt128          24    192 bits: cannot overflow
 //   sumInterval        32    months, microseconds: Int128 each
 //   sumDouble          32    sum as two doubles (hi, lo); counts of +inf (32 bits) and -inf (32), of NaN (64), which stay out of the sum
-//   sumSquares         32    the same of x * x
+//   sumSquares         32    the same of x * x; sumCubes, sumFourths of higher powers; sumProducts of x * y
+//   product            48    mantissa as two doubles, binary exponent, counts of zeros, of negative infinities and of NaN, of infinities
+//   bitAnd, bitOr       8    bits; bitXor takes rows back too
 //   min, max (word)     8    any 8-byte layout as an Int64 that orders as the type does
 //   min, max (wide)    16    DECIMAL and INTERVAL
 //   min, max (text) 8 + 16   whether there is a value, StringView into the table's arena
 //   first, last     8 + 16   arrival number, then the value
+//   bag             24, 40   the values themselves, counted and in order (see Bag); text bags also hold encoded rows
+//   bagArrival        40     the same of texts that end in an arrival number; taking one back takes the earliest with the text before it
+//   bagFrequent       40     a text bag that forgets rare values (see `frequentEntriesMax`)
+//   registers         16     HyperLogLog
+//
+// Bags and registers have memory in the table's heap: what is dropped must be released.
 
 import Columns
+import Glibc
 
 struct Accumulator: Hashable, Sendable {
     enum Kind: UInt8, Hashable, Sendable {
@@ -26,6 +35,8 @@ struct Accumulator: Hashable, Sendable {
         case sumInt64, sumInt128, sumInterval, sumDouble, sumSquares
         case minWord, maxWord, minDecimal, maxDecimal, minInterval, maxInterval, minText, maxText
         case firstWord, lastWord, firstWide, lastWide, firstText, lastText
+        case sumCubes, sumFourths, sumProducts, product, bitAnd, bitOr, bitXor
+        case bagWord, bagWide, bagText, bagArrival, bagFrequent, registers
     }
 
     /// Which rows reach it.
@@ -41,27 +52,50 @@ struct Accumulator: Hashable, Sendable {
     /// A column of the compact input; -1 for rows.
     var argument: Int
     var feed: Feed
+    /// A second column, of functions of pairs; -1 for none. Rows in which either is NULL are passed over.
+    var second = -1
+
+    /// A bag of frequent values is cut back when it has more entries than this: the median count is taken from all, and what has none left
+    /// goes. At least half of the entries lose that much each time, so no count is too low by more than rows / 512.
+    static let frequentEntriesMax = 1_024
 
     var byteCount: Int {
         switch kind {
-        case .rows, .nulls, .trues, .minWord, .maxWord: 8
+        case .rows, .nulls, .trues, .minWord, .maxWord, .bitAnd, .bitOr, .bitXor: 8
         case .sumInt64, .minDecimal, .maxDecimal,
-            .minInterval, .maxInterval: 16
-        case .sumInt128, .minText, .maxText, .firstWord, .lastWord, .firstWide, .lastWide, .firstText, .lastText: 24
-        case .sumInterval, .sumDouble, .sumSquares: 32
+            .minInterval, .maxInterval, .registers: 16
+        case .sumInt128, .minText, .maxText, .firstWord, .lastWord, .firstWide, .lastWide, .firstText, .lastText, .bagWord: 24
+        case .sumInterval, .sumDouble, .sumSquares, .sumCubes, .sumFourths, .sumProducts: 32
+        case .bagWide, .bagText, .bagArrival, .bagFrequent: 40
+        case .product: 48
         }
     }
 
     /// Whether a partial state can be taken away again.
     var isInvertible: Bool {
         switch kind {
-        case .rows, .nulls, .trues, .sumInt64, .sumInt128, .sumInterval: true
+        case .rows, .nulls, .trues, .sumInt64, .sumInt128, .sumInterval, .bitXor, .bagWord, .bagWide, .bagText: true
         // Doubles can up to rounding: good enough to retract a row, not to slide a window for ever.
         default: false
         }
     }
 
-    var isRetractable: Bool { isInvertible || kind == .sumDouble || kind == .sumSquares }
+    var isRetractable: Bool {
+        switch kind {
+        case .sumDouble, .sumSquares, .sumCubes, .sumFourths, .sumProducts, .product, .bagArrival: true
+        default: isInvertible
+        }
+    }
+
+    /// Whether it matters in which order rows come, beyond what their arrival numbers say: then there are no partial states.
+    var isOrderSensitive: Bool { kind == .bagArrival || kind == .bagFrequent }
+
+    var usesHeap: Bool {
+        switch kind {
+        case .bagWord, .bagWide, .bagText, .bagArrival, .bagFrequent, .registers: true
+        default: false
+        }
+    }
 
     var needsArrival: Bool {
         switch kind {
@@ -89,6 +123,8 @@ struct Accumulator: Hashable, Sendable {
         case .maxDecimal: words = [0, UInt64(bitPattern: .min)]
         case .minInterval: words = [UInt64(bitPattern: .max), UInt64(bitPattern: .max)]
         case .maxInterval: words = [UInt64(bitPattern: .min), UInt64(bitPattern: .min)]
+        case .bitAnd: words[0] = .max
+        case .product: words[0] = (1.0).bitPattern
         default: break
         }
         return words.flatMap { word in withUnsafeBytes(of: word) { Array($0) } }

@@ -74,18 +74,42 @@ struct DoubleSum {
         state.storeBytes(of: low - (normal - sum), toByteOffset: 8, as: Double.self)
     }
 
-    /// x * x with its rounding error.
+    /// x * y with its rounding error.
     @inline(__always)
-    static func addSquare(_ value: Double, to state: UnsafeMutableRawPointer, sign: Int64) {
-        guard value.isFinite else { return addSpecial(value, to: state, sign: sign) }
-        let square = value * value
-        // Dekker's product, without a fused multiply-add: that is a library call where the CPU is not known to have it.
-        let split = 134_217_729.0 * value
-        let head = split - (split - value)
-        let tail = value - head
-        var error = ((head * head - square) + 2 * head * tail) + tail * tail
-        if !error.isFinite { error = 0 }
-        if sign < 0 { addFinite(-square, -error, to: state) } else { addFinite(square, error, to: state) }
+    static func addProduct(_ x: Double, _ y: Double, to state: UnsafeMutableRawPointer, sign: Int64) {
+        guard x.isFinite && y.isFinite else { return addSpecial(x * y, to: state, sign: sign) }
+        let (product, error) = exactProduct(x, y)
+        if sign < 0 { addFinite(-product, -error, to: state) } else { addFinite(product, error, to: state) }
+    }
+
+    /// Dekker's product, without a fused multiply-add: that is a library call where the CPU is not known to have it.
+    @inline(__always)
+    static func exactProduct(_ x: Double, _ y: Double) -> (Double, Double) {
+        let product = x * y
+        let splitX = 134_217_729.0 * x
+        let headX = splitX - (splitX - x)
+        let tailX = x - headX
+        let splitY = 134_217_729.0 * y
+        let headY = splitY - (splitY - y)
+        let tailY = y - headY
+        let error = ((headX * headY - product) + headX * tailY + tailX * headY) + tailX * tailY
+        return (product, error.isFinite ? error : 0)
+    }
+
+    /// x to the third or fourth power, in two doubles.
+    @inline(__always)
+    static func addPower(_ x: Double, _ power: Int, to state: UnsafeMutableRawPointer, sign: Int64) {
+        guard x.isFinite else { return addSpecial(power == 3 ? x * x * x : x * x, to: state, sign: sign) }
+        let (square, squareError) = exactProduct(x, x)
+        let factor = power == 3 ? x : square
+        var (high, low) = exactProduct(square, factor)
+        low += power == 3 ? squareError * x : 2 * square * squareError
+        if !low.isFinite { low = 0 }
+        if sign < 0 {
+            high = -high
+            low = -low
+        }
+        addFinite(high, low, to: state)
     }
 
     @inline(never)
@@ -116,6 +140,14 @@ struct DoubleSum {
 
 /// INTERVAL as it orders: by its length with months of 30 days, then by months.
 enum IntervalOrder {
+    private static let monthMicroseconds: Int128 = 2_592_000_000_000
+
+    static func length(_ value: IntervalValue) -> Int128 { Int128(value.months) * monthMicroseconds + Int128(value.microseconds) }
+
+    static func interval(length: Int128, months: Int64) -> IntervalValue {
+        IntervalValue(months: months, microseconds: Int64(truncatingIfNeeded: length &- Int128(months) &* monthMicroseconds))
+    }
+
     @inline(__always)
     static func isBefore(_ a: Int128, _ b: Int128) -> Bool {
         let left = IntervalValue(packed: a)
@@ -128,7 +160,11 @@ enum IntervalOrder {
 
 extension Accumulator {
     /// Feeds rows to states. `column` is the argument (nil for rows); rows whose argument is NULL are in the selection only for `.nulls`.
-    func update(_ states: StateVector, _ rows: FedRows, column: Column?, arrival: UnsafePointer<Int64>?, arena: inout ByteArena) {
+    /// `second` is the other column of a pair.
+    func update(
+        _ states: StateVector, _ rows: FedRows, column: Column?, second: Column? = nil, arrival: UnsafePointer<Int64>?, arena: inout ByteArena,
+        heap: inout StateHeap
+    ) {
         if kind == .rows {
             if let signs = rows.signs {
                 let slots = rows.slots
@@ -142,8 +178,8 @@ extension Accumulator {
         switch kind {
         case .rows: break
         case .nulls:
-            guard column.mayHaveNulls else { return }
-            states.eachSigned(rows) { state, row, sign in if column.isNull(row) { state.add(sign) } }
+            guard column.mayHaveNulls || second?.mayHaveNulls ?? false else { return }
+            states.eachSigned(rows) { state, row, sign in if column.isNull(row) || (second?.isNull(row) ?? false) { state.add(sign) } }
         case .trues:
             let values = column.bools
             states.eachSigned(rows) { state, row, sign in state.add(sign &* Int64(values[row])) }
@@ -174,7 +210,32 @@ extension Accumulator {
             states.eachSigned(rows) { state, row, sign in DoubleSum.add(values[row], to: state, sign: sign) }
         case .sumSquares:
             let values = column.doubles
-            states.eachSigned(rows) { state, row, sign in DoubleSum.addSquare(values[row], to: state, sign: sign) }
+            states.eachSigned(rows) { state, row, sign in DoubleSum.addProduct(values[row], values[row], to: state, sign: sign) }
+        case .sumProducts:
+            guard let second else { return }
+            let values = column.doubles
+            let others = second.doubles
+            states.eachSigned(rows) { state, row, sign in DoubleSum.addProduct(values[row], others[row], to: state, sign: sign) }
+        case .sumCubes:
+            let values = column.doubles
+            states.eachSigned(rows) { state, row, sign in DoubleSum.addPower(values[row], 3, to: state, sign: sign) }
+        case .sumFourths:
+            let values = column.doubles
+            states.eachSigned(rows) { state, row, sign in DoubleSum.addPower(values[row], 4, to: state, sign: sign) }
+        case .product:
+            let values = column.doubles
+            states.eachSigned(rows) { state, row, sign in DoubleProduct.multiply(state, by: values[row], sign: sign) }
+        case .bitAnd:
+            let values = column.int64s
+            states.each(rows) { state, row in state.storeBytes(of: state.load(as: Int64.self) & values[row], as: Int64.self) }
+        case .bitOr:
+            let values = column.int64s
+            states.each(rows) { state, row in state.storeBytes(of: state.load(as: Int64.self) | values[row], as: Int64.self) }
+        case .bitXor:
+            let values = column.int64s
+            states.each(rows) { state, row in state.storeBytes(of: state.load(as: Int64.self) ^ values[row], as: Int64.self) }
+        case .bagWord, .bagWide, .bagText, .bagArrival, .bagFrequent: updateBag(states, rows, column, &heap)
+        case .registers: updateRegisters(states, rows, column, &heap)
         case .minWord, .maxWord: extremeWord(states, rows, column)
         case .minDecimal:
             let values = column.values
@@ -248,14 +309,13 @@ extension Accumulator {
     }
 
     private func mergeText(_ value: StringView, into state: UnsafeMutableRawPointer, arena: inout ByteArena) {
+        let held = state.loadUnaligned(fromByteOffset: 8, as: StringView.self)
         if state.load(as: UInt64.self) != 0 {
-            let held = state.loadUnaligned(fromByteOffset: 8, as: StringView.self)
             let order = StringView.compare(value, held)
             guard kind == .minText ? order < 0 : order > 0 else { return }
-            arena.garbageByteCount += held.count
         }
         state.storeBytes(of: 1, as: UInt64.self)
-        state.storeBytes(of: arena.copy(value), toByteOffset: 8, as: StringView.self)
+        state.storeBytes(of: arena.replace(held, with: value), toByteOffset: 8, as: StringView.self)
     }
 
     @inline(__always)
@@ -274,8 +334,8 @@ extension Accumulator {
             state.storeBytes(of: word, toByteOffset: 8, as: UInt64.self)
         case .firstWide, .lastWide: memcpy(state + 8, value, 16)
         default:
-            arena.garbageByteCount += state.loadUnaligned(fromByteOffset: 8, as: StringView.self).count
-            state.storeBytes(of: arena.copy(value.loadUnaligned(as: StringView.self)), toByteOffset: 8, as: StringView.self)
+            let held = state.loadUnaligned(fromByteOffset: 8, as: StringView.self)
+            state.storeBytes(of: arena.replace(held, with: value.loadUnaligned(as: StringView.self)), toByteOffset: 8, as: StringView.self)
         }
     }
 
@@ -284,7 +344,7 @@ extension Accumulator {
     /// Joins the state at `sources[i] + offset` to that of slot `slots[i]`; takes it away when `subtracting` (invertible kinds only).
     func merge(
         _ sources: UnsafePointer<UnsafeRawPointer>, offset: Int, count: Int, into states: StateVector, slots: UnsafePointer<UInt32>,
-        subtracting: Bool, arena: inout ByteArena
+        subtracting: Bool, arena: inout ByteArena, heap: inout StateHeap
     ) {
         @inline(__always) func each(_ body: (UnsafeMutableRawPointer, UnsafeRawPointer) -> Void) {
             for i in 0..<count { body(states.base + Int(slots[i]) &* states.stride, sources[i] + offset) }
@@ -321,7 +381,15 @@ extension Accumulator {
                 state.add128(subtracting ? 0 &- months : months)
                 (state + 16).add128(subtracting ? 0 &- microseconds : microseconds)
             }
-        case .sumDouble, .sumSquares: each { DoubleSum.merge($1, into: $0) }
+        case .sumDouble, .sumSquares, .sumCubes, .sumFourths, .sumProducts: each { DoubleSum.merge($1, into: $0) }
+        case .product: each { DoubleProduct.merge($1, into: $0) }
+        case .bitAnd: each { $0.storeBytes(of: $0.load(as: Int64.self) & $1.load(as: Int64.self), as: Int64.self) }
+        case .bitOr: each { $0.storeBytes(of: $0.load(as: Int64.self) | $1.load(as: Int64.self), as: Int64.self) }
+        case .bitXor: each { $0.storeBytes(of: $0.load(as: Int64.self) ^ $1.load(as: Int64.self), as: Int64.self) }
+        case .bagWord, .bagWide, .bagText, .bagArrival, .bagFrequent, .registers:
+            for i in 0..<count {
+                mergeHeld(sources[i] + offset, into: states.base + Int(slots[i]) &* states.stride, subtracting: subtracting, &heap)
+            }
         case .minWord: each { $0.storeBytes(of: min($0.load(as: Int64.self), $1.load(as: Int64.self)), as: Int64.self) }
         case .maxWord: each { $0.storeBytes(of: max($0.load(as: Int64.self), $1.load(as: Int64.self)), as: Int64.self) }
         case .minDecimal:

@@ -21,6 +21,10 @@ extension GroupLayout {
     }
 
     private func finish(_ call: Call, _ rows: UnsafePointer<UnsafeRawPointer>, _ n: Int, _ failures: inout [FinishFailure]) -> Column {
+        switch call.form {
+        case .sums: break
+        default: return finishHeld(call, rows, n, &failures)
+        }
         @inline(__always) func word(_ row: Int, _ offset: Int) -> Int64 { rows[row].load(fromByteOffset: offset, as: Int64.self) }
         @inline(__always) func valued(_ row: Int) -> Int64 {
             word(row, call.rows) &- (call.nulls >= 0 ? word(row, call.nulls) : 0)
@@ -42,7 +46,7 @@ extension GroupLayout {
 
         switch call.function {
         case .countRows: for row in 0..<n { int64s[row] = word(row, call.rows) }
-        case .count: for row in 0..<n { int64s[row] = valued(row) }
+        case .count, .regrCount: for row in 0..<n { int64s[row] = valued(row) }
         case .sum:
             let isWide = call.resultType.layout == .int128
             let isInterval = call.argumentType == .interval
@@ -105,9 +109,25 @@ extension GroupLayout {
                     setNull(row)
                     continue
                 }
-                let variance = DoubleSum.variance(rows[row] + call.main, rows[row] + call.second, count: count, isSample: isSample)
+                let sum = Moments.square(rows[row] + call.main, rows[row] + call.more[0], count: count)
+                let variance = sum / Double(isSample ? count - 1 : count)
                 doubles[row] = isRoot ? variance.squareRoot() : variance
             }
+        case .skewness, .kurtosis, .covarPop, .covarSamp, .corr, .regrAvgx, .regrAvgy, .regrSxx, .regrSyy, .regrSxy, .regrSlope,
+            .regrIntercept, .regrR2:
+            for row in 0..<n {
+                if let value = GroupLayout.statistic(call, rows[row], count: valued(row)) { doubles[row] = value } else { setNull(row) }
+            }
+        case .product:
+            for row in 0..<n {
+                guard valued(row) > 0 else {
+                    setNull(row)
+                    continue
+                }
+                if let value = DoubleProduct.value(rows[row] + call.main) { doubles[row] = value } else { fail(row, "DOUBLE out of range") }
+            }
+        case .bitAnd, .bitOr, .bitXor:
+            for row in 0..<n { if valued(row) > 0 { int64s[row] = word(row, call.main) } else { setNull(row) } }
         case .min, .max:
             for row in 0..<n where valued(row) <= 0 { setNull(row) }
             switch call.argumentType.layout {
@@ -130,10 +150,15 @@ extension GroupLayout {
                 let trues = word(row, call.main)
                 values.base.storeBytes(of: (call.function == .boolAnd ? trues == count : trues > 0) ? 1 : 0, toByteOffset: row, as: UInt8.self)
             }
+        case .minBy, .maxBy, .arrayAgg, .stringAgg, .mode, .percentileCont, .percentileDisc, .histogram, .approxPercentile,
+            .approxCountDistinct, .approxTopK:
+            // Always held in another form than sums.
+            for row in 0..<n { setNull(row) }
         }
         return Column(type: call.resultType, count: n, values: values, validity: bits)
 
         func finishAverage() {
+            if call.argumentType == .interval { return finishIntervalAverage() }
             let isDouble = call.argumentType.layout == .double
             let isInteger = call.argumentType.layout == .int64
             var argumentScale = 0
@@ -165,6 +190,82 @@ extension GroupLayout {
                     fail(row, "DECIMAL out of range")
                 }
             }
+        }
+
+        /// Months that do not divide become days, 30 to the month, as in PostgreSQL.
+        func finishIntervalAverage() {
+            for row in 0..<n {
+                let count = Int128(valued(row))
+                guard count > 0 else {
+                    setNull(row)
+                    continue
+                }
+                let months = rows[row].loadUnaligned(fromByteOffset: call.main, as: Int128.self)
+                let microseconds = rows[row].loadUnaligned(fromByteOffset: call.main + 16, as: Int128.self)
+                let rest = (months % count) &* 2_592_000_000_000 &+ microseconds
+                let half = rest < 0 ? -(count / 2) : count / 2
+                if let months = Int64(exactly: months / count), let rest = Int64(exactly: (rest &+ half) / count) {
+                    put(IntervalValue(months: months, microseconds: rest).packed, row)
+                } else {
+                    fail(row, "INTERVAL out of range")
+                }
+            }
+        }
+    }
+
+    /// A number of the statistical family; nil for NULL. `more` holds, for one argument: Σx², Σx³, Σx⁴; for y and x: Σx, Σy², Σx², Σxy.
+    private static func statistic(_ call: Call, _ row: UnsafeRawPointer, count: Int64) -> Double? {
+        guard count > 0 else { return nil }
+        let n = Double(count)
+        func at(_ index: Int) -> UnsafeRawPointer { row + call.more[index] }
+        let first = row + call.main
+        switch call.function {
+        case .skewness:
+            guard count > 2 else { return nil }
+            let square = Moments.square(first, at(0), count: count)
+            let cube = Moments.cube(first, at(0), at(1), count: count)
+            guard square != 0 else { return nil }
+            let variance = square / n
+            return (n * (n - 1)).squareRoot() / (n - 2) * (cube / n) / (variance * variance.squareRoot())
+        case .kurtosis:
+            guard count > 3 else { return nil }
+            let square = Moments.square(first, at(0), count: count)
+            let fourth = Moments.fourth(first, at(0), at(1), at(2), count: count)
+            guard square != 0 else { return nil }
+            let variance = square / n
+            return (n - 1) * ((n + 1) * (fourth / n) / (variance * variance) - 3 * (n - 1)) / ((n - 2) * (n - 3))
+        default: break
+        }
+        func syy() -> Double { Moments.square(first, at(1), count: count) }
+        func sxx() -> Double { Moments.square(at(0), at(2), count: count) }
+        func sxy() -> Double { Moments.product(first, at(0), at(3), count: count) }
+        switch call.function {
+        case .covarPop: return sxy() / n
+        case .covarSamp: return count > 1 ? sxy() / (n - 1) : nil
+        case .corr:
+            let product = sxx() * syy()
+            let (x, y) = (sxx(), syy())
+            if x == 0 || y == 0 { return nil }
+            let result = product.isNormal ? sxy() / product.squareRoot() : sxy() / x.squareRoot() / y.squareRoot()
+            return result.isNaN ? result : min(max(result, -1), 1)
+        case .regrAvgx: return DoubleSum.value(at(0)).map { $0 / n } ?? .infinity
+        case .regrAvgy: return DoubleSum.value(first).map { $0 / n } ?? .infinity
+        case .regrSxx: return sxx()
+        case .regrSyy: return syy()
+        case .regrSxy: return sxy()
+        case .regrSlope:
+            let x = sxx()
+            return x == 0 ? nil : sxy() / x
+        case .regrIntercept:
+            let x = sxx()
+            guard x != 0, let sumX = DoubleSum.value(at(0)), let sumY = DoubleSum.value(first) else { return nil }
+            return (sumY - sumX * (sxy() / x)) / n
+        case .regrR2:
+            let x = sxx()
+            let y = syy()
+            if x == 0 { return nil }
+            return y == 0 ? 1 : sxy() / x * sxy() / y
+        default: return nil
         }
     }
 }
@@ -234,29 +335,5 @@ extension DoubleSum {
         let high = state.load(as: Double.self)
         guard high.isFinite else { return nil }
         return high + state.load(fromByteOffset: 8, as: Double.self)
-    }
-
-    /// (Σx² - (Σx)²/n) / n or (n - 1), in doubled precision so that the difference keeps its digits.
-    static func variance(_ sum: UnsafeRawPointer, _ squares: UnsafeRawPointer, count: Int64, isSample: Bool) -> Double {
-        guard let total = value(sum), value(squares) != nil, total.isFinite else { return .nan }
-        let n = Double(count)
-        let high = sum.load(as: Double.self)
-        let low = sum.load(fromByteOffset: 8, as: Double.self)
-        // mean = (high + low) / n as two doubles, then Σx² - sum * mean, each product with its error.
-        let mean = (high + low) / n
-        let (product, productError) = twoProduct(mean, n)
-        let meanLow = ((high - product) - productError + low) / n
-        let (main, mainError) = twoProduct(high, mean)
-        let cross = mainError + high * meanLow + low * mean
-        let squaresHigh = squares.load(as: Double.self)
-        let squaresLow = squares.load(fromByteOffset: 8, as: Double.self)
-        let difference = (squaresHigh - main) + (squaresLow - cross)
-        return max(difference, 0) / (isSample ? n - 1 : n)
-    }
-
-    private static func twoProduct(_ a: Double, _ b: Double) -> (Double, Double) {
-        let product = a * b
-        let error = (-product).addingProduct(a, b)
-        return (product, error.isFinite ? error : 0)
     }
 }

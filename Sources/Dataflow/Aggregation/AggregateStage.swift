@@ -62,7 +62,8 @@ final class AggregateStage: Stage {
         let windowType = node.window.map { inputTypes[$0.timeColumn] }
         outputTypes = layout.keyTypes + (windowType.map { [$0, $0] } ?? []) + resultTypes
         partitionCount = max(settings.partitionCount, 1)
-        let emitter = GroupEmitter(layout: layout, windowType: windowType, batchRows: settings.batchRows)
+        let emitter = GroupEmitter(
+            layout: layout, windowType: windowType, batchRows: settings.batchRows, emitsUpdateBefore: node.emitsUpdateBefore)
         for index in 0..<partitionCount {
             if let grid, isPerWindow {
                 partitions.append(WindowPartition(node, grid: grid, emitter: emitter))

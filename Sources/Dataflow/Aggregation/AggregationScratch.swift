@@ -60,6 +60,8 @@ struct FedRows {
     /// What it stands for: a filter column or -1, and an argument column whose NULLs are left out or -1.
     var filter = -1
     var argument = -1
+    /// Another such column.
+    var second = -1
     var count: Int
     var rows: UnsafePointer<Int32>?
     var slots: UnsafePointer<UInt32>

@@ -16,6 +16,8 @@ final class DistinctSet: @unchecked Sendable {
     let valueWidth: Int
     /// StringViews within an entry.
     let strings: [Int]
+    /// With counts: how many (value, filter) are there; the other entries are dead.
+    private(set) var liveCount = 0
 
     init(_ specification: DistinctSpecification, type: SQLType, counts: Bool) {
         self.specification = specification
@@ -99,6 +101,7 @@ final class DistinctSet: @unchecked Sendable {
         let before = place.load(as: Int64.self)
         let after = before &+ change
         place.storeBytes(of: after, as: Int64.self)
+        liveCount += (after != 0 ? 1 : 0) - (before != 0 ? 1 : 0)
         return (after > 0 ? 1 : 0) - (before > 0 ? 1 : 0)
     }
 
@@ -118,7 +121,8 @@ final class DistinctSet: @unchecked Sendable {
                 valueWidth == 8
                 ? DistinctSet.hash(Int64(slot), base.load(fromByteOffset: 8, as: Int64.self))
                 : KeyHash.row(base, width: table.keyWidth, stringOffsets: strings)
-            _ = table.adopt(base, hash: hash, strings: strings, indexed: true)
+            let adopted = table.adopt(base, hash: hash, strings: strings, indexed: true)
+            if counts { for bit in specification.filters.indices where held(adopted, bit: bit) != 0 { liveCount += 1 } }
         }
     }
 
@@ -129,6 +133,22 @@ final class DistinctSet: @unchecked Sendable {
         return false
     }
 
+    /// Whether most entries are dead, and enough for dropping them to be worth it.
+    var wantsCompaction: Bool { counts && table.count > 256 && liveCount * 2 < table.count }
+
+    private func countLive() {
+        liveCount = 0
+        guard counts else { return }
+        for entry in 0..<table.count {
+            for bit in specification.filters.indices where held(entry, bit: bit) != 0 { liveCount += 1 }
+        }
+    }
+
+    func removeAll() {
+        table.removeAll()
+        liveCount = 0
+    }
+
     func write(to writer: inout StateWriter) { table.write(to: &writer, strings: strings) }
 
     func read(from reader: inout StateReader, groupCount: Int) throws(StateError) {
@@ -137,5 +157,6 @@ final class DistinctSet: @unchecked Sendable {
             throw reader.failure("a distinct value of a group that does not exist")
         }
         guard table.reindex() else { throw reader.failure("a distinct value twice") }
+        countLive()
     }
 }

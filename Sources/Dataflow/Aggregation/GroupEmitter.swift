@@ -1,7 +1,8 @@
 // GroupEmitter: from groups to output rows: keys, window, results.
 //
 // `emit` gives every group once. `emitChanges` gives what has changed since a group was last given: +I the first time, then -U with exactly
-// the values that were given and +U with the new ones, -D when the group has no rows left, and nothing when the values are the same.
+// the values that were given and +U with the new ones, -D when the group has no rows left, and nothing when the values are the same. The -U
+// is left out when nobody above needs it.
 
 import Columns
 import Glibc
@@ -11,6 +12,7 @@ struct GroupEmitter {
     /// The type of window_start and window_end; nil without a window.
     let windowType: SQLType?
     let batchRows: Int
+    var emitsUpdateBefore = true
 
     private var failureTypes: [SQLType] { layout.keyTypes + (windowType.map { [$0, $0] } ?? []) }
 
@@ -83,7 +85,8 @@ struct GroupEmitter {
             let fresh = Buffer(byteCount: part.count * packed.width)
             // The packed texts are views into these columns, and are read until the end of the pass.
             defer { withExtendedLifetime(columns) {} }
-            packed.pack(columns, count: part.count, into: fresh.base, normalised: false)
+            let encoded = packed.pack(columns, count: part.count, into: fresh.base, normalised: false)
+            defer { withExtendedLifetime(encoded) {} }
             var changes = PendingChanges()
             for (index, slot) in part.enumerated() {
                 let wasEmitted = table.control(Int(slot)) & GroupLayout.emitted != 0
@@ -97,7 +100,7 @@ struct GroupEmitter {
                     changes.add(pointers[index], new, .insert)
                     changes.updated.append((index, Int(slot), changes.kinds.count - 1))
                 } else if !PackedLayout.equal(old, new, width: packed.width, stringOffsets: packed.stringOffsets) {
-                    changes.add(pointers[index], old, .updateBefore)
+                    if emitsUpdateBefore { changes.add(pointers[index], old, .updateBefore) }
                     changes.add(pointers[index], new, .updateAfter)
                     changes.updated.append((index, Int(slot), changes.kinds.count - 1))
                 }

@@ -20,16 +20,40 @@ final class GroupLayout: Sendable {
         case manual(byteCount: Int)
     }
 
+    /// A column that rows kept by an aggregate are ordered by.
+    struct Order: Sendable {
+        var type: SQLType
+        var isDescending: Bool
+    }
+
     /// How one aggregate is finished: offsets of accumulators within the row, -1 where there is none.
     struct Call: Sendable {
+        /// What `main` holds.
+        enum Form: Sendable {
+            case sums
+            /// Bags: of 8-byte values, 16-byte ones, texts, single encoded values, buckets.
+            case words, wides, texts, encoded, buckets
+            /// A bag of encoded rows; where the arrival number stands in one.
+            case rows(arrival: ArrivalPlace)
+            /// The extreme of rows [order][arrival][value].
+            case extremeRow
+            case registers
+        }
+
+        enum ArrivalPlace: Sendable { case none, beforeValue, behindValue }
+
         var function: AggregateFunction
         var argumentType: SQLType
         var resultType: SQLType
         var text: String
+        var isDistinct: Bool
+        var parameters: [Value]
+        var order: [Order]
+        var form = Form.sums
         var rows = -1
         var nulls = -1
         var main = -1
-        var second = -1
+        var more: [Int] = []
     }
 
     let keyForm: KeyForm
@@ -40,8 +64,17 @@ final class GroupLayout: Sendable {
     let inputColumns: [Int]
     let inputTypes: [SQLType]
     let needsArrival: Bool
+    let derived: [DerivedColumn]
     /// Where the arrival column is in the compact input.
     var arrivalColumn: Int { inputColumns.count }
+    /// Types of the compact input's columns.
+    let compactTypes: [SQLType]
+    /// Numbers of the accumulators with memory in the table's heap.
+    let held: [Int]
+    /// Whether rows must come one by one, in order: no partial tables.
+    let isOrderSensitive: Bool
+    /// A group that is not touched for so long is dropped; 0 for never. Needs the control word.
+    let ttlMicroseconds: Int64
     let accumulators: [Accumulator]
     /// Offsets within the row.
     let offsets: [Int]
@@ -50,7 +83,9 @@ final class GroupLayout: Sendable {
     let retracts: Bool
     /// Offset of the accumulator that counts all rows; -1 when not kept.
     let rowCountOffset: Int
-    /// Offset of the control word, -1 when no changelog is kept; bit 0: touched in this epoch, bit 1: a result is out.
+    /// Offset of the control word, -1 when no changelog is kept; bit 0: touched in this epoch, bit 1: a result is out, bit 2: the group has
+    /// expired and its key has another row. Above them, with a TTL, when the group was last touched: the epoch's clock + 1; or, when the group
+    /// has expired, the slot of that other row.
     let controlOffset: Int
     let emittedOffset: Int
     let emittedLayout: PackedLayout?
@@ -63,6 +98,8 @@ final class GroupLayout: Sendable {
 
     static let touched: UInt64 = 1
     static let emitted: UInt64 = 2
+    static let moved: UInt64 = 4
+    static let clockShift: UInt64 = 3
 
     /// - Parameters:
     ///   - countsRows: a group is gone when its row count is zero (retractions, sliding windows).
@@ -70,99 +107,12 @@ final class GroupLayout: Sendable {
     init(
         node: AggregateNode, inputTypes types: [SQLType], countsRows: Bool, emittedTypes: [SQLType]?, manualKeyBytes: Int? = nil
     ) throws(DataflowError) {
-        var inputColumns = node.keys
-        func compact(_ ordinal: Int) -> Int {
-            if let known = inputColumns.firstIndex(of: ordinal) { return known }
-            inputColumns.append(ordinal)
-            return inputColumns.count - 1
-        }
-        var accumulators: [Accumulator] = []
-        var distincts: [DistinctSpecification] = []
-        func accumulator(_ kind: Accumulator.Kind, _ argument: Int, _ feed: Accumulator.Feed) -> Int {
-            let wanted = Accumulator(kind: kind, argument: argument, feed: feed)
-            if let known = accumulators.firstIndex(of: wanted) { return known }
-            accumulators.append(wanted)
-            return accumulators.count - 1
-        }
+        var compiler = CallCompiler(node, types: types)
         retracts = node.inputRetracts
-        let rowCount = countsRows || node.inputRetracts ? accumulator(.rows, -1, .all) : -1
+        let rowCount = countsRows || node.inputRetracts ? compiler.accumulator(.rows, -1, .all) : -1
         var calls: [Call] = []
-        for call in node.aggregates {
-            let argumentType = call.argument.map { types[$0] } ?? .null
-            let argument = call.argument.map(compact) ?? -1
-            var feed = call.filter.map { Accumulator.Feed.filter(compact($0)) } ?? .all
-            let countsDuplicates: Bool
-            switch call.function {
-            case .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: countsDuplicates = true
-            default: countsDuplicates = false
-            }
-            if call.isDistinct && countsDuplicates && argument >= 0 {
-                let set: Int
-                if let known = distincts.firstIndex(where: { $0.argument == argument && $0.filters.count < 64 }) {
-                    set = known
-                } else {
-                    guard argumentType.layout != .list && argumentType.layout != .structure else {
-                        throw DataflowError("DISTINCT of type \(argumentType.name) is not supported yet")
-                    }
-                    distincts.append(DistinctSpecification(argument: argument, filters: []))
-                    set = distincts.count - 1
-                }
-                let filter = call.filter.map(compact)
-                let bit: Int
-                if let known = distincts[set].filters.firstIndex(of: filter) {
-                    bit = known
-                } else {
-                    distincts[set].filters.append(filter)
-                    bit = distincts[set].filters.count - 1
-                }
-                feed = .distinct(set: set, bit: bit)
-            }
-            var finished = Call(
-                function: call.function, argumentType: argumentType, resultType: call.resultType,
-                text: call.text.isEmpty ? call.function.rawValue : call.text)
-            finished.rows = accumulator(.rows, -1, feed)
-            if argument >= 0, call.function != .countRows {
-                if case .distinct = feed {} else { finished.nulls = accumulator(.nulls, argument, feed) }
-            }
-            let layout = argumentType.layout
-            func refuse() -> DataflowError { DataflowError("\(call.function.rawValue) of type \(argumentType.name) is not supported") }
-            switch call.function {
-            case .countRows, .count: break
-            case .sum, .avg:
-                switch (layout, argumentType) {
-                case (_, .interval): finished.main = accumulator(.sumInterval, argument, feed)
-                case (.int64, _): finished.main = accumulator(.sumInt64, argument, feed)
-                case (.int128, _): finished.main = accumulator(.sumInt128, argument, feed)
-                case (.double, _): finished.main = accumulator(.sumDouble, argument, feed)
-                default: throw refuse()
-                }
-            case .varSamp, .varPop, .stddevSamp, .stddevPop:
-                guard layout == .double else { throw refuse() }
-                finished.main = accumulator(.sumDouble, argument, feed)
-                finished.second = accumulator(.sumSquares, argument, feed)
-            case .min, .max:
-                let isMin = call.function == .min
-                switch (layout, argumentType) {
-                case (_, .interval): finished.main = accumulator(isMin ? .minInterval : .maxInterval, argument, feed)
-                case (.int128, _): finished.main = accumulator(isMin ? .minDecimal : .maxDecimal, argument, feed)
-                case (.string, _): finished.main = accumulator(isMin ? .minText : .maxText, argument, feed)
-                case (.list, _), (.structure, _): throw refuse()
-                default: finished.main = accumulator(isMin ? .minWord : .maxWord, argument, feed)
-                }
-            case .firstValue, .lastValue:
-                let isFirst = call.function == .firstValue
-                switch layout {
-                case .int128: finished.main = accumulator(isFirst ? .firstWide : .lastWide, argument, feed)
-                case .string: finished.main = accumulator(isFirst ? .firstText : .lastText, argument, feed)
-                case .list, .structure: throw refuse()
-                default: finished.main = accumulator(isFirst ? .firstWord : .lastWord, argument, feed)
-                }
-            case .boolAnd, .boolOr:
-                guard layout == .bool else { throw refuse() }
-                finished.main = accumulator(.trues, argument, feed)
-            }
-            calls.append(finished)
-        }
+        for call in node.aggregates { calls.append(try compiler.compile(call)) }
+        let accumulators = compiler.accumulators
         if node.inputRetracts, let bad = calls.first(where: { $0.main >= 0 && !accumulators[$0.main].isRetractable }) {
             throw DataflowError("\(bad.text) over rows that may be retracted is not supported yet")
         }
@@ -202,12 +152,14 @@ final class GroupLayout: Sendable {
             let packed = try PackedLayout(emittedTypes, for: "a result in a changelog")
             controlOffset = offset
             emittedOffset = offset + 8
+            ttlMicroseconds = max(node.stateTTLMicroseconds ?? 0, 0)
             emittedLayout = packed
             strings += packed.stringOffsets.map { offset + 8 + $0 }
             template += [UInt8](repeating: 0, count: 8 + packed.width)
         } else {
             controlOffset = -1
             emittedOffset = -1
+            ttlMicroseconds = 0
             emittedLayout = nil
         }
         let templateStart = keyWidth
@@ -221,16 +173,21 @@ final class GroupLayout: Sendable {
         stateStrings = Array(strings.dropFirst(keyStrings.count))
         self.offsets = offsets
         self.accumulators = accumulators
-        self.distincts = distincts
-        self.inputColumns = inputColumns
-        self.inputTypes = inputColumns.map { types[$0] }
-        needsArrival = accumulators.contains { $0.needsArrival }
+        distincts = compiler.distincts
+        inputColumns = compiler.inputColumns
+        inputTypes = compiler.inputColumns.map { types[$0] }
+        needsArrival = compiler.needsArrival
+        derived = compiler.derived
+        compactTypes = inputTypes + (needsArrival ? [.bigint] : []) + derived.map(\.type)
+        held = accumulators.indices.filter { accumulators[$0].usesHeap }
+        isOrderSensitive = accumulators.contains { $0.isOrderSensitive }
         rowCountOffset = rowCount >= 0 ? offsets[rowCount] : -1
+        func offset(_ accumulator: Int) -> Int { accumulator >= 0 ? offsets[accumulator] : -1 }
         for index in calls.indices {
-            calls[index].rows = offsets[calls[index].rows]
-            if calls[index].nulls >= 0 { calls[index].nulls = offsets[calls[index].nulls] }
-            if calls[index].main >= 0 { calls[index].main = offsets[calls[index].main] }
-            if calls[index].second >= 0 { calls[index].second = offsets[calls[index].second] }
+            calls[index].rows = offset(calls[index].rows)
+            calls[index].nulls = offset(calls[index].nulls)
+            calls[index].main = offset(calls[index].main)
+            calls[index].more = calls[index].more.map(offset)
         }
         self.calls = calls
     }
@@ -242,6 +199,23 @@ final class GroupLayout: Sendable {
     func compact(_ batch: RowBatch, arrival: Column?) -> RowBatch {
         var columns = inputColumns.map { batch.columns[$0] }
         if needsArrival { columns.append(arrival ?? Column.constant(.integer(1), type: .bigint, count: batch.count)) }
+        for column in derived { columns.append(derive(column, columns, count: batch.count)) }
         return RowBatch(count: batch.count, columns: columns, changes: retracts ? batch.changes : nil)
+    }
+
+    private func derive(_ column: DerivedColumn, _ columns: [Column], count n: Int) -> Column {
+        switch column.form {
+        case .encoded(let fields, let required):
+            return OrderedEncoding.encode(
+                fields.map { columns[$0.column] }, fields, required: required.map { columns[$0] }, count: n, normalised: column.normalised)
+        case .bucket(let source):
+            let doubles = columns[source].doubles
+            let buckets = Buffer(byteCount: n * 8)
+            let target = buckets.base.assumingMemoryBound(to: Int64.self)
+            for row in 0..<n { target[row] = LogLinear.bucket(doubles[row]) }
+            return Column(
+                type: .bigint, count: n, values: UnsafeRawPointer(buckets.base), validity: columns[source].validity,
+                owners: [buckets] + columns[source].owners)
+        }
     }
 }

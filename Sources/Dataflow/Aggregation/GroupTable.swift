@@ -14,8 +14,14 @@ final class GroupTable: @unchecked Sendable {
     let table: KeyTable
     private(set) var distincts: [DistinctSet]
     private var nullSlot = -1
+    /// The group of a query without keys.
+    private var keylessSlot = 0
     /// Groups touched in this epoch, in order; kept only with a changelog.
     private(set) var touched: [UInt32] = []
+    /// The epoch's clock, for groups that expire.
+    var clockMicroseconds: Int64 = 0
+    /// Groups that expired and came again since the table was made.
+    private(set) var movedCount = 0
 
     init(_ layout: GroupLayout) {
         self.layout = layout
@@ -29,7 +35,7 @@ final class GroupTable: @unchecked Sendable {
     }
 
     private static func makeSets(_ layout: GroupLayout) -> [DistinctSet] {
-        layout.distincts.map { DistinctSet($0, type: layout.inputTypes[$0.argument], counts: layout.retracts) }
+        layout.distincts.map { DistinctSet($0, type: layout.compactTypes[$0.argument], counts: layout.retracts) }
     }
 
     var count: Int { table.count }
@@ -37,8 +43,10 @@ final class GroupTable: @unchecked Sendable {
 
     func removeAll() {
         table.removeAll()
-        for set in distincts { set.table.removeAll() }
+        for set in distincts { set.removeAll() }
         nullSlot = -1
+        keylessSlot = 0
+        movedCount = 0
         touched.removeAll()
     }
 
@@ -51,7 +59,7 @@ final class GroupTable: @unchecked Sendable {
         case .none:
             scratch.reserve(n)
             if table.count == 0 { _ = table.append() }
-            scratch.slots.update(repeating: 0, count: n)
+            scratch.slots.update(repeating: UInt32(truncatingIfNeeded: keylessSlot), count: n)
         case .manual: scratch.reserve(n)
         case .int64:
             scratch.reserve(n)
@@ -63,9 +71,10 @@ final class GroupTable: @unchecked Sendable {
             }
         case .packed(let packed):
             scratch.reserve(n, packedWidth: packed.width)
-            packed.pack(Array(batch.columns[0..<packed.types.count]), count: n, into: scratch.packed, normalised: true)
+            let encoded = packed.pack(Array(batch.columns[0..<packed.types.count]), count: n, into: scratch.packed, normalised: true)
             packed.hash(scratch.packed, count: n, into: scratch.hashes)
             table.assign(packed: scratch.packed, hashes: scratch.hashes, count: n, slots: scratch.slots)
+            withExtendedLifetime(encoded) {}
         }
     }
 
@@ -103,8 +112,9 @@ final class GroupTable: @unchecked Sendable {
             if keys.mayHaveNulls { for row in 0..<n where keys.isNull(row) { hashes[row] = KeyHash.int64(0) } }
         case .packed(let packed):
             scratch.reserve(n, packedWidth: packed.width)
-            packed.pack(Array(batch.columns[0..<packed.types.count]), count: n, into: scratch.packed, normalised: true)
+            let encoded = packed.pack(Array(batch.columns[0..<packed.types.count]), count: n, into: scratch.packed, normalised: true)
             packed.hash(scratch.packed, count: n, into: scratch.hashes)
+            withExtendedLifetime(encoded) {}
         }
     }
 
@@ -150,16 +160,23 @@ final class GroupTable: @unchecked Sendable {
             case .distinct: continue
             }
             let column = accumulator.argument >= 0 ? batch.columns[accumulator.argument] : nil
-            let skipsNulls = accumulator.kind != .nulls && (column?.mayHaveNulls ?? false)
-            if accumulator.kind == .nulls && !(column?.mayHaveNulls ?? false) { continue }
-            let rows = selection(batch, filter: filter, argument: skipsNulls ? accumulator.argument : -1, scratch)
+            let second = accumulator.second >= 0 ? batch.columns[accumulator.second] : nil
+            let mayHaveNulls = column?.mayHaveNulls ?? false
+            let secondMayHaveNulls = second?.mayHaveNulls ?? false
+            if accumulator.kind == .nulls && !mayHaveNulls && !secondMayHaveNulls { continue }
+            let skipsNulls = accumulator.kind != .nulls
+            let rows = selection(
+                batch, filter: filter, argument: skipsNulls && mayHaveNulls ? accumulator.argument : -1,
+                second: skipsNulls && secondMayHaveNulls ? accumulator.second : -1, scratch)
             let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
-            accumulator.update(states, rows, column: column, arrival: arrival, arena: &table.arena)
+            accumulator.update(states, rows, column: column, second: second, arrival: arrival, arena: &table.arena, heap: &table.heap)
         }
         for index in distincts.indices { feedDistinct(index, batch, scratch) }
     }
 
-    private func touch(_ slots: UnsafePointer<UInt32>, count n: Int) {
+    /// Notes the groups as touched. Slots of groups that have expired become those of new groups for their keys.
+    private func touch(_ slots: UnsafeMutablePointer<UInt32>, count n: Int) {
+        if layout.ttlMicroseconds > 0 { return touchAndExpire(slots, count: n) }
         let base = table.rows + layout.controlOffset
         let stride = table.rowStride
         for i in 0..<n {
@@ -172,29 +189,82 @@ final class GroupTable: @unchecked Sendable {
         }
     }
 
-    /// Notes a group as touched without feeding it.
-    func touch(_ slot: Int) { withUnsafePointer(to: UInt32(slot)) { touch($0, count: 1) } }
+    private func touchAndExpire(_ slots: UnsafeMutablePointer<UInt32>, count n: Int) {
+        let now = (UInt64(clamping: clockMicroseconds) &+ 1) << GroupLayout.clockShift
+        for i in 0..<n {
+            var slot = Int(slots[i])
+            var word = control(slot)
+            if word & GroupLayout.moved != 0 {
+                slot = Int(word >> GroupLayout.clockShift)
+                word = control(slot)
+            } else if hasExpired(word) {
+                slot = replaceExpired(slot)
+                word = 0
+            }
+            slots[i] = UInt32(truncatingIfNeeded: slot)
+            if word & GroupLayout.touched == 0 { touched.append(slots[i]) }
+            setControl(slot, word & GroupLayout.emitted | GroupLayout.touched | now)
+        }
+    }
 
-    /// The rows that pass a filter and whose argument is not NULL; made once per batch.
-    private func selection(_ batch: RowBatch, filter: Int, argument: Int, _ scratch: AggregationScratch) -> FedRows {
+    /// By its control word, at this epoch's clock.
+    private func hasExpired(_ word: UInt64) -> Bool {
+        guard layout.ttlMicroseconds > 0, word & (GroupLayout.touched | GroupLayout.moved) == 0 else { return false }
+        let last = word >> GroupLayout.clockShift
+        return last > 0 && UInt64(clamping: clockMicroseconds) &+ 1 >= last &+ UInt64(layout.ttlMicroseconds)
+    }
+
+    /// Whether a slot stands for nothing any more: its group has expired.
+    func isExpired(_ slot: Int) -> Bool {
+        guard layout.ttlMicroseconds > 0 else { return false }
+        let word = control(slot)
+        return word & GroupLayout.moved != 0 || hasExpired(word)
+    }
+
+    private func replaceExpired(_ slot: Int) -> Int {
+        let made = table.replace(slot, hash: hash(ofSlot: slot), isIndexed: slot != nullSlot)
+        if slot == nullSlot { nullSlot = made }
+        if slot == keylessSlot { keylessSlot = made }
+        release(slot)
+        setControl(slot, GroupLayout.moved | UInt64(made) << GroupLayout.clockShift)
+        movedCount += 1
+        return made
+    }
+
+    /// Gives back what a group that has gone holds beyond its row.
+    private func release(_ slot: Int) {
+        for index in layout.held { layout.accumulators[index].release(table.row(slot) + layout.offsets[index], &table.heap) }
+    }
+
+    /// Notes a group as touched without feeding it.
+    func touch(_ slot: Int) { withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1) { memory in
+        guard let base = memory.baseAddress else { return }
+        base[0] = UInt32(truncatingIfNeeded: slot)
+        touch(base, count: 1)
+    } }
+
+    /// The rows that pass a filter and whose arguments are not NULL; made once per batch.
+    private func selection(_ batch: RowBatch, filter: Int, argument: Int, second: Int = -1, _ scratch: AggregationScratch) -> FedRows {
         let all = scratch.selections[0]
-        if filter < 0 && argument < 0 { return all }
-        for known in scratch.selections where known.filter == filter && known.argument == argument { return known }
+        if filter < 0 && argument < 0 && second < 0 { return all }
+        for known in scratch.selections where known.filter == filter && known.argument == argument && known.second == second { return known }
         let memory = scratch.selectionMemory()
         let filterColumn = filter >= 0 ? batch.columns[filter] : nil
         let argumentColumn = argument >= 0 ? batch.columns[argument] : nil
+        let secondColumn = second >= 0 ? batch.columns[second] : nil
         var n = 0
         for row in 0..<batch.count {
             var passes = true
             if let filterColumn { passes = filterColumn.bools[row] != 0 && !filterColumn.isNull(row) }
             if let argumentColumn, argumentColumn.isNull(row) { passes = false }
+            if let secondColumn, secondColumn.isNull(row) { passes = false }
             memory.rows[n] = Int32(truncatingIfNeeded: row)
             memory.slots[n] = all.slots[row]
             if let signs = all.signs { memory.signs[n] = signs[row] }
             n += passes ? 1 : 0
         }
         let made = FedRows(
-            filter: filter, argument: argument, count: n, rows: UnsafePointer(memory.rows), slots: UnsafePointer(memory.slots),
+            filter: filter, argument: argument, second: second, count: n, rows: UnsafePointer(memory.rows), slots: UnsafePointer(memory.slots),
             signs: all.signs == nil ? nil : UnsafePointer(memory.signs))
         scratch.selections.append(made)
         return made
@@ -303,7 +373,7 @@ final class GroupTable: @unchecked Sendable {
         guard fresh.count > 0 else { return }
         for (index, accumulator) in layout.accumulators.enumerated() where accumulator.feed == .distinct(set: set, bit: bit) {
             let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
-            accumulator.update(states, fresh, column: column, arrival: nil, arena: &table.arena)
+            accumulator.update(states, fresh, column: column, arrival: nil, arena: &table.arena, heap: &table.heap)
         }
     }
 
@@ -334,7 +404,7 @@ final class GroupTable: @unchecked Sendable {
                 let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
                 accumulator.merge(
                     pointers, offset: layout.offsets[index], count: n, into: states, slots: scratch.slots, subtracting: subtracting,
-                    arena: &table.arena)
+                    arena: &table.arena, heap: &table.heap)
             }
             if !destination.isEmpty {
                 for i in 0..<n { destination[Int(chosen?[start + i] ?? UInt32(start + i))] = Int32(truncatingIfNeeded: scratch.slots[i]) }
@@ -348,7 +418,7 @@ final class GroupTable: @unchecked Sendable {
         switch layout.keyForm {
         case .none, .manual:
             if table.count == 0 { _ = table.append() }
-            scratch.slots.update(repeating: 0, count: n)
+            scratch.slots.update(repeating: UInt32(truncatingIfNeeded: keylessSlot), count: n)
         case .int64:
             let keys = UnsafeMutableRawPointer(scratch.hashes).assumingMemoryBound(to: Int64.self)
             for i in 0..<n { keys[i] = pointers[i].load(as: Int64.self) }
@@ -433,8 +503,10 @@ final class GroupTable: @unchecked Sendable {
             if case .distinct = accumulator.feed { continue }
             let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
             accumulator.merge(
-                pointers, offset: layout.offsets[index], count: 1, into: states, slots: slots, subtracting: false, arena: &table.arena)
+                pointers, offset: layout.offsets[index], count: 1, into: states, slots: slots, subtracting: false, arena: &table.arena,
+                heap: &table.heap)
         }
+        release(source)
         for index in distincts.indices {
             let set = distincts[index]
             var destination = [Int32](repeating: -1, count: table.count)
@@ -457,19 +529,28 @@ final class GroupTable: @unchecked Sendable {
 
     func setControl(_ slot: Int, _ word: UInt64) { table.row(slot).storeBytes(of: word, toByteOffset: layout.controlOffset, as: UInt64.self) }
 
+    /// Whether the table holds much that has gone: it should be rebuilt.
+    var wantsCompaction: Bool { table.arena.wantsCompaction || distincts.contains { $0.wantsCompaction } }
+
     func forgetTouched() {
         for slot in touched { setControl(Int(slot), control(Int(slot)) & ~GroupLayout.touched) }
         touched.removeAll(keepingCapacity: true)
     }
 
-    /// This table without the slots for which `keeps` is false, in the same order; `slotMap` gets each old slot's new one or -1.
+    /// This table without the slots for which `keeps` is false, in the same order; `slotMap` gets each old slot's new one or -1. What groups
+    /// hold beyond their rows is handed over, so this table must not be used afterwards.
     func compacted(slotMap: inout [Int32], keeps: (Int) -> Bool) -> GroupTable {
         let made = GroupTable(layout)
         slotMap = [Int32](repeating: -1, count: count)
-        for slot in 0..<count where keeps(slot) {
+        made.clockMicroseconds = clockMicroseconds
+        let isKept = (0..<count).map(keeps)
+        for slot in 0..<count where !isKept[slot] { release(slot) }
+        swap(&made.table.heap, &table.heap)
+        for slot in 0..<count where isKept[slot] {
             let isNull = slot == nullSlot
             let copy = made.table.adopt(table.row(slot), hash: hash(ofSlot: slot), strings: layout.stringOffsets, indexed: !isNull)
             if isNull { made.nullSlot = copy }
+            if slot == keylessSlot { made.keylessSlot = copy }
             slotMap[slot] = Int32(truncatingIfNeeded: copy)
         }
         for index in distincts.indices {
@@ -507,19 +588,47 @@ final class GroupTable: @unchecked Sendable {
 
     func write(to writer: inout StateWriter) {
         writer.write(Int64(nullSlot))
-        table.write(to: &writer, strings: layout.stringOffsets)
+        writer.write(Int64(keylessSlot))
+        let held = layout.held.map { (layout.accumulators[$0], layout.offsets[$0]) }
+        if held.isEmpty {
+            table.write(to: &writer, strings: layout.stringOffsets)
+        } else {
+            table.write(to: &writer, strings: layout.stringOffsets) { row, copy in
+                for (accumulator, offset) in held { accumulator.writeState(row + offset, into: copy + offset) }
+            }
+            for slot in 0..<count {
+                for (accumulator, offset) in held { accumulator.writeEntries(table.row(slot) + offset, to: &writer) }
+            }
+        }
         for set in distincts { set.write(to: &writer) }
     }
 
     /// Fills this empty table.
     func read(from reader: inout StateReader) throws(StateError) {
         nullSlot = Int(try reader.read(Int64.self))
+        keylessSlot = Int(try reader.read(Int64.self))
         try table.read(from: &reader, strings: layout.stringOffsets)
-        guard nullSlot >= -1 && nullSlot < table.count else { throw reader.failure("a slot that does not exist") }
+        guard nullSlot >= -1 && nullSlot < table.count, keylessSlot >= 0 && keylessSlot < max(table.count, 1) else {
+            throw reader.failure("a slot that does not exist")
+        }
+        for slot in 0..<count {
+            for index in layout.held {
+                try layout.accumulators[index].readEntries(table.row(slot) + layout.offsets[index], from: &reader, &table.heap)
+            }
+        }
+        if layout.ttlMicroseconds > 0 {
+            for slot in 0..<count where control(slot) & GroupLayout.moved != 0 {
+                guard control(slot) >> GroupLayout.clockShift < UInt64(count) else { throw reader.failure("a slot that does not exist") }
+                movedCount += 1
+            }
+        }
+        let hasTTL = layout.ttlMicroseconds > 0
         switch layout.keyForm {
-        case .none: guard table.count <= 1 else { throw reader.failure("several groups without a key") }
+        case .none: guard hasTTL || table.count <= 1 else { throw reader.failure("several groups without a key") }
         case .manual: break
-        default: guard table.reindex(except: nullSlot) else { throw reader.failure("a group twice") }
+        default:
+            let isDistinct = table.reindex { $0 == nullSlot || (hasTTL && control($0) & GroupLayout.moved != 0) }
+            guard isDistinct else { throw reader.failure("a group twice") }
         }
         for set in distincts { try set.read(from: &reader, groupCount: table.count) }
     }

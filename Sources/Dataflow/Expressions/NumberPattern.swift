@@ -217,7 +217,7 @@ struct NumberPattern: Sendable {
                 if !isNegative { writer.append(0x2B) } else if !isBare { writer.append(0x20) }
             case .anySign: writer.append(isNegative ? 0x2D : 0x2B)
             case .ordinal(let isUpper):
-                if !isNegative && !hasPoint { writer.append(NumberPattern.ordinal(digits, isUpper)) }
+                if !isNegative && !hasPoint && wholeCount <= whole { writer.append(NumberPattern.ordinal(digits, isUpper)) }
             case .literal(let byte): writer.append(byte)
             case .sign: break
             }

@@ -35,7 +35,7 @@ final class JoinFeeder: Feeder {
         if plan.keys.mayBeUnmatchable(columns) {
             let unmatchedRows = RowSelection.rows(batch.count) { plan.keys.isUnmatchable(columns, $0) }
             if unmatchedRows.count > 0 {
-                if plan.givesUnmatched(port) || stage.keepsUnmatchable { unmatchable.append(batch.picked(unmatchedRows.rows)) }
+                if plan.givesUnmatched(port) { unmatchable.append(batch.picked(unmatchedRows.rows)) }
                 batch = batch.picked(RowSelection.rows(batch.count) { !plan.keys.isUnmatchable(columns, $0) }.rows)
                 guard batch.count > 0 else { return }
             }

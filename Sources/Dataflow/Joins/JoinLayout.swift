@@ -96,8 +96,10 @@ struct JoinKeyLayout: Sendable {
         return false
     }
 
-    /// The hash of each row's key, into `scratch.hashes`.
-    func hash(_ keys: [Column], count n: Int, _ scratch: AggregationScratch) {
+    /// The hash of each row's key, into `scratch.hashes`. The packed keys in `scratch.packed` point into the columns and into those that
+    /// are returned.
+    @discardableResult
+    func hash(_ keys: [Column], count n: Int, _ scratch: AggregationScratch) -> [Column] {
         switch form {
         case .none:
             scratch.reserve(n)
@@ -109,9 +111,11 @@ struct JoinKeyLayout: Sendable {
             for row in 0..<n { hashes[row] = KeyHash.int64(values[row]) }
         case .packed(let packed):
             scratch.reserve(n, packedWidth: packed.width)
-            packed.pack(keys, count: n, into: scratch.packed, normalised: true)
+            let encoded = packed.pack(keys, count: n, into: scratch.packed, normalised: true)
             packed.hash(scratch.packed, count: n, into: scratch.hashes)
+            return withExtendedLifetime(keys) { encoded }
         }
+        return []
     }
 
     /// The slot of each row's key, made when it is new, into `scratch.slots`.
@@ -128,9 +132,21 @@ struct JoinKeyLayout: Sendable {
             scratch.reserve(n)
             withExtendedLifetime(keys) { table.assign(int64s: keys[0].int64s, count: n, slots: scratch.slots) }
         case .packed:
-            hash(keys, count: n, scratch)
-            withExtendedLifetime(keys) { table.assign(packed: scratch.packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
+            let encoded = hash(keys, count: n, scratch)
+            withExtendedLifetime((keys, encoded)) { table.assign(packed: scratch.packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
         }
+    }
+
+    /// The slot of each row's key, UInt32.max when it has none, into `scratch.slots`.
+    func find(_ keys: [Column], count n: Int, in table: KeyTable, _ scratch: AggregationScratch) {
+        guard case .none = form else {
+            hash(keys, count: n, scratch)
+            var packed = UnsafeRawPointer(scratch.packed)
+            if case .int64 = form { packed = keys[0].values }
+            withExtendedLifetime(keys) { table.find(packed: packed, hashes: scratch.hashes, count: n, slots: scratch.slots) }
+            return
+        }
+        assign(keys, count: n, in: table, scratch)
     }
 
     func hash(ofSlot slot: Int, in table: KeyTable) -> UInt64 {

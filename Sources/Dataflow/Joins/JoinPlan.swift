@@ -48,6 +48,9 @@ final class JoinPlan: Sendable {
     let existsOnly: Bool
     /// Left rows are done with once they are given.
     let dropsEmitted: Bool
+    /// Right rows are counted by key and not kept.
+    let countsKeys: Bool
+    let isLookup: Bool
 
     static let pairsMax = 8_192
 
@@ -60,7 +63,8 @@ final class JoinPlan: Sendable {
         retracts = [node.leftRetracts, node.rightRetracts]
         isOuter = [node.kind == .left || node.kind == .full, node.kind == .right || node.kind == .full]
         let keyTypes = node.leftKeys.map { left[$0] }
-        keys = try JoinKeyLayout(keyTypes, nullSafe: node.nullSafeKeys)
+        let isNullAware = node.kind == .antiNullAware
+        keys = try JoinKeyLayout(keyTypes, nullSafe: isNullAware ? keyTypes.map { _ in true } : node.nullSafeKeys)
         var ttl = [node.leftTTLMicroseconds, node.rightTTLMicroseconds]
         var isFinal = node.isBounded
         switch node.time {
@@ -79,20 +83,40 @@ final class JoinPlan: Sendable {
             interval = nil
             isFinal = true
             ttl = [nil, nil]
-        default: interval = nil
+        case .asOf, .lookup:
+            guard node.kind == .inner || node.kind == .left else {
+                throw DataflowError("a \(node.kind) join with versions of the other side is not supported yet: only INNER and LEFT are")
+            }
+            guard !node.leftRetracts else {
+                throw DataflowError("a join with versions of the other side over left rows that may be retracted is not supported yet")
+            }
+            interval = nil
+            isFinal = false
+        case .none: interval = nil
+        }
+        if isNullAware {
+            guard node.leftKeys.count == 1, node.residual == nil, node.time == .none, ttl[0] == nil, ttl[1] == nil else {
+                throw DataflowError("NOT IN with other conditions, with time or with a state TTL is not supported yet: use NOT EXISTS")
+            }
         }
         self.isFinal = isFinal
         self.ttl = ttl
         existsOnly = keepsLeftOnly && !node.rightRetracts
         dropsEmitted = node.kind == .semi && !node.leftRetracts && !node.rightRetracts
+        isLookup = node.time == .lookup
+        countsKeys = keepsLeftOnly && node.residual == nil && interval == nil && ttl[1] == nil
+            && (isNullAware || !(node.leftIsUnique && node.leftRetracts || node.rightIsUnique && node.rightRetracts))
+        var isAsOf = false
+        if case .asOf = node.time { isAsOf = true }
         let expires = [ttl[0] != nil || interval != nil, ttl[1] != nil || interval != nil]
         sides = [
             try JoinSideLayout(
                 types: left, keys: node.leftKeys, port: 0, keyWidth: keys.keyWidth, retracts: node.leftRetracts,
-                isUnique: node.leftIsUnique, expires: expires[0], dropsRows: dropsEmitted),
+                isUnique: node.leftIsUnique && !isNullAware, expires: expires[0], dropsRows: dropsEmitted || countsKeys || isAsOf),
             try JoinSideLayout(
-                types: right, keys: node.rightKeys, port: 1, keyWidth: keys.keyWidth, retracts: node.rightRetracts,
-                isUnique: node.rightIsUnique, expires: expires[1], dropsRows: false),
+                types: right, keys: node.rightKeys, port: 1, keyWidth: keys.keyWidth,
+                retracts: node.rightRetracts && !isAsOf, isUnique: node.rightIsUnique && !isAsOf && !isNullAware, expires: expires[1],
+                dropsRows: isAsOf),
         ]
         if let condition = node.residual {
             do { residual = try CompiledExpression.compile(condition) } catch { throw DataflowError("\(error.message) in \(error.expression)") }

@@ -92,6 +92,30 @@ final class JoinSide: @unchecked Sendable {
         taken.append(reference)
     }
 
+    /// Moves the row down its chain, past the rows that come before it. Only for linked layouts.
+    func moveDown(_ reference: UInt32, in table: KeyTable, past comesBefore: (UInt32) -> Bool) {
+        let row = rows.row(reference)
+        let first = row.load(as: UInt32.self)
+        guard first != 0, comesBefore(first) else { return }
+        var last = first
+        while rows.next(last) != 0, comesBefore(rows.next(last)) { last = rows.next(last) }
+        // Out of its old place.
+        let prev = row.load(fromByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
+        rows.row(first).storeBytes(of: prev, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
+        if prev != 0 {
+            rows.row(prev).storeBytes(of: first, as: UInt32.self)
+        } else {
+            let slot = row.load(fromByteOffset: JoinSideLayout.slotOffset, as: UInt32.self)
+            table.row(Int(slot)).storeBytes(of: first, toByteOffset: layout.headOffset, as: UInt32.self)
+        }
+        // Behind `last`.
+        let next = rows.next(last)
+        rows.row(last).storeBytes(of: reference, as: UInt32.self)
+        row.storeBytes(of: last, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
+        row.storeBytes(of: next, as: UInt32.self)
+        if next != 0 { rows.row(next).storeBytes(of: reference, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }
+    }
+
     /// Frees what was taken out.
     func release() {
         for reference in taken { rows.free(reference) }

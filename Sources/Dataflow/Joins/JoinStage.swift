@@ -3,10 +3,10 @@
 //
 //   node                                       a partition is
 //   time: none, interval                       PairPartition: both sides, pairs by chain
-//   SEMI, ANTI, NOT IN on keys alone           KeyPartition: left rows, right counts
-//   time: window                               WindowJoinPartition: one of the above for each window end
+//   SEMI, ANTI, NOT IN on keys alone           the same, with right rows counted by key
+//   time: lookup                               the same: right rows; left ones only while they wait
+//   time: window                               WindowJoinPartition: a PairPartition for each window end
 //   time: asOf                                 AsOfPartition: versions by key, left rows waiting
-//   time: lookup                               LookupPartition: right rows; left ones only while they wait
 //
 // Output watermark, so that the time columns of both sides stay event times behind a join:
 // - interval: min(left, right, right + lower, left - upper), less what a bucket of rows waits longer than it must;
@@ -41,19 +41,21 @@ final class JoinStage: Stage {
     private var feeders: [JoinFeeder] = []
     /// Of each input, at the end of the last epoch.
     private var watermarks = [Int64.min, Int64.min]
+    private var rightTotals = RightTotals()
 
     init(_ node: JoinNode, _ left: [SQLType], _ right: [SQLType], name: String, settings: DataflowSettings) throws(DataflowError) {
         self.name = name
         plan = try JoinPlan(node, left, right, name: name, settings: settings)
         outputTypes = plan.outputTypes
         partitionCount = node.leftKeys.isEmpty ? 1 : max(settings.partitionCount, 1)
-        for _ in 0..<partitionCount { partitions.append(try JoinStage.makePartition(plan)) }
+        for _ in 0..<partitionCount { partitions.append(JoinStage.makePartition(plan)) }
     }
 
-    static func makePartition(_ plan: JoinPlan) throws(DataflowError) -> any JoinPartition {
+    private static func makePartition(_ plan: JoinPlan) -> any JoinPartition {
         switch plan.node.time {
-        case .none, .interval: return PairPartition(plan)
-        case .window, .asOf, .lookup: throw DataflowError("this kind of join is not supported yet")
+        case .none, .interval, .lookup: PairPartition(plan)
+        case .window: WindowJoinPartition(plan)
+        case .asOf(let left, let right, let isStrict): AsOfPartition(plan, timeColumns: [left, right], isStrict: isStrict)
         }
     }
 
@@ -81,23 +83,34 @@ final class JoinStage: Stage {
         }
     }
 
-    /// NOT IN: a left row with a NULL key comes out while the right side is empty.
-    var keepsUnmatchable: Bool { plan.node.kind == .antiNullAware }
-
     // MARK: Running
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? JoinFeeder }
+        if plan.node.kind == .antiNullAware, adoptTotals() { return Array(0..<partitionCount) }
         return (0..<partitionCount).filter { partition in
             self.feeders.contains { !$0.inputs[partition].isEmpty || (partition == 0 && !$0.unmatchable.isEmpty) }
                 || partitions[partition].isDue(epoch)
         }
     }
 
+    /// Tells all partitions of NOT IN what the right side is now; true when that changes what they have given.
+    private func adoptTotals() -> Bool {
+        let before = rightTotals
+        for feeder in feeders where feeder.port == 1 {
+            rightTotals.rows = rightTotals.rows &+ feeder.rowBalance
+            rightTotals.nulls = rightTotals.nulls &+ feeder.nullBalance
+        }
+        let asksAgain = before.isEmpty != rightTotals.isEmpty || before.hasNull != rightTotals.hasNull
+        for partition in partitions { (partition as? PairPartition)?.adopt(rightTotals, asksAgain: asksAgain) }
+        return asksAgain
+    }
+
     func run(partition: Int, _ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {
         let state = partitions[partition]
         state.begin(epoch)
-        for port in 0...1 {
+        // What is looked up must be there first.
+        for port in plan.isLookup ? [1, 0] : [0, 1] {
             for feeder in feeders where feeder.port == port {
                 if partition == 0 { for batch in feeder.unmatchable { state.processUnmatchable(port, batch, context, &output) } }
                 for batch in feeder.inputs[partition] { state.process(port, batch, context, &output) }
@@ -140,13 +153,17 @@ final class JoinStage: Stage {
 
     func write(to writer: inout StateWriter) {
         for watermark in watermarks { writer.write(watermark) }
+        writer.write(Int64(rightTotals.rows))
+        writer.write(Int64(rightTotals.nulls))
         for partition in partitions { writer.section(4) { partition.write(to: &$0) } }
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         watermarks = [try reader.read(), try reader.read()]
+        rightTotals = RightTotals(rows: Int(try reader.read(Int64.self)), nulls: Int(try reader.read(Int64.self)))
         for partition in partitions {
             try reader.section(4) { (inner) throws(StateError) in try partition.read(from: &inner) }
+            (partition as? PairPartition)?.adopt(rightTotals, asksAgain: false)
         }
     }
 }

@@ -16,17 +16,26 @@ import Columns
 import Planning
 
 final class PairPartition: JoinPartition {
-    private let plan: JoinPlan
-    private var table: KeyTable
-    private let sides: [JoinSide]
-    private var scratch = PairScratch()
+    let plan: JoinPlan
+    var table: KeyTable
+    let sides: [JoinSide]
+    var scratch = PairScratch()
     /// By side: rows that may have to be given or taken back at the end of the epoch.
-    private var candidates: [[UInt32]] = [[], []]
+    var candidates: [[UInt32]] = [[], []]
     /// Rows of the other side that were given without partner and now have one.
     private var toTakeBack: [UInt32] = []
     private var takenOutSinceCheck = 0
     private var isDone = false
-    private(set) var ignoredRetractionCount = 0
+    /// Retractions of rows that were not there.
+    var ignoredRetractionCount = 0
+    /// Keys whose right rows were counted in this epoch, and whether there were any before (see PairPartition+Keys).
+    var countedSlots: [UInt32] = []
+    var countedBefore: [UInt32: Bool] = [:]
+    /// Of all partitions: see PairPartition+Keys.
+    var rightTotals = RightTotals()
+    /// Left rows of a lookup join that wait for the right side to end.
+    var waiting: [RowBatch] = []
+    var rightIsComplete = false
 
     init(_ plan: JoinPlan) {
         self.plan = plan
@@ -34,11 +43,12 @@ final class PairPartition: JoinPartition {
         sides = plan.sides.map { JoinSide($0) }
     }
 
-    private func counts(_ port: Int) -> Bool { plan.isOuter[port] || (plan.keepsLeftOnly && port == 0) }
+    func counts(_ port: Int) -> Bool { plan.isOuter[port] || (plan.keepsLeftOnly && port == 0) }
 
     // MARK: A batch
 
     func begin(_ epoch: StageEpoch) {
+        rightIsComplete = !plan.node.rightIsBounded || (epoch.ports.count == 2 && epoch.ports[1].hasEnded)
         for port in 0...1 {
             guard let ttl = plan.ttl[port] else { continue }
             let limit = WindowGrid.add(WindowGrid.subtract(epoch.clockMicroseconds, ttl), 1)
@@ -49,14 +59,20 @@ final class PairPartition: JoinPartition {
         }
     }
 
-    private func takeOut(_ reference: UInt32, _ port: Int) {
+    func takeOut(_ reference: UInt32, _ port: Int) {
         sides[port].takeOut(reference, in: table)
         takenOutSinceCheck += 1
     }
 
     func process(_ port: Int, _ incoming: RowBatch, _ context: TaskContext, _ output: inout [RowBatch]) {
+        if plan.isLookup && port == 0 {
+            waiting.append(incoming)
+            if rightIsComplete { lookUpWaiting(context, &output) }
+            return
+        }
         let own = sides[port]
         plan.keys.assign(own.layout.keys.map { incoming.columns[$0] }, count: incoming.count, in: table, context.scratch)
+        if plan.countsKeys && port == 1 { return countKeys(incoming, context.scratch.slots) }
         scratch.reserve(incoming.count * 2)
         scratch.slots.update(from: context.scratch.slots, count: incoming.count)
         var batch = incoming
@@ -72,133 +88,9 @@ final class PairPartition: JoinPartition {
         guard batch.count > 0 else { return }
         if own.layout.isStamped { stamp(port, batch, context) }
         if batch.changes != nil && counts(port) { takeBackOwn(port, batch, &output) }
-        if sides[1 - port].rows.liveCount > 0 { pair(port, batch, context, &output) }
+        if sides[1 - port].rows.liveCount > 0 && !plan.isLookup { pair(port, batch, context, &output) }
         if counts(port) { noteAdded(port, batch.count) }
         own.release()
-    }
-
-    /// Each addition enters the state; each retraction takes its row out.
-    private func settleChanges(_ port: Int, _ batch: RowBatch) {
-        let own = sides[port]
-        let n = batch.count
-        let selection = scratch.selection
-        let signs = scratch.signs
-        var added = 0
-        for row in 0..<n where batch.change(at: row).isAddition {
-            selection[added] = Int32(truncatingIfNeeded: row)
-            added += 1
-        }
-        // Heads are not needed before pairs are made.
-        let fresh = scratch.heads
-        own.add(batch.columns, selection: selection, count: added, slots: scratch.slots, in: table, references: fresh)
-        for row in 0..<n { signs[row] = 0 }
-        for index in 0..<added {
-            signs[Int(selection[index])] = 1
-            scratch.references[Int(selection[index])] = fresh[index]
-        }
-        guard added < n else { return }
-        guard own.layout.isIndexed else {
-            ignoredRetractionCount += n - added
-            return
-        }
-        var taken = 0
-        for row in 0..<n where signs[row] == 0 {
-            selection[taken] = Int32(truncatingIfNeeded: row)
-            taken += 1
-        }
-        let rows = UnsafeBufferPointer(start: UnsafePointer(selection), count: taken)
-        let columns = batch.columns.map { $0.picked(rows) }
-        let width = own.layout.packed.width
-        let packed = scratch.reservePacked(taken * width)
-        own.layout.packed.pack(columns, count: taken, into: packed, normalised: false)
-        for index in 0..<taken {
-            let row = Int(selection[index])
-            let reference = own.find(packed + index * width, slot: scratch.slots[row], in: table)
-            guard reference != 0 else {
-                ignoredRetractionCount += 1
-                continue
-            }
-            signs[row] = -1
-            scratch.references[row] = reference
-            takeOut(reference, port)
-        }
-        withExtendedLifetime(columns) {}
-    }
-
-    /// At most one row for each key: what the batch does to a key is settled first. Gives the rows taken back, as they were, then those
-    /// added.
-    private func settleUnique(_ port: Int, _ batch: RowBatch) -> RowBatch {
-        let own = sides[port]
-        let n = batch.count
-        let width = own.layout.packed.width
-        let packed = scratch.reservePacked(n * width)
-        own.layout.packed.pack(batch.columns, count: n, into: packed, normalised: false)
-        let strings = own.layout.packed.stringOffsets
-        // For each key the row that holds in the end, or -1 when there is none.
-        var final: [UInt32: Int] = [:]
-        var order: [UInt32] = []
-        for row in 0..<n {
-            let slot = scratch.slots[row]
-            let known = final[slot]
-            if batch.change(at: row).isAddition {
-                if known == nil { order.append(slot) }
-                final[slot] = row
-                continue
-            }
-            let isHeld: Bool
-            if let known {
-                isHeld = known >= 0 && PackedLayout.equal(packed + known * width, packed + row * width, width: width, stringOffsets: strings)
-            } else {
-                isHeld = own.find(packed + row * width, slot: slot, in: table) != 0
-            }
-            guard isHeld else {
-                ignoredRetractionCount += 1
-                continue
-            }
-            if known == nil { order.append(slot) }
-            final[slot] = -1
-        }
-        var gone: [UInt32] = []
-        var goneSlots: [UInt32] = []
-        var goneKinds: [UInt8] = []
-        var addedRows: [Int32] = []
-        var addedKinds: [UInt8] = []
-        for slot in order {
-            guard let row = final[slot] else { continue }
-            let old = own.head(slot, in: table)
-            if old != 0 {
-                if row >= 0 && own.isEqual(old, packed + row * width) { continue }
-                gone.append(old)
-                goneSlots.append(slot)
-                goneKinds.append((row >= 0 ? ChangeKind.updateBefore : .delete).rawValue)
-            }
-            guard row >= 0 else { continue }
-            addedRows.append(Int32(truncatingIfNeeded: row))
-            addedKinds.append(old != 0 ? ChangeKind.updateAfter.rawValue : batch.change(at: row).rawValue)
-        }
-        withExtendedLifetime(batch) {}
-        let added = addedRows.isEmpty ? batch.slice(0..<0) : addedRows.withUnsafeBufferPointer { batch.picked($0) }
-        var parts: [RowBatch] = []
-        if !gone.isEmpty { parts.append(RowBatch(count: gone.count, columns: own.rows.columns(gone, 0..<gone.count))) }
-        if added.count > 0 { parts.append(RowBatch(count: added.count, columns: added.columns)) }
-        guard !parts.isEmpty else { return batch.slice(0..<0) }
-        let slots = goneSlots + addedRows.map { scratch.slots[Int($0)] }
-        let signs = gone.map { _ in Int8(-1) } + addedRows.map { _ in Int8(1) }
-        for index in slots.indices {
-            scratch.slots[index] = slots[index]
-            scratch.signs[index] = signs[index]
-        }
-        for (index, reference) in gone.enumerated() {
-            scratch.references[index] = reference
-            takeOut(reference, port)
-        }
-        own.add(
-            added.columns, selection: nil, count: added.count, slots: scratch.slots + gone.count, in: table,
-            references: scratch.references + gone.count)
-        let kinds = goneKinds + addedKinds
-        let all = RowBatch.concatenate(parts, types: own.layout.types)
-        guard kinds.contains(where: { $0 != 0 }) else { return all }
-        return RowBatch(count: all.count, columns: all.columns, changes: kinds.withUnsafeBytes { Buffer(copying: $0) })
     }
 
     private func stamp(_ port: Int, _ batch: RowBatch, _ context: TaskContext) {
@@ -226,6 +118,10 @@ final class PairPartition: JoinPartition {
         let rows = sides[port].rows
         let wantsPartner = plan.node.kind == .semi
         guard wantsPartner || !plan.isFinal else { return }
+        if plan.countsKeys {
+            for row in 0..<count where scratch.signs[row] > 0 { candidates[port].append(scratch.references[row]) }
+            return
+        }
         for row in 0..<count where scratch.signs[row] > 0 {
             let reference = scratch.references[row]
             if (rows.matches(reference) & JoinRows.matchesMask != 0) == wantsPartner { candidates[port].append(reference) }
@@ -234,7 +130,7 @@ final class PairPartition: JoinPartition {
 
     // MARK: Pairs
 
-    private func pair(_ port: Int, _ batch: RowBatch, _ context: TaskContext, _ output: inout [RowBatch]) {
+    func pair(_ port: Int, _ batch: RowBatch, _ context: TaskContext, _ output: inout [RowBatch]) {
         let other = sides[1 - port]
         let n = batch.count
         let heads = scratch.heads
@@ -305,7 +201,7 @@ final class PairPartition: JoinPartition {
             plan.residual.map { PairGather.filter($0, plan, found, port, batch, other.rows, scratch.pairRows, scratch.pairReferences, context) }
             ?? found
         guard count > 0 else { return }
-        if counts(port) { countOwn(port, count) }
+        if plan.isLookup { markFound(count) } else if counts(port) { countOwn(port, count) }
         if counts(1 - port) { countOther(1 - port, count) }
         guard !plan.keepsLeftOnly else { return }
         if !toTakeBack.isEmpty {
@@ -359,11 +255,15 @@ final class PairPartition: JoinPartition {
         PairGather.emit(references, port, kind, plan, sides[port].rows, &output)
     }
 
-    /// Whether a row with these matches comes out by itself.
-    private func isWanted(_ matches: UInt32) -> Bool { (matches & JoinRows.matchesMask != 0) == (plan.node.kind == .semi) }
+    /// Whether a row comes out by itself.
+    private func isWanted(_ reference: UInt32, _ port: Int) -> Bool {
+        if plan.countsKeys { return isKeyWanted(reference) }
+        return (sides[port].rows.matches(reference) & JoinRows.matchesMask != 0) == (plan.node.kind == .semi)
+    }
 
     /// Gives and takes back what the epoch changed.
-    private func settleCandidates(_ output: inout [RowBatch]) {
+    func settleCandidates(_ output: inout [RowBatch]) {
+        if plan.countsKeys { noteCountedKeys() }
         for port in 0...1 where !candidates[port].isEmpty {
             let rows = sides[port].rows
             // A final row that is wanted may be given at once only if it stays wanted.
@@ -373,10 +273,11 @@ final class PairPartition: JoinPartition {
             for reference in candidates[port] where rows.isLive(reference) {
                 let matches = rows.matches(reference)
                 let isOut = matches & JoinRows.emittedBit != 0
-                if isWanted(matches) && !isOut && mayGive {
+                let isWanted = isWanted(reference, port)
+                if isWanted && !isOut && mayGive {
                     given.append(reference)
                     rows.setMatches(reference, matches | JoinRows.emittedBit)
-                } else if !isWanted(matches) && isOut {
+                } else if !isWanted && isOut {
                     taken.append(reference)
                     rows.setMatches(reference, matches & JoinRows.matchesMask)
                 }
@@ -400,6 +301,7 @@ final class PairPartition: JoinPartition {
         if (0...1).contains(where: { port in
             plan.ttl[port].map { (sides[port].expiry.first ?? .max) <= WindowGrid.subtract(epoch.clockMicroseconds, $0) } ?? false
         }) { return true }
+        if plan.isLookup { return !waiting.isEmpty && epoch.ports.count == 2 && epoch.ports[1].hasEnded }
         return plan.isFinal && epoch.hasEnded && !isDone
     }
 
@@ -409,6 +311,10 @@ final class PairPartition: JoinPartition {
     }
 
     func advance(_ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {
+        if plan.isLookup {
+            if rightIsComplete { lookUpWaiting(context, &output) }
+            if epoch.hasEnded { close(&output) }
+        }
         settleCandidates(&output)
         if plan.interval != nil {
             for port in 0...1 { expire(port, epoch, &output) }
@@ -426,7 +332,7 @@ final class PairPartition: JoinPartition {
         for (stamp, references) in side.expiry.take(below: limit) {
             for reference in references where side.carries(reference, stamp) {
                 let matches = side.rows.matches(reference)
-                if counts(port) && isWanted(matches) && matches & JoinRows.emittedBit == 0 { last.append(reference) }
+                if counts(port) && matches & JoinRows.emittedBit == 0 && isWanted(reference, port) { last.append(reference) }
                 takeOut(reference, port)
             }
         }
@@ -437,9 +343,9 @@ final class PairPartition: JoinPartition {
     /// No more input: gives what was held back and forgets everything.
     func close(_ output: inout [RowBatch]) {
         isDone = true
-        for port in 0...1 where counts(port) {
+        for port in 0...1 where counts(port) && plan.isFinal {
             let rows = sides[port].rows
-            let last = sides[port].liveRows { isWanted(rows.matches($0)) && rows.matches($0) & JoinRows.emittedBit == 0 }
+            let last = sides[port].liveRows { rows.matches($0) & JoinRows.emittedBit == 0 && isWanted($0, port) }
             emit(last, port, .insert, &output)
         }
         for side in sides { side.removeAll() }
@@ -452,18 +358,20 @@ final class PairPartition: JoinPartition {
         takenOutSinceCheck = 0
         func isUsed(_ slot: Int) -> Bool {
             let slot = UInt32(truncatingIfNeeded: slot)
+            // Where keys count right rows the count is in place of their head.
             return sides[0].head(slot, in: table) != 0 || sides[1].head(slot, in: table) != 0
         }
         var live = 0
         for slot in 0..<table.count where isUsed(slot) { live += 1 }
         guard live * 2 < table.count else { return }
         table = table.compacted(plan.keys, isUsed)
-        for side in sides { side.follow(table) }
+        sides[0].follow(table)
+        if !plan.countsKeys { sides[1].follow(table) }
     }
 
     // MARK: Facts and state
 
-    var rowCount: Int { sides[0].rows.liveCount + sides[1].rows.liveCount }
+    var rowCount: Int { sides[0].rows.liveCount + sides[1].rows.liveCount + waiting.reduce(0) { $0 + $1.count } }
     var stateByteCount: Int { table.byteCount + sides[0].byteCount + sides[1].byteCount }
 
     func write(to writer: inout StateWriter) {
@@ -471,7 +379,10 @@ final class PairPartition: JoinPartition {
         writer.write(count: takenOutSinceCheck)
         writer.write(count: ignoredRetractionCount)
         table.write(to: &writer, strings: plan.keys.keyStrings)
-        for side in sides { side.write(to: &writer) }
+        sides[0].write(to: &writer)
+        if !plan.countsKeys { sides[1].write(to: &writer) }
+        writer.write(count: waiting.count)
+        for batch in waiting { writer.write(batch) }
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
@@ -481,6 +392,8 @@ final class PairPartition: JoinPartition {
         table = plan.keys.makeTable()
         try table.read(from: &reader, strings: plan.keys.keyStrings)
         guard table.reindex() else { throw reader.failure("a key twice") }
-        for side in sides { try side.read(from: &reader, table) }
+        try sides[0].read(from: &reader, table)
+        if !plan.countsKeys { try sides[1].read(from: &reader, table) }
+        for _ in 0..<(try reader.readCount(bytesEach: 8)) { waiting.append(try reader.readBatch(types: plan.sides[0].types)) }
     }
 }

@@ -150,6 +150,15 @@ struct RowOrder {
         }
     }
 
+    /// By all keys; negative, zero or positive.
+    func compare(_ a: Int, _ b: Int) -> Int {
+        for key in keys {
+            let order = compare(key, a, b)
+            if order != 0 { return order }
+        }
+        return 0
+    }
+
     private func compare(_ key: SortNode.Key, _ a: Int, _ b: Int) -> Int {
         let column = batch.columns[key.column]
         let aNull = column.isNull(a)

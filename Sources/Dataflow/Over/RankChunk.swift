@@ -13,6 +13,8 @@ final class RankChunk: @unchecked Sendable {
     private let keys: Buffer
     private let hashes: Buffer
     private let order: Buffer
+    /// Arrays and rows as bytes, which packed rows and keys point into.
+    private let encoded: [Column]
     /// Where the rows of each partition begin in `order`, `keys` and `hashes`.
     let starts: [Int]
     private let rowWidth: Int
@@ -25,7 +27,8 @@ final class RankChunk: @unchecked Sendable {
         rowWidth = layout.rowWidth
         keyWidth = layout.keyWidth
         rows = Buffer(byteCount: n * layout.rowWidth)
-        layout.pack(batch, into: rows.base)
+        var encoded = layout.pack(batch, into: rows.base)
+        defer { withExtendedLifetime(encoded) {} }
         order = Buffer(byteCount: n * 4)
         hashes = Buffer(byteCount: n * 8)
         keys = Buffer(byteCount: n * layout.keyWidth)
@@ -40,10 +43,12 @@ final class RankChunk: @unchecked Sendable {
             }
             for partition in 1...partitionCount { starts[partition] = kept }
             self.starts = starts
+            self.encoded = encoded
             return
         }
         scratch.reserve(n, packedWidth: key.width)
-        key.pack(layout.partition.map { batch.columns[$0] }, count: n, into: scratch.packed, normalised: true)
+        encoded += key.pack(layout.partition.map { batch.columns[$0] }, count: n, into: scratch.packed, normalised: true)
+        self.encoded = encoded
         key.hash(scratch.packed, count: n, into: scratch.hashes)
         let source = scratch.hashes
         let places = scratch.slots
@@ -107,9 +112,9 @@ final class RankChunk: @unchecked Sendable {
 
 extension RankLayout {
     /// Order words and packed columns of every row of a batch.
-    func pack(_ batch: RowBatch, into target: UnsafeMutableRawPointer) {
+    func pack(_ batch: RowBatch, into target: UnsafeMutableRawPointer) -> [Column] {
         order.encode(batch.columns, count: batch.count, into: target, stride: rowWidth)
-        payload.pack(batch.columns, count: batch.count, into: target + order.byteCount, stride: rowWidth)
+        return payload.pack(batch.columns, count: batch.count, into: target + order.byteCount, stride: rowWidth, normalised: false)
     }
 
     /// Rows that come too late; nil when none does. They are reported.

@@ -30,6 +30,18 @@ struct ByteArena {
         return StringView(UnsafePointer(target.assumingMemoryBound(to: UInt8.self)), count: count)
     }
 
+    /// A copy in the place of an earlier one that is no longer needed, where it fits.
+    mutating func replace(_ held: StringView, with view: StringView) -> StringView {
+        guard view.count > 0, view.count <= held.count else {
+            garbageByteCount += held.count
+            return copy(view)
+        }
+        let target = UnsafeMutableRawPointer(mutating: UnsafeRawPointer(held.pointer))
+        memmove(target, view.pointer, view.count)
+        garbageByteCount += held.count - view.count
+        return StringView(held.pointer, count: view.count)
+    }
+
     mutating func removeAll() {
         blocks.removeAll()
         used = 0

@@ -29,6 +29,8 @@ final class KeyTable: @unchecked Sendable {
     private var index: UnsafeMutablePointer<UInt64>
     private var indexMask = 0
     var arena = ByteArena()
+    /// What the owner's states hold beyond their rows.
+    var heap = StateHeap()
 
     /// `template` is the initial content behind the key. Without an index rows are only appended.
     init(keyWidth: Int, keyStrings: [Int], template: [UInt8], isIndexed: Bool = true) {
@@ -56,7 +58,7 @@ final class KeyTable: @unchecked Sendable {
         return Buffer(byteCount: .max).base
     }
 
-    var byteCount: Int { capacity * rowStride + (indexMask + 1) * 8 + arena.byteCount }
+    var byteCount: Int { capacity * rowStride + (indexMask + 1) * 8 + arena.byteCount + heap.byteCount }
     /// Past this, rows are prefetched before they are touched.
     private var isLarge: Bool { count * (rowStride + 16) > 512 * 1024 }
 
@@ -178,6 +180,32 @@ final class KeyTable: @unchecked Sendable {
         }
     }
 
+    /// The slot of each key of `keyWidth` bytes; UInt32.max when it has none.
+    func find(packed keys: UnsafeRawPointer, hashes: UnsafePointer<UInt64>, count n: Int, slots: UnsafeMutablePointer<UInt32>) {
+        let width = keyWidth
+        var start = 0
+        while start < n {
+            let end = min(start + 512, n)
+            if isLarge { prefetch(start..<end) { hashes[$0] } }
+            for i in start..<end {
+                let key = keys + i &* width
+                let tag = hashes[i] & 0xFFFF_FFFF
+                var place = Int(truncatingIfNeeded: tag) & indexMask
+                slots[i] = .max
+                while index[place] != 0 {
+                    let entry = index[place]
+                    let slot = UInt32(truncatingIfNeeded: entry) &- 1
+                    if entry >> 32 == tag, PackedLayout.equal(row(Int(slot)), key, width: width, stringOffsets: keyStrings) {
+                        slots[i] = slot
+                        break
+                    }
+                    place = (place &+ 1) & indexMask
+                }
+            }
+            start = end
+        }
+    }
+
     @inline(__always)
     private func prefetch(_ range: Range<Int>, _ hash: (Int) -> UInt64) {
         let index = index
@@ -263,6 +291,7 @@ final class KeyTable: @unchecked Sendable {
     /// Empties the table. Memory is kept unless it is much.
     func removeAll() {
         arena.removeAll()
+        heap.removeAll()
         if capacity * rowStride > 4 << 20 {
             free(rows)
             free(index)
@@ -279,11 +308,14 @@ final class KeyTable: @unchecked Sendable {
 
     // MARK: State
 
-    /// Rows in slot order; `strings` are the offsets of all StringViews within a row, texts follow the rows.
-    func write(to writer: inout StateWriter, strings: [Int]) {
+    /// Rows in slot order; `strings` are the offsets of all StringViews within a row, texts follow the rows. `clean` takes addresses out
+    /// of the copy of a row.
+    func write(
+        to writer: inout StateWriter, strings: [Int], clean: ((_ row: UnsafeMutableRawPointer, _ copy: UnsafeMutableRawPointer) -> Void)? = nil
+    ) {
         writer.write(count: count)
         guard count > 0 else { return }
-        if strings.isEmpty {
+        if strings.isEmpty && clean == nil {
             writer.write(raw: UnsafeRawBufferPointer(start: rows, count: count * rowStride))
             return
         }
@@ -291,6 +323,7 @@ final class KeyTable: @unchecked Sendable {
         for slot in 0..<count {
             memcpy(copy.base, row(slot), rowStride)
             for offset in strings { memset(copy.base + offset, 0, 16) }
+            clean?(row(slot), copy.base)
             writer.write(raw: UnsafeRawBufferPointer(start: copy.base, count: rowStride))
             for offset in strings {
                 writer.write(bytes: UnsafeRawBufferPointer(row(slot).loadUnaligned(fromByteOffset: offset, as: StringView.self).bytes))
@@ -319,9 +352,9 @@ final class KeyTable: @unchecked Sendable {
         }
     }
 
-    /// Enters every row in the index by its key; false when two have the same (the bytes were damaged).
-    func reindex(except skipped: Int = -1) -> Bool {
-        for slot in 0..<count where slot != skipped {
+    /// Enters every row but those for which `skips` is true in the index by its key; false when two have the same (the bytes were damaged).
+    func reindex(skips: (Int) -> Bool = { _ in false }) -> Bool {
+        for slot in 0..<count where !skips(slot) {
             let key = row(slot)
             let hash =
                 keyWidth == 8 ? KeyHash.int64(key.load(as: Int64.self)) : KeyHash.row(key, width: keyWidth, stringOffsets: keyStrings)
@@ -335,6 +368,28 @@ final class KeyTable: @unchecked Sendable {
             enter(tag, slot, at: place)
         }
         return true
+    }
+
+    /// A new row for the key of `slot`, which the index finds from now on instead of that one. The rest of it is as the template says.
+    func replace(_ slot: Int, hash: UInt64, isIndexed isEntered: Bool) -> Int {
+        let made = append()
+        memcpy(row(made), row(slot), keyWidth)
+        for offset in keyStrings {
+            let view = row(made).loadUnaligned(fromByteOffset: offset, as: StringView.self)
+            row(made).storeBytes(of: arena.copy(view), toByteOffset: offset, as: StringView.self)
+        }
+        if isIndexed && isEntered {
+            let tag = hash & 0xFFFF_FFFF
+            var place = Int(truncatingIfNeeded: tag) & indexMask
+            while index[place] != 0 {
+                if index[place] == tag << 32 | UInt64(slot + 1) {
+                    index[place] = tag << 32 | UInt64(made + 1)
+                    break
+                }
+                place = (place + 1) & indexMask
+            }
+        }
+        return made
     }
 
     /// Appends a copy of a row of another table of the same form and enters it in the index; `strings` as in `write`.

@@ -6,6 +6,7 @@
 // BOOLEAN, the 8-byte layouts take 8 bytes, DECIMAL and INTERVAL 16, texts a StringView (16) whose bytes lie elsewhere: in the batch while
 // the row is in scratch memory, in the table's arena once it is kept. A NULL has its bit set and zeroes as its value, so two rows are
 // equal when their words are and their texts are. Normalised rows are for comparing as SQL groups do: -0 is 0, every NaN is one NaN.
+// Arrays and rows are held as texts too: their bytes by OrderedEncoding, of which there is one for each value.
 
 import Columns
 import Glibc
@@ -18,6 +19,9 @@ struct PackedLayout: Sendable {
     /// Offsets of the StringViews, ascending.
     let stringOffsets: [Int]
 
+    /// Keys and results of a table live in rows of this width.
+    private static let widthMax = 1 << 16
+
     init(_ types: [SQLType], for purpose: String) throws(DataflowError) {
         self.types = types
         var offset = (types.count + 63) / 64 * 8
@@ -28,24 +32,31 @@ struct PackedLayout: Sendable {
             switch type.layout {
             case .bool, .int64, .double: offset += 8
             case .int128: offset += 16
-            case .string:
+            case .string, .list, .structure:
                 strings.append(offset)
                 offset += 16
-            case .list, .structure: throw DataflowError("\(purpose) of type \(type.name) is not supported yet")
             }
         }
+        guard offset <= PackedLayout.widthMax else { throw DataflowError("\(purpose): \(types.count) columns are too many") }
         self.offsets = offsets
         width = offset
         stringOffsets = strings
     }
 
-    /// Writes rows 0..<count of `columns`, `width` bytes apart. Views point into the columns' own memory.
-    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, normalised: Bool) {
-        pack(columns, count: count, into: target, stride: width, normalised: normalised)
+    /// Writes rows 0..<count of `columns`, `stride` bytes apart (`width` when nil). Views point into the memory of the columns, or of those
+    /// that are returned (encoded arrays and rows): keep both alive while the packed rows are in use.
+    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride: Int? = nil, normalised: Bool) -> [Column] {
+        var encoded: [Column] = []
+        var columns = columns
+        for index in columns.indices where columns[index].layout == .list || columns[index].layout == .structure {
+            columns[index] = OrderedEncoding.nested(columns[index], normalised: normalised)
+            encoded.append(columns[index])
+        }
+        packFlat(columns, count: count, into: target, stride: stride ?? width, normalised: normalised)
+        return encoded
     }
 
-    /// The same `stride` bytes apart.
-    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride width: Int, normalised: Bool = false) {
+    private func packFlat(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride width: Int, normalised: Bool) {
         let maskWords = (types.count + 63) / 64
         for row in 0..<count { memset(target + row * width, 0, maskWords * 8) }
         for (index, column) in columns.enumerated() {
@@ -147,7 +158,7 @@ struct PackedLayout: Sendable {
                 next += view.count
             }
             heap = [block]
-        case .list, .structure: break
+        case .list, .structure: return OrderedEncoding.decode(type, from: rows, count: count, offset: offset, validity: validity)
         }
         return Column(type: type, count: count, values: values, validity: validity, heap: heap)
     }

@@ -54,7 +54,8 @@ final class SessionPartition {
         self.inputTypes = inputTypes
         self.name = name
         self.batchRows = max(batchRows, 1)
-        emitter = GroupEmitter(layout: layout, windowType: nil, batchRows: batchRows)
+        emitter = GroupEmitter(
+            layout: layout, windowType: nil, batchRows: batchRows, emitsUpdateBefore: node.emitsUpdateBefore)
         keys = GroupTable(keyLayout)
         sessions = GroupTable(layout)
     }
@@ -72,7 +73,7 @@ final class SessionPartition {
 
     func ingest(_ batch: RowBatch, _ context: TaskContext) {
         let n = batch.count
-        let timeIndex = layout.inputColumns.count + (layout.needsArrival ? 1 : 0)
+        let timeIndex = layout.compactTypes.count
         let times = batch.columns[timeIndex].int64s
         let watermarks = batch.watermarks?.int64s
         let scratch = context.scratch
@@ -217,7 +218,7 @@ final class SessionPartition {
         }
         for session in dropped { remove(Int(session)) }
         let dead = sessions.count - sessionCount
-        if (dead > 64 && dead * 2 > sessions.count) || sessions.table.arena.wantsCompaction { compact() }
+        if (dead > 64 && dead * 2 > sessions.count) || sessions.wantsCompaction { compact() }
     }
 
     private func keyColumns(_ rows: UnsafePointer<UnsafeRawPointer>, _ n: Int) -> [Column] {

@@ -74,7 +74,7 @@ final class SessionStage: Stage {
         throws(DataflowError)
     {
         guard gap > 0 else { throw DataflowError("a session's gap must be positive") }
-        guard !node.inputRetracts else { throw DataflowError("sessions over rows that may be retracted are not supported yet") }
+        guard !node.inputRetracts else { throw DataflowError("sessions over rows that may be retracted cannot be kept: a row that joined two cannot part them again") }
         self.name = name
         self.node = node
         self.inputTypes = inputTypes

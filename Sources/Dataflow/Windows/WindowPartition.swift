@@ -77,7 +77,7 @@ final class WindowPartition: AggregatePartition {
                 windows[index].hasFired = true
             }
             table.forgetTouched()
-            if table.table.arena.wantsCompaction {
+            if table.wantsCompaction {
                 var map: [Int32] = []
                 windows[index].table = table.compacted(slotMap: &map) { _ in true }
             }

@@ -104,6 +104,10 @@ package enum Connectors {
     ) throws(ConnectorError) -> any RowSink {
         switch relation.connector {
         case "file":
+            if !relation.partitionBy.isEmpty {
+                return try PartitionedFileSink(
+                    relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: appendsToExisting)
+            }
             return try FileSink(relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: appendsToExisting)
         case "blackhole": return BlackholeSink()
         case "print": return PrintSink(relation, isChangelog: isChangelog, standardOutput: standardOutput)

@@ -64,7 +64,7 @@ extension ExpressionBinder {
         guard let overs else { throw misplaced(span) }
         let window = try overs.window(reference)
         guard let function = OverFunction.named(name) ?? AggregateFunction.named(name).map({ .aggregate($0) }) else {
-            let known = OverFunction.names + AggregateFunction.allNames
+            let known = OverFunction.names + AggregateTable.names
             if ExpressionTyping.functionNames.contains(name) {
                 throw SQLError(
                     "OVER specified, but \(name) is not a window function nor an aggregate function", at: span, code: "42809")

@@ -12,7 +12,7 @@ enum Clause {
     case select, `where`, having, groupBy, orderBy, join, qualify
     /// An argument, a key or the filter of this window function.
     case over(String)
-    case aggregate(String), filter, values, computedColumn, watermark
+    case aggregate(String), filter, values, computedColumn, watermark, unnest
     case constant(String)
     case functionBody
     /// A clause of MATCH_RECOGNIZE.
@@ -33,18 +33,22 @@ enum Clause {
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
+        case .unnest: "UNNEST"
         case .constant(let what), .match(let what): what
         case .functionBody: "a function's body"
         }
     }
 }
 
-/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate.
+/// The aggregates and the window of the SELECT being bound. Columns behind those of FROM: three for the window, then one per aggregate;
+/// far behind them, one per GROUPING(..).
 final class Grouping {
     let scope: Scope
     let columnCount: Int
     var window: GroupWindow?
     private(set) var calls: [LogicalAggregateCall] = []
+    /// The arguments of each GROUPING(..), with its place.
+    private(set) var groupings: [(arguments: [BoundExpression], span: SourceSpan)] = []
 
     init(scope: Scope, columnCount: Int) {
         self.scope = scope
@@ -55,6 +59,13 @@ final class Grouping {
 
     func windowColumn(_ role: WindowRole, span: SourceSpan) -> BoundExpression {
         .column(columnCount + role.rawValue, window?.time.type ?? .timestamp(precision: 3), span: span)
+    }
+
+    static let groupingBase = 1 << 32
+
+    func column(ofGrouping arguments: [BoundExpression], span: SourceSpan) -> BoundExpression {
+        groupings.append((arguments, span))
+        return .column(Self.groupingBase + groupings.count - 1, .bigint, span: span)
     }
 
     /// As many as a select list may have columns.
@@ -80,6 +91,10 @@ struct ExpressionBinder {
     var grouping: Grouping?
     /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
     var match: MatchNames?
+    /// Where subqueries may stand; nil where they may not.
+    var subqueries: SubqueryCollector?
+    /// The names of the query around a subquery.
+    var outer: Scope?
     /// Where window functions may stand; nil where they may not.
     var overs: OverCollector?
     /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
@@ -104,6 +119,10 @@ struct ExpressionBinder {
         case .literal, .column, .niladic: return try bindLeaf(expression)
         case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
         case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        case .inQuery, .exists, .scalarQuery:
+            guard let subqueries else { throw refusal(expression) }
+            return try subqueries.bind(expression, self)
+        case .element, .field, .array, .row: return try bindNested(expression)
         default: throw refusal(expression)
         }
     }
@@ -113,11 +132,8 @@ struct ExpressionBinder {
         let span = expression.span
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
-        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
-        case .element: return notYet("elements of arrays and maps are", span)
-        case .field: return notYet("fields of ROW values are", span)
-        case .array: return notYet("arrays are", span)
-        case .row: return notYet("ROW values are", span)
+        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in \(clause.name) are", span)
+        case .quantified: return notYet("ANY and ALL of a query here are", span)
         case .descriptor, .tableArgument, .cursor:
             return SQLError("this can only be an argument of a table function", at: span)
         default: return SQLError("this expression is not supported", at: span, code: SQLError.featureNotSupported)
@@ -226,8 +242,19 @@ struct ExpressionBinder {
             named.span = span
             return named
         }
-        let column = try scope.resolve(name)
-        return .column(column.ordinal, column.type, span: span)
+        do { return try path(name, scope, base: 0, span) } catch {
+            guard let outer, error.code == SQLError.undefinedColumn || error.code == SQLError.undefinedTable,
+                let column = try? path(name, outer, base: SubqueryCollector.outerBase, span)
+            else { throw error }
+            return column
+        }
+    }
+
+    private func path(_ name: QualifiedName, _ scope: Scope, base: Int, _ span: SourceSpan) throws(SQLError) -> BoundExpression {
+        let (column, fields) = try scope.resolvePath(name)
+        var bound = BoundExpression.column(base + column.ordinal, column.type, span: span)
+        for field in fields { bound = try ExpressionTyping.field(field, of: bound, span: span) }
+        return bound
     }
 
     private func alias(_ name: String) -> BoundExpression? {
@@ -236,7 +263,11 @@ struct ExpressionBinder {
 
     @inline(never)
     private func bindBinary(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        guard case .binary(_, let left, let right, _) = expression.kind else { throw refusal(expression) }
+        guard case .binary(let operation, let left, let right, let operatorSpan) = expression.kind else { throw refusal(expression) }
+        if case .row(let first) = left.kind, case .row(let second) = right.kind, operation.isComparison {
+            return try ExpressionTyping.compareRows(
+                operation, try bindAll(first), try bindAll(second), operatorSpan: operatorSpan, span: expression.span, text: text(expression))
+        }
         return try finish(expression, try bindAll([left, right]))
     }
 
@@ -319,7 +350,8 @@ struct ExpressionBinder {
         }
         if let reference = call.over { return try bindOver(call, reference, expression) }
         try checkNeedsNoOver(call, span: span)
-        if let function = AggregateFunction.named(call.name.last.name) { return try bindAggregate(function, call, expression) }
+        if let definition = AggregateTable.find(call.name.last.name) { return try bindAggregate(definition, call, expression) }
+        if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         try call.checkPlain(span: span)
         return nil
@@ -334,7 +366,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateFunction.allNames + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
+            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span,
                 let nearest = NearestName.find(name.name, among: known)
             {
@@ -366,83 +398,5 @@ struct ExpressionBinder {
                 hint: "both must name the same time column and the same intervals", code: SQLError.windowingError)
         }
         return grouping.windowColumn(function.role, span: span)
-    }
-
-    @inline(never)
-    private func bindAggregate(_ function: AggregateFunction, _ call: FunctionCall, _ expression: Expression) throws(SQLError)
-        -> BoundExpression
-    {
-        let span = expression.span
-        let name = call.name.last.name.lowercased()
-        guard let grouping else {
-            if case .aggregate = clause {
-                throw SQLError("aggregate function calls cannot be nested", at: span, code: SQLError.groupingError)
-            }
-            throw SQLError(
-                "aggregate functions are not allowed in \(clause.name)", at: span,
-                hint: isWhere ? "filter groups with HAVING" : nil, code: SQLError.groupingError)
-        }
-        if let item = call.orderBy.first ?? call.withinGroup.first {
-            throw SQLError(
-                "ORDER BY in an aggregate is not supported yet", at: item.expression.span, code: SQLError.featureNotSupported)
-        }
-        if case let named?? = call.argumentNames.first(where: { $0 != nil }) {
-            throw SQLError("\(name) takes no named arguments", at: named.span, code: SQLError.undefinedFunction)
-        }
-        var filter: BoundExpression?
-        if let condition = call.filter {
-            filter = try ExpressionBinder(scope: scope, clause: .filter).bindCondition(condition, of: "FILTER")
-        }
-        let text = text(expression)
-        if function == .count, call.arguments.count == 1, case .star(nil) = call.arguments[0].kind {
-            if call.isDistinct {
-                throw SQLError("DISTINCT cannot be used with count(*)", at: span, hint: "name a column: count(DISTINCT x)")
-            }
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard call.arguments.count == 1 else {
-            throw SQLError(
-                call.arguments.isEmpty
-                    ? "\(name) needs an argument" : "\(name) takes one argument, not \(call.arguments.count)", at: span,
-                hint: function == .count && call.arguments.isEmpty ? "to count rows write count(*)" : nil,
-                code: SQLError.undefinedFunction)
-        }
-        let inner = ExpressionBinder(scope: scope, clause: .aggregate(name))
-        var argument = try inner.bind(call.arguments[0])
-        if argument.type == .null { argument = .constant(.null, .text, span: argument.span) }
-        if function == .count, !call.isDistinct, let value = argument.constantValue, !value.isNull {
-            return try grouping.column(
-                of: LogicalAggregateCall(
-                    function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: text, span: span))
-        }
-        guard let types = function.types(argument: argument.type) else {
-            throw SQLError(
-                "function \(name)(\(argument.type.name)) does not exist", at: span,
-                hint: argument.type.isText ? "CAST the argument to a number" : nil, code: SQLError.undefinedFunction)
-        }
-        let cast = try ExpressionTyping.cast(argument, to: types.argument, mode: .explicit, span: argument.span, text: text)
-        return try grouping.column(
-            of: LogicalAggregateCall(
-                function: function, argument: cast, filter: filter, isDistinct: call.isDistinct && function.dependsOnDuplicates,
-                resultType: types.result, text: text, span: span))
-    }
-
-    private var isWhere: Bool { if case .where = clause { true } else { false } }
-}
-
-extension AggregateFunction {
-    /// Names as people write them, for suggestions.
-    static var allNames: [String] {
-        allCases.filter { $0 != .countRows }.map(\.rawValue) + ["stddev", "variance", "first", "last", "every"]
-    }
-
-    /// Whether leaving out duplicates changes the result: min(DISTINCT x) is min(x).
-    var dependsOnDuplicates: Bool {
-        switch self {
-        case .min, .max, .firstValue, .lastValue, .boolAnd, .boolOr, .countRows: false
-        case .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: true
-        }
     }
 }

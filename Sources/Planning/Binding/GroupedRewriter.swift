@@ -13,6 +13,8 @@ struct GroupedRewriter {
     var callBase: Int
     /// The aggregation's column of the first aggregate.
     var callColumn: Int
+    /// What each GROUPING(..) is over the aggregation's columns.
+    var groupings: [BoundExpression]
     var scope: Scope
 
     func rewrite(_ expression: BoundExpression) throws(SQLError) -> BoundExpression {
@@ -22,8 +24,11 @@ struct GroupedRewriter {
         guard case .column(let ordinal) = expression.kind else {
             return try expression.mapChildren { (child) throws(SQLError) in try rewrite(child) }
         }
+        // Subqueries stand above the aggregation: their columns are placed later.
+        if ordinal >= SubqueryCollector.columnBase { return expression }
         // Window functions stand above the aggregation: their columns are placed later.
         if ordinal >= OverCollector.columnBase { return expression }
+        if ordinal >= Grouping.groupingBase { return groupings[ordinal - Grouping.groupingBase] }
         if ordinal >= callBase {
             return .column(ordinal - callBase + callColumn, expression.type, span: expression.span)
         }

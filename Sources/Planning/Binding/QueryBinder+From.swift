@@ -37,8 +37,13 @@ extension QueryBinder {
         case .join(let kind, let left, let right, let condition):
             let joined = try bindJoin(kind, try bindTable(left, context), right, condition, context)
             return try aliased(joined, table)
-        case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
-        case .lateral(let inner): return try bindTable(inner, context)
+        case .unnest: return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
+        case .lateral where isUnnest(table):
+            return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
+        case .lateral(var inner):
+            // The alias stands outside; what is inside cannot see the tables before it.
+            if inner.alias == nil { (inner.alias, inner.columnAliases) = (table.alias, table.columnAliases) }
+            return try bindTable(inner, context)
         case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }
@@ -118,6 +123,7 @@ extension QueryBinder {
         -> BoundTable
     {
         let name = call.name.last.name
+        if isUnnest(table) { return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false) }
         guard call.name.parts.count == 1, let kind = WindowKind.named(name) else {
             throw SQLError(
                 "table function \(name.lowercased()) does not exist", at: call.name.span,

@@ -146,8 +146,14 @@ extension QueryBinder {
 
     /// The tables of FROM with the conditions of WHERE: those over both sides of an inner join belong to the join, the others
     /// stand above all of them. Then it is known what bounds each join.
-    func place(_ conditions: [BoundExpression], over plan: LogicalPlan) -> LogicalPlan {
-        let (placed, rest) = Self.absorb(conditions, plan)
+    func place(_ predicate: BoundExpression?, over plan: LogicalPlan) -> LogicalPlan {
+        var isJoin = false
+        switch plan {
+        case .join, .project(.join, _): isJoin = true
+        default: break
+        }
+        guard isJoin else { return predicate.map { .filter(plan, $0) } ?? plan }
+        let (placed, rest) = Self.absorb(predicate?.conjuncts ?? [], plan)
         let bounded = JoinAnalysis.bounding(placed, mode: mode)
         return BoundExpression.conjunction(rest).map { .filter(bounded, $0) } ?? bounded
     }

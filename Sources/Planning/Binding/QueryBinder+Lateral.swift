@@ -8,6 +8,6 @@ extension QueryBinder {
     func bindLateral(
         _ kind: JoinKind, _ left: BoundTable, _ rightTable: TableExpression, _ condition: JoinCondition, _ context: QueryContext
     ) throws(SQLError) -> BoundTable? {
-        nil
+        isUnnest(rightTable) ? try bindUnnestJoin(kind, left, rightTable, condition) : nil
     }
 }

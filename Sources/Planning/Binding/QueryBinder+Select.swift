@@ -20,43 +20,47 @@ private struct Item {
 /// The keys of GROUP BY.
 private struct Keys {
     var columns: [LogicalColumn] = []
+    var sets = GroupingSets()
     /// `FLOOR(ts TO HOUR)` that is the window.
     var windowMatch: BoundExpression?
 }
 
 extension QueryBinder {
     func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
-        let from = try bindFrom(select.from, context)
-        var plan = from.plan
-        let scope = from.scope
-        var conditions: [BoundExpression] = []
-        if let condition = select.filter {
-            conditions = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE").conjuncts
-        }
-        plan = place(conditions, over: plan)
+        let source = try bindSource(select, context)
+        var plan = source.plan
+        let scope = source.scope
+        let subqueries = SubqueryCollector(self, context)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
         let overs = try OverCollector(select.windows)
-        let binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
+        var binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
+        binder.subqueries = subqueries
         var items = try bindItems(select, binder)
         var having: BoundExpression?
         if let condition = select.having {
-            having = try ExpressionBinder(scope: scope, clause: .having, grouping: grouping).bindCondition(condition, of: "HAVING")
+            var binder = ExpressionBinder(scope: scope, clause: .having, grouping: grouping)
+            binder.subqueries = subqueries
+            subqueries.allowMarks(condition)
+            having = try binder.bindCondition(condition, of: "HAVING")
         }
         var qualify = try bindQualify(select, items, scope, grouping, overs)
         var order = try bindOrder(query, items, scope, grouping, overs)
 
-        if !select.groupBy.isEmpty || having != nil || !grouping.calls.isEmpty {
+        if !select.groupBy.isEmpty || having != nil || !grouping.calls.isEmpty || !grouping.groupings.isEmpty {
             let used = items.map(\.expression) + [having, qualify].compactMap { $0 } + order.hidden.map(\.expression)
                 + overs.expressions
             let (aggregated, rewriter) = try bindGroups(plan, &keys, grouping, used: used, select, context)
             plan = aggregated
             for index in items.indices { items[index].expression = try rewriter.rewrite(items[index].expression) }
             for index in order.hidden.indices { order.hidden[index].expression = try rewriter.rewrite(order.hidden[index].expression) }
-            if let condition = having { plan = .filter(plan, try rewriter.rewrite(condition)) }
+            plan = try subqueries.attach(plan) { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+            if let condition = having { plan = .filter(plan, subqueries.placed(try rewriter.rewrite(condition))) }
             qualify = try qualify.map { (condition) throws(SQLError) in try rewriter.rewrite(condition) }
             try overs.rewrite { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+        } else {
+            plan = try subqueries.attach(plan) { $0 }
         }
         if !overs.isEmpty {
             plan = overs.apply(to: plan)
@@ -65,6 +69,7 @@ extension QueryBinder {
             for index in order.hidden.indices { order.hidden[index].expression = overs.placed(order.hidden[index].expression) }
             if let condition = qualify { plan = .filter(plan, overs.placed(condition)) }
         }
+        for index in items.indices { items[index].expression = subqueries.placed(items[index].expression) }
         return try finish(plan, select, query, context, items, order)
     }
 
@@ -111,6 +116,15 @@ extension QueryBinder {
         for item in select.items {
             try check(count: items.count, of: "SELECT", span: item.expression.span)
             if case .star(let qualifier) = item.expression.kind {
+                if let qualifier, try binder.scope.rowOfStar(qualifier) {
+                    let row = try binder.bind(Expression(.column(qualifier), span: item.expression.span))
+                    guard case .row(let fields) = row.type else { continue }
+                    for (index, field) in fields.enumerated() {
+                        let value = BoundExpression.field(row, index, type: field.type, span: item.expression.span)
+                        items.append(Item(expression: value, name: field.name, span: item.expression.span, source: nil, hasAlias: false))
+                    }
+                    continue
+                }
                 let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.starColumns
                 if columns.isEmpty {
                     throw SQLError("SELECT * with no tables specified is not valid", at: item.expression.span)
@@ -135,10 +149,20 @@ extension QueryBinder {
     /// PostgreSQL's: a column's own name, a function's, else `?column?`.
     private static func defaultName(_ expression: Expression, _ scope: Scope) -> String {
         switch expression.kind {
-        case .column(let name): return (try? scope.resolve(name))?.name ?? name.last.name
+        case .column(let name):
+            guard let (column, fields) = try? scope.resolvePath(name) else { return name.last.name }
+            return ExpressionTyping.fieldName(fields, in: column.type) ?? column.name
+        case .field(_, let name): return name.name
+        case .element(let operand, _): return defaultName(operand, scope)
+        case .array: return "array"
+        case .row: return "row"
         case .call(let call): return call.name.last.name.lowercased()
         case .niladic(let name): return name.lowercased()
         case .extract: return "extract"
+        case .exists: return "exists"
+        case .scalarQuery(let query):
+            guard case .select(let select) = query.body, let item = select.items.first else { return "?column?" }
+            return item.alias?.name ?? defaultName(item.expression, Scope())
         case .caseWhen(_, _, let otherwise):
             if let otherwise, case .column = otherwise.kind { return defaultName(otherwise, scope) }
             return "case"
@@ -157,21 +181,56 @@ extension QueryBinder {
         try check(count: select.groupBy.count, of: "GROUP BY", span: select.span)
         for element in select.groupBy {
             switch element {
-            case .expression(let expression): try bindKey(expression, select, grouping, plan, &keys)
+            case .expression(let expression):
+                if let key = try bindKey(expression, select, grouping, plan, &keys) { keys.sets.add(key: key) }
             case .groupingSets(let sets):
-                throw SQLError(
-                    "GROUPING SETS are not supported yet", at: sets.first?.first?.span ?? select.span, code: SQLError.featureNotSupported)
-            case .rollup(let parts), .cube(let parts):
-                throw SQLError(
-                    "ROLLUP and CUBE are not supported yet", at: parts.first?.span ?? select.span, code: SQLError.featureNotSupported)
+                var listed: [[Int]] = []
+                for set in sets { listed.append(try bindSet(set, select, grouping, plan, &keys)) }
+                try keys.sets.add(listed, span: select.span)
+            case .rollup(let parts):
+                try keys.sets.add(GroupingSets.rollup(try bindParts(parts, select, grouping, plan, &keys)), span: select.span)
+            case .cube(let parts):
+                let bound = try bindParts(parts, select, grouping, plan, &keys)
+                try keys.sets.add(try GroupingSets.cube(bound, span: parts.first?.span ?? select.span), span: select.span)
             }
         }
         return keys
     }
 
+    /// The elements of ROLLUP and CUBE: `a` or `(a, b)`.
+    private func bindParts(
+        _ parts: [Expression], _ select: Select, _ grouping: Grouping, _ plan: LogicalPlan, _ keys: inout Keys
+    ) throws(SQLError) -> [[Int]] {
+        var bound: [[Int]] = []
+        for part in parts {
+            if case .row(let items) = part.kind {
+                bound.append(try bindSet(items, select, grouping, plan, &keys))
+            } else {
+                bound.append(try bindSet([part], select, grouping, plan, &keys))
+            }
+        }
+        return bound
+    }
+
+    private func bindSet(
+        _ set: [Expression], _ select: Select, _ grouping: Grouping, _ plan: LogicalPlan, _ keys: inout Keys
+    ) throws(SQLError) -> [Int] {
+        var bound: [Int] = []
+        for expression in set {
+            guard let key = try bindKey(expression, select, grouping, plan, &keys) else {
+                throw SQLError(
+                    "a window cannot stand in GROUPING SETS, ROLLUP or CUBE", at: expression.span,
+                    hint: "put it beside them: GROUP BY TUMBLE(...), ROLLUP (...)", code: SQLError.windowingError)
+            }
+            bound.append(key)
+        }
+        return bound
+    }
+
+    /// The place of the key; nil when it is the window.
     private func bindKey(
         _ written: Expression, _ select: Select, _ grouping: Grouping, _ plan: LogicalPlan, _ keys: inout Keys
-    ) throws(SQLError) {
+    ) throws(SQLError) -> Int? {
         let expression = try keyExpression(written, select, grouping.scope)
         if case .call(let call) = expression.kind, case .window(let kind)? = WindowFunction.named(call.name) {
             let window = try GroupWindow.bind(call, kind: kind, span: expression.span, scope: grouping.scope)
@@ -182,7 +241,7 @@ extension QueryBinder {
             let name = call.arguments.first.map { Printer.print($0) } ?? ""
             try checkWindowTime(window, plan, name, span: call.arguments.first?.span ?? written.span)
             grouping.window = window
-            return
+            return nil
         }
         let binder = ExpressionBinder(scope: grouping.scope, clause: .groupBy)
         var bound = try binder.bind(expression)
@@ -190,11 +249,12 @@ extension QueryBinder {
         if grouping.window == nil, let window = try floorWindow(expression, plan, binder) {
             grouping.window = window
             keys.windowMatch = bound
-            return
+            return nil
         }
-        if keys.columns.contains(where: { $0.expression.isSame(as: bound) }) { return }
+        if let known = keys.columns.firstIndex(where: { $0.expression.isSame(as: bound) }) { return known }
         let name = bound.plainColumn.map { plan.fields[$0].name } ?? Printer.print(expression)
         keys.columns.append(LogicalColumn(expression: bound, name: name))
+        return keys.columns.count - 1
     }
 
     /// A position, else a column of FROM, else an alias of the select list, else the expression itself (PostgreSQL's order).
@@ -254,13 +314,19 @@ extension QueryBinder {
         var plan = input
         var matches: [(match: BoundExpression, column: Int)] = []
         for (index, key) in keys.columns.enumerated() { matches.append((key.expression, index)) }
+        var setColumn: Int?
+        if keys.sets.isWritten && keys.sets.sets.count > 1 {
+            (plan, keys.columns) = keys.sets.expand(plan, keys.columns)
+            setColumn = keys.columns.count - 1
+        }
+        let groupings = try bindGroupings(grouping, matches, keys.sets, setColumn: setColumn)
 
         if let window = grouping.window {
             let timeColumn: Int
             if let column = window.time.plainColumn {
                 timeColumn = column
             } else {
-                timeColumn = grouping.columnCount
+                timeColumn = plan.fields.count
                 plan = .project(plan, LogicalPlan.passing(plan.fields) + [LogicalColumn(expression: window.time, name: "time")])
             }
             let fields = plan.fields
@@ -286,8 +352,28 @@ extension QueryBinder {
         let aggregated = try WindowFusion.aggregate(plan, aggregate, mode: mode)
         try count(4, span: select.span)
         let rewriter = GroupedRewriter(
-            keys: matches, callBase: grouping.callBase, callColumn: keys.columns.count, scope: grouping.scope)
+            keys: matches, callBase: grouping.callBase, callColumn: keys.columns.count, groupings: groupings, scope: grouping.scope)
         return (aggregated, rewriter)
+    }
+
+    /// Each GROUPING(..) over the aggregation's columns.
+    private func bindGroupings(
+        _ grouping: Grouping, _ matches: [(match: BoundExpression, column: Int)], _ sets: GroupingSets, setColumn: Int?
+    ) throws(SQLError) -> [BoundExpression] {
+        var bound: [BoundExpression] = []
+        for (arguments, span) in grouping.groupings {
+            var places: [Int] = []
+            for argument in arguments {
+                guard let key = matches.first(where: { $0.match.isSame(as: argument) }) else {
+                    throw SQLError(
+                        "arguments to GROUPING must be keys of GROUP BY", at: argument.span, code: SQLError.groupingError)
+                }
+                places.append(key.column)
+            }
+            bound.append(
+                setColumn.map { sets.grouping(places, setColumn: $0, span: span) } ?? .constant(.integer(0), .bigint, span: span))
+        }
+        return bound
     }
 
     /// window_time follows from window_start and window_end, so it may be named without being grouped by.

@@ -262,5 +262,6 @@ enum RelationBinder {
                 relation.options[key] = option.value
             }
         }
+        FilesystemSpelling.apply(to: &relation)
     }
 }

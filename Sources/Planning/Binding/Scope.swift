@@ -69,19 +69,10 @@ struct Scope {
     private func table(of name: QualifiedName) throws(SQLError) -> String? {
         guard name.parts.count > 1 else { return nil }
         let qualifier = name.parts[name.parts.count - 2]
-        // `person.name` may also be a field of a column of type ROW.
-        if !tables.contains(where: { $0.lowercased() == qualifier.name.lowercased() }),
-            let column = try find(qualifier, span: qualifier.span)
-        {
-            if case .row = column.type {
-                throw SQLError(
-                    "fields of ROW columns are not supported yet", at: name.span, code: SQLError.featureNotSupported)
-            }
-        }
         return try tableNamed(qualifier, span: qualifier.span)
     }
 
-    private func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
+    func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
         let tables = tables
         if tables.contains(identifier.name) { return identifier.name }
         let matches = tables.filter { $0.lowercased() == identifier.name.lowercased() }
@@ -105,8 +96,8 @@ struct Scope {
             hint = "\"\(name.last.name)\" is a table; name one of its columns"
         }
         if hint == nil, columns.isEmpty { hint = "there is no FROM clause to take columns from" }
-        if hint == nil, columns.count <= 12 {
-            hint = "there are " + columns.map(\.name).joined(separator: ", ")
+        if hint == nil, starColumns.count <= 12 {
+            hint = "there are " + starColumns.map(\.name).joined(separator: ", ")
         }
         return SQLError("column \"\(written)\" does not exist", at: name.span, hint: hint, code: SQLError.undefinedColumn)
     }

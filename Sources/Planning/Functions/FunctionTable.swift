@@ -5,7 +5,7 @@ import Columns
 
 package enum FunctionCategory: String, Hashable, Sendable, CaseIterable {
     case conditional = "Conditional", text = "Text", encoding = "Encodings, digests and bits", regex = "Regular expressions"
-    case number = "Numbers", time = "Date and time"
+    case number = "Numbers", time = "Date and time", array = "Arrays", map = "Maps", json = "JSON"
     case other = "Other"
 }
 
@@ -74,7 +74,8 @@ package struct FunctionDefinition: Sendable {
 }
 
 package enum FunctionTable {
-    package static let definitions: [FunctionDefinition] = conditionals + texts + encodings + regexes + numbers + wholeNumbers + times + calendars
+    package static let definitions: [FunctionDefinition] =
+        conditionals + texts + encodings + regexes + numbers + wholeNumbers + times + calendars + arrays + maps + json
 
     /// By lower-case name.
     private static let byName: [String: Int] = {

@@ -67,10 +67,28 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     /// (unit, ts), (unit, integer), (unit, from, to): the unit is a constant text.
     case epochUnits, timestampFromUnits, unitBoundaries
 
+    // Arrays, maps and rows (see ExpressionTyping+Nested and FunctionTable+Nested).
+    /// (array, bigint), (map, key): NULL where there is no such element.
+    case element
+    /// Not strict. The operands of makeMap are keys and values in turn.
+    case makeArray, makeRow, makeMap
+    case cardinality, arrayLength, arrayAppend, arrayPrepend, arrayCat, arrayRemove, arrayReplace, arrayPosition, arrayPositions, arrayContains
+    case arrayContainsAll, arrayOverlaps, arrayDistinct, arraySort, arrayReverse, arrayMin, arrayMax, arraySum, arraySlice, arrayToString
+    case arrayUnion, arrayExcept, arrayIntersect, arrayTrim, stringToArray, sequence
+    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap
+
+    // JSON. Paths are texts, read when they are constants.
+    case jsonGet, jsonGetText, jsonExtractPath, jsonExtractPathText
+    case jsonValue, jsonQuery, jsonExists, jsonArrayLength, jsonTypeof, jsonObjectKeys, jsonArrayElements, jsonArrayElementsText, jsonEach
+    case jsonEachText, jsonStripNulls, jsonValid, toJSON
+    /// Not strict: a NULL is JSON's null.
+    case jsonBuildObject, jsonBuildArray
+
     package var isStrict: Bool {
         switch self {
         case .isDistinct, .isNotDistinct, .concat, .concatWithSeparator, .greatest, .least, .nullIf, .countNulls, .countNonNulls, .quoteNullable,
-            .format:
+            .format, .makeArray, .makeRow, .makeMap, .jsonBuildObject, .jsonBuildArray, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove,
+            .arrayReplace, .arrayPosition, .arrayPositions, .arrayToString, .stringToArray:
             false
         default: true
         }
@@ -89,6 +107,10 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
             .gamma, .logGamma, .factorial, .greatestCommonDivisor, .leastCommonMultiple, .convertBase, .numberToChar, .toNumber, .age, .makeTime,
             .makeInterval, .dateBin, .justifyDays, .justifyInterval, .nextDay, .timestampFromUnits, .unitBoundaries, .hamming, .levenshtein,
             .quoteLiteral, .quoteIdentifier, .quoteNullable, .urlEncode:
+            true
+        case .makeMap, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
+            .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonObjectKeys, .jsonArrayElements,
+            .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText:
             true
         default: false
         }

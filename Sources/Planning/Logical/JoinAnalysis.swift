@@ -47,7 +47,7 @@ struct JoinAnalysis {
             if let key = Self.key(conjunct, base) { keys.append(key) } else { others.append(conjunct) }
             if let bound = TimeBound(conjunct, base: base) { comparisons.append((Self.isKey(conjunct) ? -1 : others.count - 1, bound)) }
         }
-        guard mode == .continuous, join.version == nil, !left.retracts(mode: mode), !right.retracts(mode: mode) else { return }
+        guard mode == .continuous, join.version == nil, join.kind != .antiNullAware, !left.retracts(mode: mode), !right.retracts(mode: mode) else { return }
         if findWindow(left, right, join, base) { return }
         findInterval(left, right, comparisons)
     }

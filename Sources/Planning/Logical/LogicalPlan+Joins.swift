@@ -79,7 +79,7 @@ extension LogicalPlan {
         case .scan(let scan):
             let relation = scan.relation
             let physical = relation.physicalColumns
-            let key = relation.primaryKey.compactMap { column in scan.columns.firstIndex { physical[$0] == column } }
+            let key = relation.primaryKey.compactMap { column in scan.columns.firstIndex { $0.fields.isEmpty && physical[$0.column] == column } }
             return relation.primaryKey.isEmpty || key.count < relation.primaryKey.count ? nil : Set(key)
         case .watermark(let input, _), .filter(let input, _): return input.primaryKey
         case .project(let input, let columns):
@@ -95,7 +95,8 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan):
             guard let watermark = scan.relation.watermark, scan.columns.indices.contains(column) else { return false }
-            return scan.relation.physicalColumns[scan.columns[column]] == watermark.column
+            let path = scan.columns[column]
+            return path.fields.isEmpty && scan.relation.physicalColumns[path.column] == watermark.column
         case .project(.scan(let scan), let columns)
         where columns.map(\.name) == scan.relation.columns.map(\.name) && scan.relation.watermark?.column == column:
             return true

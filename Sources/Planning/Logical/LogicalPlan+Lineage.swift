@@ -56,7 +56,13 @@ extension LogicalPlan {
 
     func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
         switch self {
-        case .scan, .values, .watermark, .union, .match, .expand: return nil
+        case .scan, .values, .watermark, .union, .match: return nil
+        case .expand(let input, let rows, _):
+            // The same column of the input in every row.
+            guard let first = rows.first, column < first.count, let source = first[column].plainColumn,
+                rows.allSatisfy({ $0[column].plainColumn == source })
+            else { return nil }
+            return input.windowOrigin(source, depth: depth + 1)
         case .unnest(let input, _), .replicate(let input, _), .over(let input, _):
             return column < input.fields.count ? input.windowOrigin(column, depth: depth + 1) : nil
         case .join(let left, let right, let join): return Self.windowOrigin(column, of: join, left, right, depth: depth)

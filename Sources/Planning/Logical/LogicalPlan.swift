@@ -42,8 +42,17 @@ package indirect enum LogicalPlan: Hashable, Sendable {
 
 package struct LogicalScan: Hashable, Sendable {
     package var relation: RelationDefinition
-    /// Ordinals into the relation's physical schema, ascending.
-    package var columns: [Int]
+    /// Columns of the relation's physical schema, and fields inside them.
+    package var columns: [ColumnPath]
+
+    package init(relation: RelationDefinition, columns: [ColumnPath]) {
+        self.relation = relation
+        self.columns = columns
+    }
+
+    package init(relation: RelationDefinition, columns: [Int]) {
+        self.init(relation: relation, columns: columns.map { ColumnPath($0) })
+    }
 }
 
 /// An expression and what its column is called.
@@ -62,25 +71,47 @@ package struct LogicalWindow: Hashable, Sendable {
 }
 
 package struct LogicalAggregateCall: Hashable, Sendable {
+    package struct Order: Hashable, Sendable {
+        package var expression: BoundExpression
+        package var isDescending: Bool
+        package var nullsFirst: Bool
+    }
+
     package var function: AggregateFunction
-    /// Already of the type that the function wants.
-    package var argument: BoundExpression?
+    /// Already of the types that the function wants.
+    package var arguments: [BoundExpression]
+    /// Constants: see AggregateFunction.
+    package var parameters: [Value] = []
+    package var order: [Order] = []
     package var filter: BoundExpression?
     package var isDistinct: Bool
     package var resultType: SQLType
     package var text: String
     package var span: SourceSpan
 
+    /// The first, or only, argument.
+    package var argument: BoundExpression? { arguments.first }
+
+    /// All expressions over the aggregation's input.
+    package var expressions: [BoundExpression] { arguments + order.map(\.expression) + (filter.map { [$0] } ?? []) }
+
+    package func mapExpressions(_ transform: (BoundExpression) -> BoundExpression) -> LogicalAggregateCall {
+        var call = self
+        call.arguments = arguments.map(transform)
+        for index in call.order.indices { call.order[index].expression = transform(call.order[index].expression) }
+        call.filter = filter.map(transform)
+        return call
+    }
+
     func isSame(as other: LogicalAggregateCall) -> Bool {
-        func same(_ left: BoundExpression?, _ right: BoundExpression?) -> Bool {
-            switch (left, right) {
-            case (nil, nil): true
-            case (let left?, let right?): left.isSame(as: right)
-            default: false
-            }
+        func same(_ left: [BoundExpression], _ right: [BoundExpression]) -> Bool {
+            left.count == right.count && zip(left, right).allSatisfy { $0.isSame(as: $1) }
         }
         return function == other.function && isDistinct == other.isDistinct && resultType == other.resultType
-            && same(argument, other.argument) && same(filter, other.filter)
+            && parameters == other.parameters && same(arguments, other.arguments)
+            && order.map(\.isDescending) == other.order.map(\.isDescending) && order.map(\.nullsFirst) == other.order.map(\.nullsFirst)
+            && same(order.map(\.expression), other.order.map(\.expression))
+            && same(filter.map { [$0] } ?? [], other.filter.map { [$0] } ?? [])
     }
 }
 
@@ -113,7 +144,7 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan):
             let schema = scan.relation.physicalSchema
-            return scan.columns.map { schema[$0] }
+            return scan.columns.map { SQLType.Field(name: $0.name(in: schema), type: $0.type(in: schema.types) ?? .null) }
         case .values(_, let fields): return fields
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.fields
         case .project(_, let columns): return columns.map { SQLType.Field(name: $0.name, type: $0.expression.type) }

@@ -56,9 +56,8 @@ enum WindowFusion {
         }
         var calls = aggregate.calls
         for index in calls.indices {
-            calls[index].argument = calls[index].argument.map(stripped.rewrite)
-            calls[index].filter = calls[index].filter.map(stripped.rewrite)
-            if calls[index].argument?.usesWindow ?? false || calls[index].filter?.usesWindow ?? false { return nil }
+            calls[index] = calls[index].mapExpressions(stripped.rewrite)
+            if calls[index].expressions.contains(where: \.usesWindow) { return nil }
         }
         try checkSessionKeys(stripped, keys: keys)
 
@@ -168,6 +167,9 @@ enum WindowFusion {
         case .project(let input, let columns):
             guard let inner = strip(input, depth: depth - 1) else { return nil }
             return stripProject(inner, columns)
+        case .expand(let input, let rows, let names):
+            guard let inner = strip(input, depth: depth - 1) else { return nil }
+            return stripExpand(inner, rows, names)
         default: return nil
         }
     }
@@ -210,6 +212,33 @@ enum WindowFusion {
             stripped.partitionOrdinals[source] = pass(ordinal, fields[ordinal].type)
         }
         stripped.plan = .project(inner.plan, projected)
+        return stripped
+    }
+
+    /// Rows made several times of those the window was over: columns that are the window's, or the same in every row, go by; the others
+    /// are computed below.
+    private static func stripExpand(_ inner: Stripped, _ rows: [[BoundExpression]], _ names: [String]) -> Stripped? {
+        guard let first = rows.first else { return nil }
+        let rewritten = rows.map { $0.map(inner.rewrite) }
+        let fields = inner.plan.fields
+        // All that the input has, then the columns that differ.
+        var lists = rows.map { _ in fields.enumerated().map { BoundExpression.column($0, $1.type) } }
+        var listNames = fields.map(\.name)
+        var columns: [BoundExpression] = []
+        for column in first.indices {
+            let expression = rewritten[0][column]
+            if expression.plainColumn != nil, rewritten.allSatisfy({ $0[column].isSame(as: expression) }) {
+                columns.append(expression)
+                continue
+            }
+            guard !rewritten.contains(where: { $0[column].usesWindow }) else { return nil }
+            columns.append(.column(listNames.count, expression.type))
+            for row in rows.indices { lists[row].append(rewritten[row][column]) }
+            listNames.append(names[column])
+        }
+        var stripped = inner
+        stripped.plan = .expand(inner.plan, lists, names: listNames)
+        stripped.columns = columns
         return stripped
     }
 

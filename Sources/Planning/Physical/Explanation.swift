@@ -56,7 +56,7 @@ extension PhysicalPlan {
         switch self {
         case .scan(let node):
             let schema = node.relation.physicalSchema
-            return node.columns.map { schema[$0].name }
+            return node.columns.map { $0.name(in: schema) }
         case .values(_, let schema): return schema.fields.map(\.name)
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames
         case .project(let input, let expressions):

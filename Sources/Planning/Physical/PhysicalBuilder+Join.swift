@@ -44,6 +44,7 @@ extension PhysicalBuilder {
         }
         node.nullSafeKeys = analysis.keys.map(\.isNullSafe)
         node.time = time(analysis, join, &sides.left, &sides.right)
+        node.rightIsBounded = mode == .bounded || Self.readsFilesOnly(sides.right.plan)
         if node.time == .none { note(join, analysis, left, right) }
 
         let (leftWidth, rightWidth) = (sides.left.width, sides.right.width)
@@ -92,6 +93,12 @@ extension PhysicalBuilder {
             return .interval(leftTime: leftTime, rightTime: rightTime, lowerMicroseconds: lower, upperMicroseconds: upper)
         case .window(let leftEnd, let rightEnd): return .window(leftEnd: left.place(leftEnd), rightEnd: right.place(rightEnd))
         }
+    }
+
+    /// Whether the plan's sources end by themselves: what is looked up there is waited for.
+    private static func readsFilesOnly(_ plan: PhysicalPlan) -> Bool {
+        if case .scan(let node) = plan { return node.relation.connector == "file" }
+        return plan.inputs.allSatisfy(readsFilesOnly)
     }
 
     /// Says what state grows with what.

@@ -90,7 +90,7 @@ struct PhysicalBuilder {
     /// A filter, below a projection of whose columns it looks at plain ones only.
     static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
         guard case .project(let inner, let below) = input,
-            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].plainColumn != nil })
+            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].isReference })
         else { return .filter(input, predicate) }
         return .project(.filter(inner, predicate.replacingColumns { below[$0] }), below)
     }
@@ -112,7 +112,6 @@ struct PhysicalBuilder {
                 "a session window without aggregation is not supported yet", at: window.span,
                 hint: "group by window_start and window_end (and the keys of the sessions)", code: SQLError.featureNotSupported)
         }
-        if input.retracts(mode: mode) { throw Self.windowOverRetracting(window.span) }
         let lowered = try lower(input)
         let assigned = PhysicalPlan.assignWindow(lowered, WindowNode(shape: window.shape, timeColumn: window.timeColumn))
         return Self.project(assigned, try Self.withWindowTime(assigned.outputTypes, end: assigned.outputTypes.count - 1))
@@ -123,13 +122,6 @@ struct PhysicalBuilder {
         var expressions = types.enumerated().map { BoundExpression.column($0, $1) }
         expressions.insert(try LogicalWindow.time(end: .column(end, types[end])), at: end + 1)
         return expressions
-    }
-
-    private static func windowOverRetracting(_ span: SourceSpan) -> SQLError {
-        SQLError(
-            "windows over an input that retracts rows are not supported yet", at: span,
-            hint: "the input is a changelog: an aggregation without a window, EMIT CHANGES or allowed lateness",
-            code: SQLError.featureNotSupported)
     }
 
     // MARK: Aggregation
@@ -153,8 +145,11 @@ struct PhysicalBuilder {
         if let timeColumn = window?.timeColumn { window?.timeColumn = column(.column(timeColumn, types[timeColumn])) }
         let calls = aggregate.calls.map { call in
             AggregateCall(
-                function: call.function, argument: call.argument.map(column), isDistinct: call.isDistinct,
-                filter: call.filter.map(column), resultType: call.resultType, text: call.text)
+                function: call.function, arguments: call.arguments.map(column), parameters: call.parameters,
+                order: call.order.map {
+                    SortNode.Key(column: column($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst)
+                },
+                isDistinct: call.isDistinct, filter: call.filter.map(column), resultType: call.resultType, text: call.text)
         }
         // count(*) alone needs rows, not columns; but a batch without columns helps nobody.
         if columns.isEmpty, let type = types.first { columns.append(.column(0, type)) }
@@ -181,15 +176,11 @@ struct PhysicalBuilder {
     }
 
     private func checkRetraction(_ aggregate: LogicalAggregate) throws(SQLError) {
-        if aggregate.window != nil { throw Self.windowOverRetracting(aggregate.span) }
-        for call in aggregate.calls {
-            if call.isDistinct || !call.function.isInvertible {
-                throw SQLError(
-                    "\(call.text) over an input that retracts rows is not supported yet", at: call.span,
-                    hint: "count, sum, avg, variance and stddev without DISTINCT can take rows back",
-                    code: SQLError.featureNotSupported)
-            }
-        }
+        guard case .session? = aggregate.window?.shape else { return }
+        throw SQLError(
+            "session windows over an input that retracts rows cannot be kept", at: aggregate.span,
+            hint: "a row that joined two sessions and is taken back would have to part them again: use a window of fixed length",
+            code: SQLError.featureNotSupported)
     }
 
     /// Says what state grows with what.
@@ -207,14 +198,4 @@ struct PhysicalBuilder {
     }
 
     mutating func add(_ notice: String) { if !notices.contains(notice) { notices.append(notice) } }
-}
-
-extension AggregateFunction {
-    /// Whether a value that was added can be taken away again.
-    var isInvertible: Bool {
-        switch self {
-        case .countRows, .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop: true
-        case .min, .max, .firstValue, .lastValue, .boolAnd, .boolOr: false
-        }
-    }
 }

@@ -24,6 +24,8 @@ package struct Expression: Hashable, Sendable {
         case inList(Expression, [Expression], negated: Bool)
         /// `x [NOT] IN (SELECT ...)`.
         case inQuery(Expression, Query, negated: Bool)
+        /// `x > ANY (SELECT ...)`, `x <> ALL (SELECT ...)`; SOME is ANY.
+        case quantified(Expression, BinaryOperator, Query, isAll: Bool)
         /// `[NOT] EXISTS (SELECT ...)`: the NOT is a `.not` around it.
         case exists(Query)
         /// `(SELECT ...)` as a value.
@@ -111,7 +113,9 @@ package enum BinaryOperator: String, Hashable, Sendable, CaseIterable {
     case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
     case add = "+", subtract = "-", multiply = "*", divide = "/", remainder = "%", power = "^"
     case concat = "||"
-    case jsonGet = "->", jsonGetText = "->>"
+    case jsonGet = "->", jsonGetText = "->>", jsonPath = "#>", jsonPathText = "#>>"
+    /// Of arrays.
+    case containsAll = "@>", containedBy = "<@"
     case regexMatch = "~", regexMatchInsensitive = "~*", regexNotMatch = "!~", regexNotMatchInsensitive = "!~*"
     case bitAnd = "&", bitOr = "|", shiftLeft = "<<", shiftRight = ">>", bitXor = "#"
 }

@@ -57,6 +57,8 @@ extension Expression: SpanStripping {
                 symmetric: symmetric)
         case .inList(let operand, let items, let negated):
             .inList(operand.strippingSpans(), items.strippingSpans(), negated: negated)
+        case .quantified(let operand, let operation, let query, let isAll):
+            .quantified(operand.strippingSpans(), operation, query.strippingSpans(), isAll: isAll)
         case .inQuery(let operand, let query, let negated):
             .inQuery(operand.strippingSpans(), query.strippingSpans(), negated: negated)
         case .exists(let query): .exists(query.strippingSpans())

@@ -15,9 +15,8 @@ enum ConstantFolding {
                 return .project(input, columns.map { LogicalColumn(expression: fold($0.expression), name: $0.name) })
             case .aggregate(let input, var aggregate):
                 for index in aggregate.calls.indices {
-                    aggregate.calls[index].argument = aggregate.calls[index].argument.map(fold)
-                    let filter = aggregate.calls[index].filter.map(fold)
-                    aggregate.calls[index].filter = filter?.constantValue == .boolean(true) ? nil : filter
+                    aggregate.calls[index] = aggregate.calls[index].mapExpressions(fold)
+                    if aggregate.calls[index].filter?.constantValue == .boolean(true) { aggregate.calls[index].filter = nil }
                 }
                 return .aggregate(input, aggregate)
             case .join(let left, let right, var join):

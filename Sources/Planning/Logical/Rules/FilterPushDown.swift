@@ -96,7 +96,7 @@ enum FilterPushDown {
     }
 
     private static func isFree(_ expression: BoundExpression) -> Bool {
-        expression.plainColumn != nil || expression.constantValue != nil
+        expression.isReference || expression.constantValue != nil
     }
 
     /// Conditions that `moved` can restate over the input go below the node, the others stay above it. One that can fail stays behind

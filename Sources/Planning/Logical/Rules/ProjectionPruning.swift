@@ -165,10 +165,10 @@ enum ProjectionPruning {
     }
 
     private static func pruneScan(_ scan: LogicalScan, _ wanted: Set<Int>) -> Pruned {
-        var kept = scan.columns.indices.filter(wanted.contains)
+        var kept = scan.columns.indices.filter(wanted.contains).sorted { scan.columns[$0] < scan.columns[$1] }
         if kept.isEmpty, !scan.columns.isEmpty {
-            let schema = scan.relation.physicalSchema
-            kept = [scan.columns.indices.first { schema[scan.columns[$0]].type.layout == .int64 } ?? 0]
+            let types = scan.relation.physicalSchema.types
+            kept = [scan.columns.indices.first { scan.columns[$0].type(in: types)?.layout == .int64 } ?? 0]
         }
         return Pruned(
             plan: .scan(LogicalScan(relation: scan.relation, columns: kept.map { scan.columns[$0] })), places: places(kept))
@@ -182,19 +182,13 @@ enum ProjectionPruning {
         var below: Set<Int> = []
         for key in aggregate.keys { key.expression.collectColumns(into: &below) }
         for index in kept {
-            aggregate.calls[index].argument?.collectColumns(into: &below)
-            aggregate.calls[index].filter?.collectColumns(into: &below)
+            for expression in aggregate.calls[index].expressions { expression.collectColumns(into: &below) }
         }
         if let window = aggregate.window { below.insert(window.timeColumn) }
         let pruned = prune(input, below)
         var result = aggregate
         result.keys = aggregate.keys.map { LogicalColumn(expression: pruned.moved($0.expression), name: $0.name) }
-        result.calls = kept.map { index in
-            var call = aggregate.calls[index]
-            call.argument = call.argument.map(pruned.moved)
-            call.filter = call.filter.map(pruned.moved)
-            return call
-        }
+        result.calls = kept.map { aggregate.calls[$0].mapExpressions(pruned.moved) }
         if let window = aggregate.window { result.window?.timeColumn = pruned.places[window.timeColumn] ?? 0 }
         var places: [Int: Int] = [:]
         for column in 0..<callBase { places[column] = column }
