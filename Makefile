@@ -7,7 +7,7 @@ TEST_SCRATCH ?= .build-test
 TEST_FLAGS = -c release -Xswiftc -enable-testing -Xswiftc -DMILLRACE_CHECKS --scratch-path $(TEST_SCRATCH)
 MILLRACE = $(SCRATCH)/release/millrace
 
-.PHONY: build demo test unit-build unit-test command-test bench deps clean
+.PHONY: build demo test unit-build unit-test command-test bench compare deps clean
 
 build: deps
 	$(SWIFT) build -c release --scratch-path $(SCRATCH) --product millrace
@@ -42,6 +42,12 @@ command-test: unit-build
 
 bench: build
 	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh
+
+# The same query here, on Apache Flink and on DuckDB: make compare QUERY="q3 my.sql" AGAINST=flink
+QUERY ?=
+AGAINST ?= flink duckdb
+compare: build
+	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh compare $(QUERY) --against $(AGAINST)
 
 clean:
 	rm -rf $(SCRATCH) $(TEST_SCRATCH) .venv-bench Benchmarks/.cache

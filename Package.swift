@@ -30,6 +30,7 @@ let package = Package(
         .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
         .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+        .testTarget(name: "OracleTests", dependencies: ["Dataflow"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,7 +1,8 @@
-"""The six measurements of the main job, Millrace beside DuckDB on the same rows, in one table.
+"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py).
 
-    make bench                  everything
-    make bench FIGURES="1 4"    some of it
+    make bench                       everything
+    make bench FIGURES="1 4"         some of it
+    make bench FIGURES=nexmark       the suite
     BIDS=2000000 RUNS=3 make bench
 
 The rows are made once by Millrace's Nexmark generator and kept in Benchmarks/.cache: as a durable stream of Millrace's log, as JSON lines, and
@@ -18,6 +19,8 @@ import threading
 import time
 
 import duckdb
+
+import nexmark_bench
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MILLRACE = os.environ.get("MILLRACE", os.path.join(ROOT, ".build", "release", "millrace"))
@@ -326,17 +329,22 @@ class Table:
 
 
 def main():
-    chosen = sys.argv[1:] or ["1", "2", "3", "4", "5", "6"]
     figures = {"1": figure_1, "2": figure_2, "3": figure_3, "4": figure_4, "5": figure_5, "6": figure_6}
-    unknown = [name for name in chosen if name not in figures]
+    others = {"nexmark": nexmark_bench.figure_nexmark, "keys": nexmark_bench.figure_keys}
+    chosen = sys.argv[1:] or [*figures, *others]
+    unknown = [name for name in chosen if name not in figures and name not in others]
     if unknown:
-        raise SystemExit(f"there is no measurement {unknown[0]}; there are {', '.join(figures)}")
-    prepare()
-    table = Table()
-    for name in chosen:
+        raise SystemExit(f"there is no measurement {unknown[0]}; there are {', '.join([*figures, *others])}")
+    if any(name in figures for name in chosen):
+        prepare()
+        table = Table()
+        for name in (name for name in chosen if name in figures):
+            say(f"measurement {name}")
+            figures[name](table)
+        table.show()
+    for name in (name for name in chosen if name in others):
         say(f"measurement {name}")
-        figures[name](table)
-    table.show()
+        others[name]()
 
 
 if __name__ == "__main__":

@@ -184,16 +184,22 @@ package final class ColumnBuilder {
     package func append(contentsOf column: Column, sharing: Bool = false) {
         let added = column.count
         guard added > 0 else { return }
-        if type.layout == .list || type.layout == .structure || (type.layout == .string && !sharing) {
+        if type.layout == .string && !sharing {
             reserve(added)
             for row in 0..<added { append(from: column, row: row) }
             return
         }
+        if type.layout == .list { return append(listsOf: column, nil, sharing: sharing) }
+        if type.layout == .structure {
+            reserve(added)
+            for (child, source) in zip(children, column.children) { child.append(contentsOf: source, sharing: sharing) }
+            markNulls(of: column.validity, nil, added)
+            count += added
+            return
+        }
         reserve(added)
         memcpy(values.base + count * stride, column.values, added * stride)
-        if column.validity != nil {
-            for row in 0..<added where column.isNull(row) { markNull(count + row) }
-        }
+        markNulls(of: column.validity, nil, added)
         if type.layout == .string { keepAlive(column.owners) }
         count += added
     }
@@ -221,12 +227,38 @@ package final class ColumnBuilder {
             let source = column.strings
             for index in 0..<added { target[index] = source[Int(rows[index])] }
             keepAlive(column.owners)
-        case .list, .structure:
-            for row in rows { append(from: column, row: Int(row)) }
-            return
+        case .list: return append(listsOf: column, rows, sharing: true)
+        case .structure:
+            for (child, source) in zip(children, column.children) { child.append(gathering: source, rows) }
         }
-        if column.validity != nil {
-            for index in 0..<added where column.isNull(Int(rows[index])) { markNull(count + index) }
+        markNulls(of: column.validity, rows.baseAddress, added)
+        count += added
+    }
+
+    /// Lists, all or those of `rows`: the elements that are theirs, in one gather, without the gaps between them.
+    private func append(listsOf column: Column, _ rows: UnsafeBufferPointer<Int32>?, sharing: Bool) {
+        let added = rows?.count ?? column.count
+        reserve(added)
+        let source = column.lists
+        let target = (values.base + count * 8).assumingMemoryBound(to: ListView.self)
+        var elements: [Int32] = []
+        var next = children[0].count
+        for index in 0..<added {
+            let row = rows.map { Int($0[index]) } ?? index
+            guard !column.isNull(row) else {
+                markNull(count + index)
+                target[index] = ListView(offset: 0, length: 0)
+                continue
+            }
+            let list = source[row]
+            target[index] = ListView(offset: UInt32(truncatingIfNeeded: next), length: list.length)
+            for element in 0..<Int(list.length) { elements.append(Int32(truncatingIfNeeded: Int(list.offset) + element)) }
+            next += Int(list.length)
+        }
+        if sharing {
+            elements.withUnsafeBufferPointer { children[0].append(gathering: column.children[0], $0) }
+        } else {
+            for element in elements { children[0].append(from: column.children[0], row: Int(element)) }
         }
         count += added
     }
@@ -256,6 +288,15 @@ package final class ColumnBuilder {
     private func bit(_ row: Int) -> Bool {
         guard let validity else { return true }
         return validity.base.load(fromByteOffset: (row >> 6) * 8, as: UInt64.self) & (1 << UInt64(row & 63)) != 0
+    }
+
+    /// The NULLs among `added` values that were put behind the last one: the rows of a bitmap, all or those of `rows`.
+    private func markNulls(of source: UnsafePointer<UInt64>?, _ rows: UnsafePointer<Int32>?, _ added: Int) {
+        guard let source else { return }
+        for index in 0..<added {
+            let row = rows.map { Int($0[index]) } ?? index
+            if source[row >> 6] & (1 << UInt64(row & 63)) == 0 { markNull(count + index) }
+        }
     }
 
     private func markNull(_ row: Int) {

@@ -122,6 +122,7 @@ package final class Engine: @unchecked Sendable {
 
     func object(named name: String) -> CatalogObject? { lock.locked { catalog.relationOrView(named: name) } }
     func queryObject(named name: String) -> CatalogObject? { lock.locked { catalog.query(named: name) } }
+    func functionObject(named name: String) -> CatalogObject? { lock.locked { catalog.functionObject(named: name) } }
     func catalogObjects() -> [CatalogObject] { lock.locked { catalog.objects } }
     var relationNames: [String] { lock.locked { catalog.entryNames } }
     var queryNames: [String] { lock.locked { catalog.objects.filter(\.isQuery).map(\.name) } }
@@ -135,6 +136,10 @@ package final class Engine: @unchecked Sendable {
 
     func removeFromCatalog(_ object: CatalogObject) throws(EngineError) {
         try lock.locked { () throws(EngineError) in try catalog.remove(id: object.id) }
+    }
+
+    func replaceInCatalog(_ object: CatalogObject, sql: String, definition: CatalogObject.Definition) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in try catalog.replace(id: object.id, sql: sql, definition: definition) }
     }
 
     func createRelation(_ relation: RelationDefinition, sql: String) throws {
@@ -296,6 +301,9 @@ package final class Engine: @unchecked Sendable {
             _ = waiting[0].wait(timeoutMilliseconds: 2)
         }
     }
+
+    /// Whether a query has looked at all that the log holds now, and found nothing more to do.
+    package func isCaughtUp(_ query: RunningQuery) -> Bool { query.canCatchUp && query.isCaughtUp(with: signal.version) }
 
     // MARK: Maintenance and feeders
 

@@ -50,6 +50,8 @@ package struct PlannerOptions: Sendable {
     /// What lets constant folding compute; planning itself never knows how.
     package var evaluate: ConstantEvaluator?
     package var allowedLatenessMicroseconds: Int64 = 0
+    /// How long state that nothing else bounds is kept without being used; nil: for ever.
+    package var stateTTLMicroseconds: Int64?
 
     package init() {}
 
@@ -67,23 +69,57 @@ package enum Planner {
     package static func plan(_ query: Query, mode: RunMode? = nil, catalog: any Catalog, options: PlannerOptions) throws(SQLError)
         -> (query: PlannedQuery, mode: RunMode)
     {
-        let stages = try stages(query, mode: mode, catalog: catalog, options: options)
+        let stages = try FunctionScope.with(catalog) { () throws(SQLError) in
+            try Planner.stages(query, mode: mode, catalog: catalog, options: options)
+        }
         return (stages.planned, stages.mode)
     }
 
     /// INSERT INTO .. SELECT | VALUES. A query over VALUES alone is bounded.
     package static func plan(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedInsert {
-        let (target, stages) = try stages(insert, catalog: catalog, options: options)
+        let (target, stages) = try FunctionScope.with(catalog) { () throws(SQLError) in
+            try Planner.stages(insert, catalog: catalog, options: options)
+        }
         return PlannedInsert(target: target, query: stages.planned)
     }
 
     /// Checks and types a CREATE STREAM | TABLE. Options are kept as they are: connectors check their own.
     package static func define(_ relation: CreateRelation, catalog: any Catalog) throws(SQLError) -> RelationDefinition {
-        try RelationBinder.define(relation)
+        try FunctionScope.with(catalog) { () throws(SQLError) in try RelationBinder.define(relation) }
+    }
+
+    /// Checks the body of a CREATE FUNCTION.
+    package static func define(_ function: CreateFunction, catalog: any Catalog) throws(SQLError) -> UserFunction {
+        try UserFunctionBinder.define(function, catalog: catalog)
+    }
+
+    /// The same without looking at the body: for definitions that have been checked, and may name others that are read later.
+    package static func restore(_ function: CreateFunction) throws(SQLError) -> UserFunction { try UserFunctionBinder.shape(function) }
+
+    /// The names, in lower case, of the functions of CREATE FUNCTION that a definition calls, itself or through views and other functions;
+    /// and what is wrong with it as the catalog is, if anything is.
+    package static func functionsUsed(by statement: Statement, catalog: any Catalog, options: PlannerOptions) -> (names: Set<String>, error: SQLError?) {
+        let scope = FunctionScope(catalog)
+        do throws(SQLError) {
+            try FunctionScope.with(scope) { () throws(SQLError) in
+                switch statement.kind {
+                case .createView(let view): _ = try define(view, catalog: catalog)
+                case .createRelation(let relation): _ = try RelationBinder.define(relation)
+                case .createQuery(let query): _ = try stages(query.insert, catalog: catalog, options: options)
+                case .createFunction(let function): try UserFunctionBinder.check(function)
+                default: break
+                }
+            }
+            return (scope.used, nil)
+        } catch { return (scope.used, error) }
     }
 
     /// Checks that a view's query binds.
     package static func define(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try bind(view, catalog: catalog) }
+    }
+
+    private static func bind(_ view: CreateView, catalog: any Catalog) throws(SQLError) -> (definition: ViewDefinition, schema: Schema) {
         // As it will be bound in either mode; ORDER BY, say, is only possible in one.
         let binder = QueryBinder(catalog: catalog, mode: .bounded)
         if view.orReplace, case .view(let replaced)? = catalog.entry(named: view.name.last.name) { binder.viewStack = [replaced.name] }
@@ -108,6 +144,12 @@ package enum Planner {
     package static func explain(_ statement: Statement, kind: ExplainKind?, catalog: any Catalog, options: PlannerOptions)
         throws(SQLError) -> [String]
     {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try explanation(statement, kind: kind, catalog: catalog, options: options) }
+    }
+
+    private static func explanation(_ statement: Statement, kind: ExplainKind?, catalog: any Catalog, options: PlannerOptions)
+        throws(SQLError) -> [String]
+    {
         switch statement.kind {
         case .query(let query):
             return try stages(query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
@@ -120,8 +162,8 @@ package enum Planner {
         case .createView(let view):
             _ = try define(view, catalog: catalog)
             return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
-        case .explain(let inner, let nested): return try explain(nested, kind: kind ?? inner, catalog: catalog, options: options)
-        case .createRelation, .drop, .show, .describe, .set, .reset:
+        case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
+        case .createRelation, .createFunction, .drop, .show, .describe, .set, .reset:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
                 code: SQLError.featureNotSupported)
@@ -150,7 +192,14 @@ package enum Planner {
         }
         let binder = QueryBinder(catalog: catalog, mode: .continuous, latenessMicroseconds: options.allowedLatenessMicroseconds)
         let (target, query) = try InsertBinder.bind(insert, binder: binder)
-        return (target, try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options))
+        let stages = try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options, target: target)
+        if stages.planned.changelog == .retract, target.isAppendOnly {
+            throw SQLError(
+                "\"\(target.name)\" takes no updates, and the query takes rows back", at: insert.query.span,
+                hint: "group by a window, which gives each result once; or leave out changelog = 'append', so that rows carry an op",
+                code: SQLError.featureNotSupported)
+        }
+        return (target, stages)
     }
 }
 
@@ -161,14 +210,22 @@ struct PlanStages {
     var rules: [OptimizerRule]
     var planned: PlannedQuery
 
-    init(_ bound: BoundQuery, startFrom: StartPosition?, mode: RunMode, options: PlannerOptions) throws(SQLError) {
+    init(
+        _ bound: BoundQuery, startFrom: StartPosition?, mode: RunMode, options: PlannerOptions, target: RelationDefinition? = nil
+    ) throws(SQLError) {
         self.mode = mode
         logical = bound.plan
         rules = []
         var applied: Set<OptimizerRule>
         (logical, applied) = Optimizer.optimize(bound.plan, mode: mode, options: options)
         var builder = PhysicalBuilder(mode: mode)
-        let (plan, physicalRules) = Optimizer.optimize(try builder.build(logical), options: options)
+        var built = try builder.build(logical)
+        if mode == .continuous {
+            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds)
+                .apply(built, needsUpdateBefore: target?.connector != "blackhole")
+            if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
+        }
+        let (plan, physicalRules) = Optimizer.optimize(built, options: options)
         applied.formUnion(physicalRules)
         rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(

@@ -101,6 +101,13 @@ struct FrameFlags: OptionSet {
     static let merged = FrameFlags(rawValue: 4)
 }
 
+/// A column of a frame, or a field inside one: chunks that lie one after the other. It has as many values as the frame has rows.
+struct FramePart: Sendable {
+    let chunk: Int
+    let chunkCount: Int
+    let type: SQLType
+}
+
 /// What a reader must know of a shard to read its frames.
 final class FrameShape: Sendable {
     let types: [SQLType]
@@ -125,6 +132,19 @@ final class FrameShape: Sendable {
         }
         self.firstChunks = firstChunks
         chunkCount = count
+    }
+
+    /// What a path leads to; nil when it leads nowhere.
+    func part(_ path: ColumnPath) -> FramePart? {
+        guard types.indices.contains(path.column) else { return nil }
+        var chunk = firstChunks[path.column]
+        var type = types[path.column]
+        for index in path.fields {
+            guard case .row(let fields) = type, fields.indices.contains(index) else { return nil }
+            chunk += 1 + fields[..<index].reduce(0) { $0 + FrameShape.chunkCount(of: $1.type) }
+            type = fields[index].type
+        }
+        return FramePart(chunk: chunk, chunkCount: FrameShape.chunkCount(of: type), type: type)
     }
 
     static func chunkCount(of type: SQLType) -> Int {

@@ -65,6 +65,8 @@ final class FrameView: @unchecked Sendable {
         _ = try check(chunk: shape.firstChunks[column], shape.types[column], count: rowCount)
     }
 
+    func check(_ part: FramePart) throws(LogError) { _ = try check(chunk: part.chunk, part.type, count: rowCount) }
+
     /// Returns the index after the chunk and its children.
     private func check(chunk index: Int, _ type: SQLType, count: Int) throws(LogError) -> Int {
         let chunk = try self.chunk(index, type, count: count)
@@ -137,10 +139,10 @@ final class FrameView: @unchecked Sendable {
 
     // MARK: Reading (after `check` has passed for the column)
 
-    /// Rows `rows` of a column: plain values in place, texts as fresh views into the frame.
-    func column(_ column: Int, rows: Range<Int>) throws(LogError) -> Column {
-        var index = shape.firstChunks[column]
-        return try decode(&index, shape.types[column], count: rowCount, rows: rows)
+    /// Rows `rows` of a part: plain values in place, texts as fresh views into the frame.
+    func column(_ part: FramePart, rows: Range<Int>) throws(LogError) -> Column {
+        var index = part.chunk
+        return try decode(&index, part.type, count: rowCount, rows: rows)
     }
 
     private func decode(_ index: inout Int, _ type: SQLType, count: Int, rows: Range<Int>) throws(LogError) -> Column {
@@ -194,19 +196,19 @@ final class FrameView: @unchecked Sendable {
     }
 
     /// Several frames' rows as one column, copied: for runs of small frames.
-    static func assemble(_ column: Int, _ pieces: [(view: FrameView, rows: Range<Int>)], total: Int, owners: [Buffer]) throws(LogError) -> Column {
-        let type = pieces[0].view.shape.types[column]
+    static func assemble(_ part: FramePart, _ pieces: [(view: FrameView, rows: Range<Int>)], total: Int, owners: [Buffer]) throws(LogError) -> Column {
+        let type = part.type
         let layout = type.layout
         if layout == .list || layout == .structure {
             var parts: [Column] = []
-            for piece in pieces { parts.append(try piece.view.column(column, rows: piece.rows)) }
+            for piece in pieces { parts.append(try piece.view.column(part, rows: piece.rows)) }
             return Column.concatenate(parts, type: type)
         }
         let values = Buffer(byteCount: total * layout.stride)
         var bits: Buffer?
         var position = 0
         for (view, rows) in pieces {
-            let chunk = try view.chunk(view.shape.firstChunks[column], type, count: view.rowCount)
+            let chunk = try view.chunk(part.chunk, type, count: view.rowCount)
             let target = values.base + position * layout.stride
             if layout == .string {
                 makeViews(chunk, rows, into: target)

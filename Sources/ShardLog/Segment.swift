@@ -5,7 +5,7 @@
 // - The bytes come from one of two places. Small frames written lately are still in the buffer they were written from (a reader
 //   that is close behind touches neither file nor page tables); all others are in a map of the file, made anew when the file has
 //   outgrown it. Batches keep what they lie in alive, so a segment may be replaced or removed while they are read.
-// - `verified` remembers per frame which columns have passed their check in this process; a frame that leaves its write buffer is checked
+// - `verified` remembers per frame which chunks (of columns, fields, elements) have passed their check in this process; a frame that leaves its write buffer is checked
 //   again when it is first read from the file.
 //
 // Invariants: frames are sorted by sequence and by offset; frame offsets are below `byteCount`; a closed segment has no file and no write buffers.
@@ -49,7 +49,7 @@ final class Segment: @unchecked Sendable {
         self.shape = shape
         self.file = file
         end = byteCount
-        verifiedWordCount = (shape.types.count + 1 + 63) / 64
+        verifiedWordCount = (shape.chunkCount + 1 + 63) / 64
     }
 
     // MARK: Facts
@@ -205,16 +205,20 @@ final class Segment: @unchecked Sendable {
 
     // MARK: Reading
 
-    /// A frame, opened for reading some columns, each of them checked. Nil when there is no such frame.
-    func open(frame index: Int, columns: [Int]) throws(LogError) -> FrameView? {
+    /// A frame, opened for reading some parts, each of them checked. Nil when there is no such frame.
+    func open(frame index: Int, parts: [FramePart]) throws(LogError) -> FrameView? {
         var view: FrameView?
         var mustCheck = false
         let first = index * verifiedWordCount
         try lock.locked { () throws(LogError) in
             guard index < frames.count else { return }
             view = try locate(index)
-            for column in columns { mustCheck = mustCheck || verified[first + column >> 6] & (1 << UInt64(column & 63)) == 0 }
-            let changes = shape.types.count
+            for part in parts {
+                for chunk in part.chunk..<part.chunk + part.chunkCount {
+                    mustCheck = mustCheck || verified[first + chunk >> 6] & (1 << UInt64(chunk & 63)) == 0
+                }
+            }
+            let changes = shape.chunkCount
             mustCheck = mustCheck || verified[first + changes >> 6] & (1 << UInt64(changes & 63)) == 0
         }
         guard let view else { return nil }
@@ -223,12 +227,14 @@ final class Segment: @unchecked Sendable {
         guard mustCheck else { return view }
         var words = [UInt64](repeating: 0, count: verifiedWordCount)
         let known = lock.locked { Array(verified[first..<first + verifiedWordCount]) }
-        for column in columns where known[column >> 6] & (1 << UInt64(column & 63)) == 0 {
-            try view.check(column: column)
-            words[column >> 6] |= 1 << UInt64(column & 63)
+        for part in parts {
+            let chunks = part.chunk..<part.chunk + part.chunkCount
+            guard chunks.contains(where: { known[$0 >> 6] & (1 << UInt64($0 & 63)) == 0 }) else { continue }
+            try view.check(part)
+            for chunk in chunks { words[chunk >> 6] |= 1 << UInt64(chunk & 63) }
         }
         if view.entry.flags.contains(.hasChanges) { try view.checkChanges() }
-        let changes = shape.types.count
+        let changes = shape.chunkCount
         words[changes >> 6] |= 1 << UInt64(changes & 63)
         lock.locked {
             // A frame that left its write buffer in the meantime stays unchecked: what was checked was the buffer.

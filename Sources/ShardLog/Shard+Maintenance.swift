@@ -194,11 +194,11 @@ extension Shard {
             entries.append(FrameEntry(info: info, offset: offset, byteCount: bytes.count, flags: flags))
             offset += bytes.count
         }
-        let allColumns = Array(shape.types.indices)
+        let allColumns = shape.types.indices.compactMap { shape.part(ColumnPath($0)) }
         for group in old.mergeGroups() {
             var pieces: [(view: FrameView, rows: Range<Int>)] = []
             for index in group {
-                guard let view = try old.open(frame: index, columns: allColumns) else { continue }
+                guard let view = try old.open(frame: index, parts: allColumns) else { continue }
                 pieces.append((view, 0..<view.rowCount))
             }
             guard let first = pieces.first?.view else { continue }
@@ -207,7 +207,7 @@ extension Shard {
                 continue
             }
             let infos = pieces.map(\.view.entry.info)
-            let batch = try ShardReader.batch(pieces, columns: allColumns)
+            let batch = try ShardReader.batch(pieces, allColumns)
             let isOneProducer = infos.allSatisfy { $0.producer == infos[0].producer }
             var encoder = FrameEncoder(shape: shape)
             encoder.flags = .merged

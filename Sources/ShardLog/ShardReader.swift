@@ -44,6 +44,14 @@ package struct ShardReader: Sendable {
 
     /// Up to `rowLimit` rows from `sequence` on and before `limit`, with the columns `columns` in that order. Nil when there is none (yet).
     package func read(from sequence: UInt64, to limit: UInt64 = .max, rowLimit: Int, columns: [Int]) throws(LogError) -> ShardRows? {
+        try read(from: sequence, to: limit, rowLimit: rowLimit, paths: columns.map { ColumnPath($0) })
+    }
+
+    /// The same of columns and of fields inside them: nothing else of a structure is touched.
+    package func read(from sequence: UInt64, to limit: UInt64 = .max, rowLimit: Int, paths: [ColumnPath]) throws(LogError) -> ShardRows? {
+        let shape = shard.settings.shape
+        let parts = paths.compactMap(shape.part)
+        guard parts.count == paths.count else { throw .mismatch(stream: shard.settings.stream, reason: "there is no such column") }
         let (segments, visibleEnd) = shard.snapshot()
         let end = min(limit, visibleEnd)
         guard let oldest = segments.first?.firstSequence else { return nil }
@@ -70,7 +78,7 @@ package struct ShardReader: Sendable {
             if total > rowLimit / 8, info.rowCount >= rowLimit { break }
             let view: FrameView?
             do throws(LogError) {
-                view = try segments[segmentIndex].open(frame: frameIndex, columns: columns)
+                view = try segments[segmentIndex].open(frame: frameIndex, parts: parts)
             } catch {
                 shard.record(error)
                 // What comes before the damage is served first.
@@ -86,7 +94,7 @@ package struct ShardReader: Sendable {
             if pieces.count == 1, total >= rowLimit / 2 { break }
         }
         guard total > 0 else { throw missing(sequence, segments) }
-        return ShardRows(batch: try ShardReader.batch(pieces, columns: columns), firstSequence: sequence)
+        return ShardRows(batch: try ShardReader.batch(pieces, parts), firstSequence: sequence)
     }
 
     /// Why there is no row `sequence` although later ones exist.
@@ -98,18 +106,18 @@ package struct ShardReader: Sendable {
     }
 
     /// Puts pieces of frames together, in place when there is only one.
-    static func batch(_ pieces: [(view: FrameView, rows: Range<Int>)], columns: [Int]) throws(LogError) -> RowBatch {
+    static func batch(_ pieces: [(view: FrameView, rows: Range<Int>)], _ wanted: [FramePart]) throws(LogError) -> RowBatch {
         guard let first = pieces.first else { return RowBatch(count: 0, columns: []) }
         var parts: [Column] = []
-        parts.reserveCapacity(columns.count)
+        parts.reserveCapacity(wanted.count)
         if pieces.count == 1 {
-            for column in columns { parts.append(try first.view.column(column, rows: first.rows)) }
+            for part in wanted { parts.append(try first.view.column(part, rows: first.rows)) }
             return RowBatch(count: first.rows.count, columns: parts, changes: first.view.changes(rows: first.rows))
         }
         let total = pieces.reduce(0) { $0 + $1.rows.count }
         var owners: [Buffer] = []
         for piece in pieces where owners.last !== piece.view.owner { owners.append(piece.view.owner) }
-        for column in columns { parts.append(try FrameView.assemble(column, pieces, total: total, owners: owners)) }
+        for part in wanted { parts.append(try FrameView.assemble(part, pieces, total: total, owners: owners)) }
         var changes: Buffer?
         if pieces.contains(where: { $0.view.entry.flags.contains(.hasChanges) }) {
             let all = Buffer.zeroed(byteCount: total)

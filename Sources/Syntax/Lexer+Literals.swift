@@ -126,7 +126,9 @@ extension Lexer {
         var tagEnd = start + 1
         while tagEnd < bytes.count, Self.continuesWord(bytes[tagEnd]), bytes[tagEnd] != UInt8(ascii: "$") { tagEnd += 1 }
         guard byte(tagEnd) == UInt8(ascii: "$"), !Self.isDigit(byte(start + 1)) else {
-            return invalid("unexpected character \"$\"", from: start, to: start + 1)
+            var token = token(.symbol, from: start, to: start + 1, text: "$")
+            token.symbol = .dollar
+            return token
         }
         let tag = bytes[start...tagEnd]
         let bodyStart = tagEnd + 1
@@ -138,6 +140,18 @@ extension Lexer {
             end += 1
         }
         return unterminated("this string has no end", from: start, openingLength: tag.count)
+    }
+
+    /// `$1`: an argument by its number.
+    mutating func parameter() -> Token {
+        let start = position
+        var end = start + 1
+        while Self.isDigit(byte(end)) { end += 1 }
+        guard end - start <= 6, !Self.continuesWord(byte(end)) else {
+            while Self.continuesWord(byte(end)) { end += 1 }
+            return invalid("\"\(Self.shortened(text(start, end)))\" is no argument's number", from: start, to: end)
+        }
+        return token(.parameter, from: start, to: end, text: text(start, end))
     }
 
     /// `1`, `1_000`, `1.5`, `.5`, `1.`, `1e3`. The text of a decimal gets the digit that may be missing on either side of its point.

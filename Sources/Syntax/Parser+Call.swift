@@ -52,7 +52,7 @@ extension StatementParser {
         return call
     }
 
-    /// `WITHIN GROUP (ORDER BY ..)`, `FILTER (WHERE ..)`, `OVER ..`.
+    /// `WITHIN GROUP (ORDER BY ..)`, `FILTER (WHERE ..)`, `IGNORE NULLS`, `OVER ..`.
     @inline(never)
     private mutating func parseCallSuffixes(into call: inout FunctionCall) throws(SQLError) {
         if at(.within), isNext(.group) {
@@ -70,6 +70,11 @@ extension StatementParser {
             try expect(.where)
             call.filter = try parseExpression()
             try expect(.rightParenthesis)
+        }
+        if at(.ignore) || at(.respect), isNext(.nulls) {
+            call.ignoresNulls = at(.ignore)
+            advance()
+            advance()
         }
         if at(.over), isNext(.leftParenthesis) || isName(peek(1)) {
             advance()
@@ -269,10 +274,21 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseFrame(_ unit: WindowFrame.Unit) throws(SQLError) -> WindowFrame {
-        guard accept(.between) else { return WindowFrame(unit: unit, start: try parseFrameBound(), end: nil) }
-        let start = try parseFrameBound()
-        try expect(.and)
-        return WindowFrame(unit: unit, start: start, end: try parseFrameBound())
+        var frame: WindowFrame
+        if accept(.between) {
+            let start = try parseFrameBound()
+            try expect(.and)
+            frame = WindowFrame(unit: unit, start: start, end: try parseFrameBound())
+        } else {
+            frame = WindowFrame(unit: unit, start: try parseFrameBound(), end: nil)
+        }
+        if at(.exclude) {
+            throw SQLError(
+                "EXCLUDE in a window frame is not supported yet", at: current.span,
+                hint: "end the frame before the rows that are not wanted, e.g. ROWS BETWEEN 5 PRECEDING AND 1 PRECEDING",
+                code: SQLError.featureNotSupported)
+        }
+        return frame
     }
 
     @inline(never)

@@ -9,6 +9,9 @@ extension StatementParser {
             try expect(.replace)
             orReplace = true
         }
+        if at(.temporary), isNext(.function) || peek(1).text.uppercased() == "SYSTEM" {
+            throw refusedTemporary()
+        }
         let kind = try parseObjectKind()
         var ifNotExists = false
         if at(.if), isNext(.not) {
@@ -34,6 +37,8 @@ extension StatementParser {
             let insert = try parseInsert()
             return .createQuery(
                 CreateQuery(name: name, orReplace: orReplace, ifNotExists: ifNotExists, insert: insert, options: options))
+        case .function:
+            return .createFunction(try parseFunction(name, orReplace: orReplace, ifNotExists: ifNotExists))
         }
     }
 

@@ -24,7 +24,7 @@ extension BinaryOperator {
         case .add, .subtract: .additive
         case .multiply, .divide, .remainder: .multiplicative
         case .power: .power
-        case .concat, .jsonGet, .jsonGetText, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
+        case .concat, .jsonGet, .jsonGetText, .jsonPath, .jsonPathText, .containsAll, .containedBy, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
              .bitAnd, .bitOr, .shiftLeft, .shiftRight, .bitXor: .other
         }
     }
@@ -120,9 +120,23 @@ extension StatementParser {
         guard let binaryOperator = BinaryOperator(token) else { throw unexpected() }
         advance()
         try sink()
+        if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis), startsQuery(at: index + 1) {
+            return try parseQuantified(left, binaryOperator)
+        }
         let right = try parseOperators(precedence.tighter)
         return Expression(
             .binary(binaryOperator, left, right, operatorSpan: token.span), span: left.span.union(right.span))
+    }
+
+    /// `ANY (query)` behind a comparison.
+    @inline(never)
+    private mutating func parseQuantified(_ left: Expression, _ binaryOperator: BinaryOperator) throws(SQLError) -> Expression {
+        let isAll = at(.all)
+        advance()
+        advance()
+        let query = try parseQuery()
+        try expect(.rightParenthesis)
+        return Expression(.quantified(left, binaryOperator, query, isAll: isAll), span: span(from: left.span))
     }
 
     // MARK: AND, OR

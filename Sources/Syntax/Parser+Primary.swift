@@ -12,6 +12,9 @@ extension StatementParser {
             return parseConstant()
         case .quotedWord:
             return try parseNameOrCall()
+        case .parameter:
+            advance()
+            return Expression(.column(QualifiedName([Identifier(token.text, span: token.span)], span: token.span)), span: token.span)
         case .word:
             return try parseWord()
         case .symbol where token.symbol == .leftParenthesis:
@@ -104,6 +107,8 @@ extension StatementParser {
         case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseCursor()
         case .extract where isNext(.leftParenthesis): return try parseExtract()
         case .row where isNext(.leftParenthesis): return try parseRow()
+        case .running, .final:
+            if isName(peek(1)), peek(2).symbol == .leftParenthesis { return try parseSemantics(keyword) }
         default: break
         }
         if keyword.isReserved, !(keyword.mayNameFunction && isNext(.leftParenthesis)) {

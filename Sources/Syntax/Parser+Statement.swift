@@ -55,6 +55,8 @@ extension StatementParser {
         var names: [QualifiedName] = []
         repeat {
             names.append(try parseQualifiedName("a \(kind.rawValue.lowercased()) name"))
+            // PostgreSQL tells functions apart by their arguments; here a name is enough.
+            if kind == .function, at(.leftParenthesis) { _ = try parseParameters() }
             try checkCount(names.count)
         } while accept(.comma)
         return .drop(kind, names: names, ifExists: ifExists)
@@ -74,6 +76,7 @@ extension StatementParser {
         if accept(.table) { return .table }
         if accept(.view) { return .view }
         if accept(.query) || accept(.pump) { return .query }
+        if accept(.function) { return .function }
         throw unexpected()
     }
 
@@ -87,7 +90,7 @@ extension StatementParser {
         if accept(.all) { return .all }
         try expect(.create)
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
-        let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump)
+        let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .create(try parseQualifiedName("a stream, table, view or query name"))
     }

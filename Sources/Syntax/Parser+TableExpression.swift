@@ -9,9 +9,17 @@ extension StatementParser {
         deepest = depth
         let start = current.span
         var left = try parseTablePrimary()
-        while let kind = try acceptJoin() {
+        while true {
+            let isNatural = acceptNatural()
+            guard let kind = try acceptJoin() else {
+                if isNatural { throw unexpected() }
+                break
+            }
+            if isNatural, kind == .cross || kind.isAsOf {
+                throw SQLError("NATURAL cannot stand before \(kind.rawValue)", at: current.span)
+            }
             let right = try parseTablePrimary()
-            let condition = try parseJoinCondition(kind)
+            let condition = isNatural ? JoinCondition.natural : try parseJoinCondition(kind)
             try sink()
             left = TableExpression(.join(kind, left, right, condition), span: span(from: start))
         }
@@ -21,12 +29,14 @@ extension StatementParser {
     }
 
     @inline(never)
+    private mutating func acceptNatural() -> Bool {
+        guard at(.natural) else { return false }
+        advance()
+        return true
+    }
+
+    @inline(never)
     private mutating func acceptJoin() throws(SQLError) -> JoinKind? {
-        if at(.natural) {
-            throw SQLError(
-                "NATURAL JOIN is not supported", at: current.span, hint: "name the columns: JOIN ... USING (...)",
-                code: SQLError.featureNotSupported)
-        }
         if accept(.join) { return .inner }
         if accept(.inner, shown: "INNER JOIN") {
             try expect(.join)
@@ -76,7 +86,9 @@ extension StatementParser {
             if table.alias == nil { try parseAlias(into: &table) }
         }
         if at(.matchRecognize) {
-            throw SQLError("MATCH_RECOGNIZE is not supported yet", at: current.span, code: SQLError.featureNotSupported)
+            table.span = span(from: start)
+            table = TableExpression(.match(table, try parseMatchClause()), span: span(from: start))
+            try parseAlias(into: &table)
         }
         table.span = span(from: start)
         return table

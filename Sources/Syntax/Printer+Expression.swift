@@ -6,7 +6,7 @@ extension Printer {
         case .literal(let literal): return self.literal(literal)
         case .column(let name): return qualified(name)
         case .star(let qualifier): return qualifier.map { qualified($0) + ".*" } ?? "*"
-        case .unary, .binary, .not, .isTest, .isDistinct, .between, .inList, .inQuery, .like, .atTimeZone:
+        case .unary, .binary, .not, .isTest, .isDistinct, .between, .inList, .inQuery, .quantified, .like, .atTimeZone:
             return operation(expression.kind)
         case .exists(let query): return "EXISTS (\(self.query(query, indent: nil)))"
         case .scalarQuery(let query): return "(\(self.query(query, indent: nil)))"
@@ -38,6 +38,7 @@ extension Printer {
         switch kind {
         case .binary(let binaryOperator, _, _, _): binaryOperator.precedence
         case .not: .not
+        case .quantified: .comparison
         case .isTest, .isDistinct: .isTest
         case .between, .inList, .inQuery, .like: .membership
         case .atTimeZone: .timeZone
@@ -73,6 +74,8 @@ extension Printer {
             return "\(child(operand, .other)) \(negated ? "NOT " : "")IN (\(list(items)))"
         case .inQuery(let operand, let query, let negated):
             return "\(child(operand, .other)) \(negated ? "NOT " : "")IN (\(self.query(query, indent: nil)))"
+        case .quantified(let operand, let binaryOperator, let query, let isAll):
+            return "\(child(operand, .membership)) \(binaryOperator.rawValue) \(isAll ? "ALL" : "ANY") (\(self.query(query, indent: nil)))"
         case .like(let operand, let pattern, let escape, let kind, let negated):
             return "\(child(operand, .other)) \(negated ? "NOT " : "")\(kind.rawValue) \(child(pattern, .other))"
                 + (escape.map { " ESCAPE \(child($0, .other))" } ?? "")
@@ -137,7 +140,7 @@ extension Printer {
 
     @inline(never)
     static func call(_ call: FunctionCall) -> String {
-        var text = functionName(call.name) + "("
+        var text = (call.semantics.map { $0.rawValue + " " } ?? "") + functionName(call.name) + "("
         if call.isDistinct { text += "DISTINCT " }
         var arguments: [String] = []
         for (index, argument) in call.arguments.enumerated() {
@@ -150,6 +153,7 @@ extension Printer {
         text += ")"
         if !call.withinGroup.isEmpty { text += " WITHIN GROUP (ORDER BY \(orderItems(call.withinGroup)))" }
         if let filter = call.filter { text += " FILTER (WHERE \(expression(filter)))" }
+        if let ignores = call.ignoresNulls { text += ignores ? " IGNORE NULLS" : " RESPECT NULLS" }
         switch call.over {
         case .named(let name): text += " OVER \(quote(name.name))"
         case .inline(let window): text += " OVER \(self.window(window))"

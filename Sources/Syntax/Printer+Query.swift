@@ -2,9 +2,9 @@
 
 extension Printer {
     private static let lineWidthMax = 100
-    private static let indentWidth = 2
+    static let indentWidth = 2
 
-    private static func lineBreak(_ indent: Int?) -> String {
+    static func lineBreak(_ indent: Int?) -> String {
         indent.map { "\n" + String(repeating: " ", count: $0) } ?? " "
     }
 
@@ -129,8 +129,11 @@ extension Printer {
         case .join(let kind, let left, let right, let condition):
             text = join(kind, left, right, condition, indent: indent)
             if table.alias != nil { text = "(\(text))" }
+        case .match(let input, let clause):
+            let inputText = self.table(input, indent: indent)
+            text = (input.isJoin ? "(\(inputText))" : inputText) + " MATCH_RECOGNIZE " + match(clause, indent: indent)
         case .lateral(let inner):
-            let needsParentheses = inner.alias != nil || inner.isJoin
+            let needsParentheses = inner.alias != nil || inner.isJoin || inner.isMatch
             text = "LATERAL " + (needsParentheses ? "(\(self.table(inner, indent: indent)))" : self.table(inner, indent: indent))
         }
         if let alias = table.alias {
@@ -144,10 +147,10 @@ extension Printer {
         _ kind: JoinKind, _ left: TableExpression, _ right: TableExpression, _ condition: JoinCondition, indent: Int?
     ) -> String {
         let rightText = table(right, indent: indent)
-        var text = table(left, indent: indent) + lineBreak(indent) + kind.rawValue + " "
+        var text = table(left, indent: indent) + lineBreak(indent) + (condition == .natural ? "NATURAL " : "") + kind.rawValue + " "
         text += right.isJoin && right.alias == nil ? "(\(rightText))" : rightText
         switch condition {
-        case .none: break
+        case .none, .natural: break
         case .on(let expression): text += " ON " + self.expression(expression)
         case .using(let columns): text += " USING (\(names(columns)))"
         }
@@ -158,6 +161,11 @@ extension Printer {
 extension TableExpression {
     fileprivate var isJoin: Bool {
         if case .join = kind { return true }
+        return false
+    }
+
+    fileprivate var isMatch: Bool {
+        if case .match = kind { return true }
         return false
     }
 }

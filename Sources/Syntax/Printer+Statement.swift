@@ -14,6 +14,13 @@ extension Printer {
         case .createQuery(let query):
             return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists)
                 + (query.options.isEmpty ? "" : " WITH (\n\(options(query.options))\n)") + " AS\n" + insert(query.insert)
+        case .createFunction(let function):
+            let parameters = function.parameters.map { parameter in
+                (parameter.name.map { quote($0.name) + " " } ?? "") + typeName(parameter.type)
+            }
+            return create("FUNCTION", function.name, orReplace: function.orReplace, ifNotExists: function.ifNotExists)
+                + "(\(parameters.joined(separator: ", "))) RETURNS \(typeName(function.returns))\(function.isStrict ? " STRICT" : "")\n"
+                + "RETURN \(expression(function.body))"
         case .drop(let kind, let names, let ifExists):
             return "DROP \(kind.rawValue) \(ifExists ? "IF EXISTS " : "")" + names.map { qualified($0) }.joined(separator: ", ")
         case .show(let kind): return "SHOW " + show(kind)

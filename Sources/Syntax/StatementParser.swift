@@ -292,6 +292,7 @@ struct StatementParser {
         case .end: return "the end of the statement"
         case .string: return "the string '\(Lexer.shortened(token.text))'"
         case .bytes: return "X'\(Lexer.shortened(token.text))'"
+        case .parameter: return "the argument \(token.text)"
         case .integer, .decimal, .double: return "the number \(Lexer.shortened(token.text))"
         case .word, .quotedWord, .symbol, .invalid: return "\"\(Lexer.shortened(token.text))\""
         }

@@ -12,6 +12,8 @@ struct Token: Sendable {
         case bytes
         /// `text` is the digits without underscores; a decimal has digits on both sides of its point.
         case integer, decimal, double
+        /// `$1`; `text` is all of it.
+        case parameter
         case symbol
         /// The semicolon or the end of the source. Always the last token of a statement, unless it is `invalid`.
         case end
@@ -24,6 +26,14 @@ struct Token: Sendable {
     var keyword: Keyword?
     var symbol: Symbol?
     var span: SourceSpan
+    /// Of what stands in a hint (`/*+ .. */`) before the token.
+    var hint: Hint?
+
+    /// The words of a hint, tokens in their turn.
+    struct Hint: Sendable {
+        var tokens: [Token]
+        var span: SourceSpan
+    }
 
     init(_ kind: Kind, text: String = "", keyword: Keyword? = nil, symbol: Symbol? = nil, span: SourceSpan) {
         self.kind = kind
@@ -39,6 +49,9 @@ enum Symbol: String, Sendable, CaseIterable {
     case semicolon = ";", star = "*", plus = "+", minus = "-", slash = "/", percent = "%", caret = "^"
     case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
     case concat = "||", arrow = "->", arrowText = "->>", tilde = "~", tildeStar = "~*", notTilde = "!~", notTildeStar = "!~*"
+    case containsAll = "@>", containedBy = "<@", jsonPath = "#>", jsonPathText = "#>>"
     case ampersand = "&", bar = "|", shiftLeft = "<<", shiftRight = ">>", hash = "#"
     case doubleColon = "::", namedArgument = "=>"
+    /// Only in a row pattern.
+    case leftBrace = "{", rightBrace = "}", question = "?", dollar = "$"
 }

@@ -10,8 +10,12 @@ import gzip
 import json
 import os
 import re
+import sys
 
 from support import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "Benchmarks", "nexmark"))
+import suite  # noqa: E402  (the queries as published, shared with the benchmark)
 
 DIRECTORY = os.environ.get("NEXMARK_DIR", os.path.join(os.path.dirname(ROOT), "shared", "nexmark"))
 EVENTS = os.path.join(DIRECTORY, "events.jsonl.gz")
@@ -142,6 +146,12 @@ def events(limit=None):
             yield json.loads(line)
 
 
+def event_lines():
+    """The lines of the file, as they are."""
+    with gzip.open(EVENTS, "rt") as file:
+        return file.readlines()
+
+
 def split(kind, limit=None):
     """The persons, auctions or bids among the first `limit` events."""
     return [event[kind] for event in events(limit) if event[kind] is not None]
@@ -170,10 +180,16 @@ def freeze(row):
     return tuple(str(value) if isinstance(value, decimal.Decimal) else value for value in row)
 
 
+def expected_path(name):
+    """The file of the agreed result; None when there is none."""
+    path = os.path.join(DIRECTORY, "expected", f"{name}.jsonl.gz")
+    return path if os.path.exists(path) else None
+
+
 def expected(name):
     """The agreed result; None when there is no file."""
-    path = os.path.join(DIRECTORY, "expected", f"{name}.jsonl.gz")
-    if not os.path.exists(path):
+    path = expected_path(name)
+    if path is None:
         return None
     with gzip.open(path, "rt") as file:
         return collections.Counter(freeze(json.loads(line)) for line in file)
@@ -325,6 +341,51 @@ def naive(name, bids):
     elif name == "q22":
         rows = (
             (b["auction"], b["bidder"], b["price"], b["channel"], *(_directory(b["url"], i) for i in (3, 4, 5))) for b in bids
+        )
+    else:
+        raise KeyError(name)
+    return collections.Counter(rows)
+
+
+def _winners(auctions, bids):
+    """(auction, its highest bid while it was open; of equal ones the first)."""
+    offers = _groups(bids, lambda bid: bid["auction"])
+    for auction in auctions:
+        valid = [bid for bid in offers[auction["id"]] if auction["dateTime"] <= bid["dateTime"] <= auction["expires"]]
+        if valid:
+            yield auction, max(valid, key=lambda bid: bid["price"])
+
+
+def naive_suite(name, all_events):
+    """The results that are not agreed on, over events of all kinds."""
+    all_events = list(all_events)
+    persons, auctions, bids = ([event[kind] for event in all_events if event[kind]] for kind in ("person", "auction", "bid"))
+    if name == "q6":
+        sellers = _groups([dict(bid, seller=auction["seller"]) for auction, bid in _winners(auctions, bids)], lambda row: row["seller"])
+        rows = []
+        for seller, won in sellers.items():
+            prices = [row["price"] for row in sorted(won, key=lambda row: row["dateTime"])]
+            for index in range(len(prices)):
+                frame = prices[max(index - 10, 0) : index + 1]
+                rows.append((str(seller), sum(frame) // len(frame)))
+    elif name == "q23":
+        sellers = _groups(auctions, lambda auction: auction["seller"])
+        known = {person["id"]: person for person in persons}
+        rows = (
+            (
+                *(b[key] for key in ("bidder", "price", "channel", "url", "extra")),
+                *(p[key] for key in ("id", "name", "emailAddress", "creditCard", "city", "state", "extra")),
+                *(
+                    a[key]
+                    for key in (
+                        "itemName", "description", "initialBid", "reserve", "dateTime", "expires", "seller", "category", "extra",
+                    )
+                ),
+            )
+            for b in bids
+            for p in [known.get(b["bidder"])]
+            if p is not None
+            for a in sellers.get(b["bidder"], [])
         )
     else:
         raise KeyError(name)

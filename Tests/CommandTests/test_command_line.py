@@ -128,6 +128,13 @@ class RunTests(CommandTest):
         )
         self.assertEqual(done, [{"n": 10_000, "s": 49_995_000}])
 
+    def test_a_plain_insert_over_a_stream_ends_when_it_has_caught_up(self):
+        self.run_sql("CREATE STREAM s (a BIGINT); CREATE STREAM t (a BIGINT);", "--data", self.data)
+        self.put("s", "".join('{"a":%d}\n' % number for number in range(20_000)))
+        # Many small epochs: there is more to do for a while after the query has begun.
+        self.run_sql("SET epoch_rows = 100; INSERT INTO t SELECT a + 1 FROM s;", "--data", self.data, "--until-caught-up")
+        self.assertEqual([row["a"] for row in self.tail("t")], list(range(1, 20_001)))
+
     def test_unbounded_queries_go_on_until_a_signal(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signal=number):

@@ -64,7 +64,7 @@ final class PowerCutTests: XCTestCase {
                 let columns = Array(0..<stream.schema.count)
                 let from = stream.oldestSequence(shard: shard)
                 let to = stream.endSequence(shard: shard)
-                for batch in try stream.read(shard: shard, from: from, to: to, columns: columns, batchRows: 1_000) {
+                for batch in try stream.read(shard: shard, from: from, to: to, paths: columns.map { ColumnPath($0) }, batchRows: 1_000) {
                     for row in 0..<batch.count { rows.append(batch.columns.map { $0.int64s[row] }) }
                 }
             }

@@ -16,6 +16,19 @@ final class GoldenTests: XCTestCase {
 
     func testExplain() throws { try GoldenFile("explain.txt").check { Self.output($0, kind: nil) } }
 
+    func testJoins() throws {
+        let file = try GoldenFile("joins.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 40)
+        try file.check { Self.output($0, kind: .physical) }
+    }
+
+    func testJoinErrors() throws {
+        let file = try GoldenFile("join_errors.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 20)
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testErrors() throws {
         let file = try GoldenFile("errors.txt")
         XCTAssertGreaterThanOrEqual(file.cases.count, 60)
@@ -23,11 +36,27 @@ final class GoldenTests: XCTestCase {
         for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
     }
 
+    func testWindowFunctions() throws {
+        let file = try GoldenFile("over.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 15)
+        try file.check { Self.output($0, kind: .physical) }
+    }
+
+    func testWindowFunctionErrors() throws {
+        let file = try GoldenFile("over_errors.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 40)
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testDefinitions() throws { try GoldenFile("definitions.txt").check { Self.output($0, kind: .physical) } }
+
+    /// CREATE FUNCTION, calls of what it made, and what is wrong with either.
+    func testFunctions() throws { try GoldenFile("functions.txt").check { Self.output($0, kind: .logical) } }
 
     /// Every plan has the types that it says it has, with the optimiser and without, and the same columns either way.
     func testPlansAreWellFormed() throws {
-        for name in ["plans.txt", "nexmark.txt", "explain.txt"] {
+        for name in ["plans.txt", "nexmark.txt", "explain.txt", "joins.txt", "over.txt"] {
             for item in try GoldenFile(name).cases {
                 var catalog = TestCatalog.standard
                 for parsed in try Parser.parseScript(item.input) {
@@ -75,6 +104,10 @@ final class GoldenTests: XCTestCase {
                     let (definition, schema) = try Planner.define(view, catalog: catalog)
                     catalog.add(definition)
                     lines.append("view \(definition.name): " + describe(schema))
+                case .createFunction(let function):
+                    let made = try Planner.define(function, catalog: catalog)
+                    catalog.add(made)
+                    lines.append("function \(made.signature) \(made.result.name)")
                 default:
                     lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: PlannerOptions())
                     if case .query(let query) = parsed.statement.kind {

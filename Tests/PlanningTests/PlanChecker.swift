@@ -17,7 +17,8 @@ enum PlanChecker {
         case .scan(let node):
             try require(!node.columns.isEmpty, "scan reads no column")
             try require(node.columns == node.columns.sorted() && Set(node.columns).count == node.columns.count, "scan out of order")
-            try require(node.columns.allSatisfy { node.relation.physicalSchema.fields.indices.contains($0) }, "scan's column")
+            let types = node.relation.physicalSchema.types
+            try require(node.columns.allSatisfy { $0.type(in: types) != nil }, "scan's column")
         case .values(let rows, let schema):
             try require(rows.allSatisfy { $0.count == schema.count }, "values' width")
         case .watermark(let input, let node):

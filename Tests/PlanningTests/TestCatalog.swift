@@ -15,6 +15,12 @@ struct TestCatalog: Catalog {
 
     var entryNames: [String] { entries.keys.sorted() }
 
+    private(set) var functions: [String: UserFunction] = [:]
+    func function(named name: String) -> UserFunction? { functions[name.lowercased()] }
+    var functionNames: [String] { functions.values.map(\.name).sorted() }
+
+    mutating func add(_ function: UserFunction) { functions[function.name.lowercased()] = function }
+
     mutating func define(_ relation: CreateRelation) throws {
         entries[relation.name.last.name] = .relation(try Planner.define(relation, catalog: self))
     }
@@ -64,6 +70,18 @@ struct TestCatalog: Catalog {
         CREATE TABLE people (id BIGINT NOT NULL, name VARCHAR, born DATE) WITH (connector = 'file', path = 'people.json', format = 'json');
         CREATE TABLE sink (auction BIGINT, num BIGINT NOT NULL, note VARCHAR(5)) WITH (connector = 'blackhole');
         CREATE STREAM output (auction BIGINT, total AS auction * 2, at TIMESTAMP(3), text VARCHAR);
+        CREATE STREAM auction (
+            id BIGINT, itemName VARCHAR, initialBid BIGINT, dateTime TIMESTAMP(3), expires TIMESTAMP(3), seller BIGINT, category BIGINT,
+            WATERMARK FOR dateTime AS dateTime - INTERVAL '4' SECOND
+        );
+        CREATE STREAM person (
+            id BIGINT, name VARCHAR, city VARCHAR, state VARCHAR, dateTime TIMESTAMP(3),
+            WATERMARK FOR dateTime AS dateTime - INTERVAL '4' SECOND
+        );
+        CREATE STREAM rates (
+            currency VARCHAR, rate DECIMAL(12, 4), since TIMESTAMP(3), WATERMARK FOR since AS since - INTERVAL '1' SECOND, PRIMARY KEY (currency) NOT ENFORCED
+        );
+        CREATE TABLE side_input (key BIGINT, "value" VARCHAR) WITH (connector = 'file', path = 'side.csv', format = 'csv');
         CREATE VIEW high AS SELECT auction, price, dateTime FROM bid WHERE price > 1000;
         CREATE VIEW renamed (a, p) AS SELECT auction, price FROM high;
         CREATE VIEW per_auction AS SELECT auction, count(*) AS num FROM bid GROUP BY auction;

@@ -488,14 +488,13 @@ error: expected AS, ON or USING, found the end of the statement
   |                       ^
 hint: every join but CROSS JOIN needs a condition
 ========
-select * from a natural join b
+select * from a natural cross join b
 --------
-error: NATURAL JOIN is not supported
- --> line 1, column 17
+error: NATURAL cannot stand before CROSS JOIN
+ --> line 1, column 36
   |
-1 | select * from a natural join b
-  |                 ^^^^^^^
-hint: name the columns: JOIN ... USING (...)
+1 | select * from a natural cross join b
+  |                                    ^
 ========
 select * from a left b on x = y
 --------
@@ -995,14 +994,6 @@ error: expected AS, FROM, ",", WHERE, ... or the end of the statement, found the
 1 | select a.5 from c
   |         ^^
 ========
-select * from bid match_recognize (partition by a)
---------
-error: MATCH_RECOGNIZE is not supported yet
- --> line 1, column 19
-  |
-1 | select * from bid match_recognize (partition by a)
-  |                   ^^^^^^^^^^^^^^^
-========
 select * from (a b) c
 --------
 error: this table already has the name "b"
@@ -1022,4 +1013,128 @@ error: expected FROM, found "form"
 4 | form bid
   | ^^^^
 hint: did you mean FROM?
+========
+select * from bid match_recognize (partition by a)
+--------
+error: expected ",", ORDER BY, MEASURES, ONE ROW PER MATCH, ... or PATTERN, found ")"
+ --> line 1, column 50
+  |
+1 | select * from bid match_recognize (partition by a)
+  |                                                  ^
+========
+select * from t match_recognize (order by ts pattern (a b+) define b as b.x > 1) m where
+--------
+error: expected an expression, found the end of the statement
+ --> line 1, column 89
+  |
+1 | select * from t match_recognize (order by ts pattern (a b+) define b as b.x > 1) m where
+  |                                                                                         ^
+========
+select * from t match_recognize (order by ts measures a.x pattern (a) define a as true)
+--------
+error: expected AS, found "pattern"
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts measures a.x pattern (a) define a as true)
+  |                                                           ^^^^^^^
+hint: every measure has a name: MEASURES expression AS name
+========
+select * from t match_recognize (order by ts measures a.x as y patern (a) define a as true)
+--------
+error: expected PATTERN, found "patern"
+ --> line 1, column 64
+  |
+1 | select * from t match_recognize (order by ts measures a.x as y patern (a) define a as true)
+  |                                                                ^^^^^^
+hint: did you mean PATTERN?
+========
+select * from t match_recognize (order by ts one row per pattern (a) define a as true)
+--------
+error: expected MATCH, found "pattern"
+ --> line 1, column 58
+  |
+1 | select * from t match_recognize (order by ts one row per pattern (a) define a as true)
+  |                                                          ^^^^^^^
+========
+select * from t match_recognize (order by ts after match skip to pattern (a) define a as true)
+--------
+error: expected PATTERN, found "("
+ --> line 1, column 74
+  |
+1 | select * from t match_recognize (order by ts after match skip to pattern (a) define a as true)
+  |                                                                          ^
+========
+select * from t match_recognize (order by ts pattern (a b++) define a as true)
+--------
+error: a quantifier cannot follow another one
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts pattern (a b++) define a as true)
+  |                                                           ^
+hint: put parentheses around what is repeated
+========
+select * from t match_recognize (order by ts pattern (a || b) define a as true)
+--------
+error: expected "*", "+", "?", "|" or ")", found "||"
+ --> line 1, column 57
+  |
+1 | select * from t match_recognize (order by ts pattern (a || b) define a as true)
+  |                                                         ^^
+========
+select * from t match_recognize (order by ts pattern (a | ) define a as true)
+--------
+error: expected a variable name, found ")"
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts pattern (a | ) define a as true)
+  |                                                           ^
+hint: a pattern is made of variables: PATTERN (a b+ c)
+========
+select * from t match_recognize (order by ts pattern (a{x}) define a as true)
+--------
+error: expected a number of repetitions, found "x"
+ --> line 1, column 57
+  |
+1 | select * from t match_recognize (order by ts pattern (a{x}) define a as true)
+  |                                                         ^
+========
+select * from t match_recognize (order by ts pattern (a{1,1000000}) define a as true)
+--------
+error: a quantifier can count to 100000 at most
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts pattern (a{1,1000000}) define a as true)
+  |                                                           ^^^^^^^
+========
+select * from t match_recognize (order by ts pattern ({- a) define a as true)
+--------
+error: expected "*", "+", "?", "|" or "-", found ")"
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts pattern ({- a) define a as true)
+  |                                                           ^
+========
+select * from t match_recognize (order by ts pattern (a b)
+--------
+error: expected WITHIN, SUBSET or DEFINE, found the end of the statement
+ --> line 1, column 59
+  |
+1 | select * from t match_recognize (order by ts pattern (a b)
+  |                                                           ^
+========
+select * from t match_recognize (order by ts pattern (a) within interval '1' hour within interval '1' hour define a as true)
+--------
+error: WITHIN is given twice
+ --> line 1, column 83
+  |
+1 | ...cognize (order by ts pattern (a) within interval '1' hour within interval '1' hour define a as true)
+  |                                                              ^^^^^^
+========
+select * from t match_recognize (order by ts pattern (a) subset u = a define a as true)
+--------
+error: expected "(", found "a"
+ --> line 1, column 69
+  |
+1 | select * from t match_recognize (order by ts pattern (a) subset u = a define a as true)
+  |                                                                     ^
 """#

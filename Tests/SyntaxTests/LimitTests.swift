@@ -37,6 +37,9 @@ final class LimitTests: XCTestCase {
     /// Every way to nest: `open` n times, a middle, `close` n times.
     private static let nestings: [(name: String, prefix: String, open: String, middle: String, close: String, suffix: String)] = [
         ("parentheses", "SELECT ", "(", "1", ")", ""),
+        ("a pattern", "SELECT 1 FROM t MATCH_RECOGNIZE (PATTERN (", "(", "a", ")", ") DEFINE a AS TRUE)"),
+        ("repetitions in a pattern", "SELECT 1 FROM t MATCH_RECOGNIZE (PATTERN (", "(", "a", ")+", ") DEFINE a AS TRUE)"),
+        ("permutations", "SELECT 1 FROM t MATCH_RECOGNIZE (PATTERN (", "PERMUTE(", "a", ", b)", ") DEFINE a AS TRUE)"),
         ("parentheses and operators", "SELECT ", "(1 + ", "1", ")", ""),
         ("NOT", "SELECT ", "NOT ", "a", "", ""),
         ("minus", "SELECT ", "- ", "a", "", ""),

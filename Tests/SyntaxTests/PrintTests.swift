@@ -238,4 +238,36 @@ final class PrintTests: XCTestCase {
             if let problem = roundTripProblem(source) { XCTFail(problem) }
         }
     }
+
+    func testMatchRecognize() {
+        check(
+            """
+            select * from ticks as t match_recognize (partition by sym order by ts measures final last(a.price) as p, match_number() as n
+            all rows per match with unmatched rows after match skip to last b pattern (^ a b+? (c | d){2,3} permute(e, f*) {- g -} $)
+            within interval '1' hour subset u = (a, b) define b as price > prev(price, 2), a as running count(*) < 3) as m (x, y)
+            """,
+            """
+            SELECT *
+            FROM ticks AS t MATCH_RECOGNIZE (
+              PARTITION BY sym
+              ORDER BY ts
+              MEASURES FINAL last(a.price) AS p, match_number() AS n
+              ALL ROWS PER MATCH WITH UNMATCHED ROWS
+              AFTER MATCH SKIP TO LAST b
+              PATTERN (^ a b+? (c | d){2,3} PERMUTE(e, f*) {- g -} $) WITHIN INTERVAL '1' HOUR
+              SUBSET u = (a, b)
+              DEFINE b AS price > prev(price, 2), a AS RUNNING count(*) < 3
+            ) AS m (x, y)
+            """)
+        // WITHIN where other dialects have it; a variable called like a keyword; nothing at all.
+        check(
+            "select 1 from t match_recognize (pattern (() | permute | (a)+ {-b-}|a{3}|a{,2}) define a as true within interval '1' day)",
+            """
+            SELECT 1
+            FROM t MATCH_RECOGNIZE (
+              PATTERN (() | "permute" | a+ {- b -} | a{3} | a{0,2}) WITHIN INTERVAL '1' DAY
+              DEFINE a AS TRUE
+            )
+            """)
+    }
 }

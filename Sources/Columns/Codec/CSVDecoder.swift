@@ -20,6 +20,8 @@ package final class CSVDecoder {
     package let format: CSVFormat
 
     private let slots: ColumnSlots
+    /// For columns of arrays, maps and rows; nil when there are none.
+    private var nested: NestedFieldParser?
     private let feed: LineFeed
     private var scanner: CSVRecordScanner
     /// The carried record is too long: it ends at the next line feed, whatever the quotes say.
@@ -42,6 +44,9 @@ package final class CSVDecoder {
         self.options = options
         self.format = format
         slots = ColumnSlots(schema: schema, columnsNotNull: options.columnsNotNull, withChange: options.changeKindKey != nil)
+        if schema.types.contains(where: \.isNested) {
+            nested = NestedFieldParser(schema: schema, slots: slots, changeKindKey: options.changeKindKey)
+        }
         feed = LineFeed(startByteOffset: options.startByteOffset, limits: options.limits)
         scanner = CSVRecordScanner(delimiter: format.delimiter)
         badRows = BadRowList(limits: options.limits)
@@ -232,6 +237,7 @@ package final class CSVDecoder {
             slots.reset(row: rowCount)
             noteBad(line, fault.reason, offset, fault.column > 0 ? fault.column : nil)
         } else {
+            if nested != nil { slots.commitElements() }
             if options.recordsRowOffsets { noteOffset(offset) }
             rowCount += 1
         }
@@ -312,7 +318,10 @@ package final class CSVDecoder {
             return nil
         }
         do throws(TextError) {
-            try slots.store(text: text, slot, row)
+            switch slot.pointee.kind {
+            case .list, .map, .structure: try nested?.store(text, slot, row)
+            default: try slots.store(text: text, slot, row)
+            }
             return nil
         } catch { return reason(error, text, slot) }
     }

@@ -50,6 +50,11 @@ struct JSONLineParser {
         heap = slots.heap
     }
 
+    /// One value of any kind, with spaces around it.
+    mutating func parseWhole(_ start: Position, _ slot: Slot, _ row: Int) -> Position? {
+        parseValue(start, slot, row, 1).map { JSONScan.skipSpaces($0) }
+    }
+
     // MARK: Objects
 
     /// The members of an object, from behind its brace to behind the closing one, as row `row` of the shape's fields.

@@ -1,6 +1,6 @@
 // TextFormat: any value ⇄ the text that CAST, CSV and the prompt show: PostgreSQL's output forms, with ISO 8601 timestamps.
 //
-// Arrays and rows are shown as JSON (see RowText); they cannot be read back from text.
+// Arrays, maps and rows are shown as JSON (see RowText), and read from it (see NestedText).
 
 package enum TextFormat {
     // MARK: Out
@@ -68,7 +68,11 @@ package enum TextFormat {
         case .json:
             if JSONValidator.fault(text) != nil { throw .invalid }
             builder.append(bytes: text)
-        case .null, .array, .map, .row: throw .invalid
+        case .array, .map, .row:
+            let values = NestedText(builder.type)
+            try values.append(text)
+            builder.append(from: values.finish(), row: 0)
+        case .null: throw .invalid
         }
     }
 

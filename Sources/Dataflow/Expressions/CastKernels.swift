@@ -37,6 +37,9 @@ enum CastKernels {
 
     static func kernel(from source: SQLType, to target: SQLType, mode: CastMode) -> Kernel? {
         let isAttempt = mode == .attempt
+        if source.isNested || target.isNested || source == .json || target == .json, !target.isText {
+            return NestedCasts.kernel(from: source, to: target, mode: mode)
+        }
         if target.isText { return toText(source, target, mode) }
         if source.isText { return parse(target, isAttempt) }
         if source.isNumeric && target.isNumeric { return numeric(source, target, isAttempt) }
@@ -260,7 +263,7 @@ enum CastKernels {
         return nil
     }
 
-    private static func parse(_ target: SQLType, _ isAttempt: Bool) -> Kernel? {
+    static func parse(_ target: SQLType, _ isAttempt: Bool) -> Kernel? {
         @inline(__always)
         func int64s(_ parse: @escaping @Sendable (TextBytes) throws(TextError) -> Int64) -> Kernel {
             { call in

@@ -24,6 +24,7 @@ final class CaseNode: ExpressionNode, @unchecked Sendable {
     override func evaluate(_ input: EvaluationInput) -> Operand {
         let rows = input.rows
         guard rows > 0 else { return .null(type) }
+        if let blended = blend(input) { return blended }
         var assembler = ColumnAssembler(type: type, rows: rows)
         // Nil stands for all rows: the usual case at the first condition.
         var open: RowSelection?
@@ -63,6 +64,74 @@ final class CaseNode: ExpressionNode, @unchecked Sendable {
         }
         return Operand(assembler.finish())
     }
+
+    /// All branches on all rows, and a choice without branches on the data: for conditions and results that can neither fail nor cost much,
+    /// such as `CASE WHEN kind = 0 THEN a.ts WHEN kind = 1 THEN b.ts ELSE c.ts END`. From the last branch to the first, so that the first wins.
+    private func blend(_ input: EvaluationInput) -> Operand? {
+        guard conditions.count <= CaseNode.blendedBranchesMax, type.layout == .int64 || type.layout == .double, !canFail, !isCostly else { return nil }
+        let rows = input.rows
+        let last = otherwise?.evaluate(input) ?? .null(type)
+        let values = Buffer(byteCount: rows * 8)
+        let target = values.base.assumingMemoryBound(to: Int64.self)
+        let source = last.column.int64s
+        if last.isConstant { for row in 0..<rows { target[row] = source[0] } } else { memcpy(target, source, rows * 8) }
+        let words = Bitmap.wordCount(rows)
+        var bits: Buffer?
+        if last.isConstant ? last.isConstantNull : last.column.validity != nil {
+            let buffer = Buffer(byteCount: words * 8)
+            let out = buffer.base.assumingMemoryBound(to: UInt64.self)
+            for word in 0..<words { out[word] = last.isConstant ? 0 : last.column.validity?[word] ?? .max }
+            bits = buffer
+        }
+        // Read up to the next multiple of 64.
+        let chosen = Buffer.zeroed(byteCount: words * 64)
+        let choice = chosen.base.assumingMemoryBound(to: UInt8.self)
+        for (condition, result) in zip(conditions, results).reversed() {
+            let verdict = condition.evaluate(input)
+            if verdict.isConstant {
+                memset(choice, isTrue(verdict, 0) ? 1 : 0, rows)
+            } else {
+                memcpy(choice, verdict.column.bools, rows)
+                if let validity = verdict.column.validity {
+                    for row in 0..<rows { choice[row] &= UInt8(truncatingIfNeeded: validity[row >> 6] >> UInt64(row & 63)) & 1 }
+                }
+            }
+            let operand = result.evaluate(input)
+            let values = operand.column.int64s
+            if operand.isConstant {
+                let value = values[0]
+                for row in 0..<rows { target[row] = choice[row] != 0 ? value : target[row] }
+            } else {
+                for row in 0..<rows { target[row] = choice[row] != 0 ? values[row] : target[row] }
+            }
+            guard bits != nil || operand.column.validity != nil else { continue }
+            let all = bits ?? Bitmap.allValid(rows)
+            bits = all
+            let out = all.base.assumingMemoryBound(to: UInt64.self)
+            let validity = operand.column.validity
+            let raw = UnsafeRawPointer(choice)
+            for word in 0..<words {
+                var mask: UInt64 = 0
+                for group in 0..<8 {
+                    // Eight bytes of 0 or 1 as eight bits.
+                    let bytes = raw.load(fromByteOffset: word &* 64 &+ group &* 8, as: UInt64.self)
+                    mask |= ((bytes &* 0x0102_0408_1020_4080) >> 56) << UInt64(group &* 8)
+                }
+                let valid = operand.isConstant ? (operand.isConstantNull ? 0 : .max) : validity?[word] ?? .max
+                out[word] = (out[word] & ~mask) | (valid & mask)
+            }
+        }
+        // Usually each row has a value from its own branch: whoever reads them is quicker without bits.
+        if let all = bits {
+            let out = all.base.assumingMemoryBound(to: UInt64.self)
+            var valid = UInt64.max
+            for word in 0..<words { valid &= word == rows >> 6 ? out[word] | ~Bitmap.lowMask(rows & 63) : out[word] }
+            if valid == .max { bits = nil }
+        }
+        return Operand(Column(type: type, count: rows, values: values, validity: bits))
+    }
+
+    private static let blendedBranchesMax = 6
 
     @inline(__always)
     private func isTrue(_ verdict: Operand, _ row: Int) -> Bool { verdict.bools[row] != 0 && !verdict.isNull(row) }

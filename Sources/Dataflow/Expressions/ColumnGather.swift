@@ -6,7 +6,7 @@ import Columns
 extension Column {
     func picked(_ rows: UnsafeBufferPointer<Int32>) -> Column {
         let count = rows.count
-        guard let index = rows.baseAddress, count > 0, layout != .list, layout != .structure else { return gather(rows) }
+        guard let index = rows.baseAddress, count > 0, layout != .list else { return gather(rows) }
         let target = Buffer(byteCount: count * layout.stride)
         switch layout {
         case .bool: Column.copy(bools, target, index, count)
@@ -33,7 +33,9 @@ extension Column {
             }
             if all != .max { bits = buffer }
         }
-        return Column(type: type, count: count, values: target, validity: bits, heap: layout == .string ? owners : [])
+        return Column(
+            type: type, count: count, values: target, validity: bits, heap: layout == .string ? owners : [],
+            children: layout == .structure ? children.map { $0.picked(rows) } : [])
     }
 
     @inline(__always)

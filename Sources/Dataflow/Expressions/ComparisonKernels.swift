@@ -32,9 +32,7 @@ enum ComparisonKernels {
                 for row in 0..<call.rows where !strict.isNull(row) && !call.operands[1].isNull(row) && strict.bools[row] != 0 {
                     validity.clear(row)
                 }
-                return Column(
-                    type: call.type, count: call.rows, values: first.values, validity: call.bits(validity.buffer),
-                    children: first.children, owners: first.owners + (validity.buffer.map { [$0] } ?? []))
+                return first.withValidity(validity.buffer).retyped(call.type)
             }
         case .greatest, .least:
             let wanted: ScalarFunction = request.function == .greatest ? .greater : .less
@@ -71,7 +69,26 @@ enum ComparisonKernels {
             guard case .decimal(_, let a) = first, case .decimal(_, let b) = types[1] else { return nil }
             return a == b ? int128s(function) : decimals(function, a, b)
         case .string: return texts(function)
-        case .list, .structure: return nil
+        case .list, .structure: return nested(function)
+        }
+    }
+
+    /// Arrays and rows, element by element; a NULL inside equals another one and is larger than any value.
+    private static func nested(_ function: ScalarFunction) -> Kernel? {
+        let test: @Sendable (Int) -> Bool
+        switch function {
+        case .equal: test = { $0 == 0 }
+        case .notEqual: test = { $0 != 0 }
+        case .less: test = { $0 < 0 }
+        case .lessOrEqual: test = { $0 <= 0 }
+        case .greater: test = { $0 > 0 }
+        case .greaterOrEqual: test = { $0 >= 0 }
+        default: return nil
+        }
+        return { call in
+            let (a, b) = (call.operands[0], call.operands[1])
+            let order = ColumnOrder(a.column, b.column)
+            return call.bools { row in test(order.compare(row & a.mask, row & b.mask)) }
         }
     }
 

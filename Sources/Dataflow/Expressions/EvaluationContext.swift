@@ -31,7 +31,21 @@ package final class EvaluationContext {
     private var trialDepth = 0
     private var trialFailed = false
 
+    /// Results of parts that stand in an expression more than once, with the rows that they are of.
+    private var sharedResults: [ObjectIdentifier: (token: Int, operand: Operand)] = [:]
+    private var lastToken = 0
+
     package init(clockMicroseconds: Int64) { self.clockMicroseconds = clockMicroseconds }
+
+    func shared(_ key: ObjectIdentifier) -> (token: Int, operand: Operand)? { sharedResults.isEmpty ? nil : sharedResults[key] }
+    func keep(_ key: ObjectIdentifier, token: Int, _ operand: Operand) { sharedResults[key] = (token, operand) }
+    func forgetShared() { if !sharedResults.isEmpty { sharedResults.removeAll(keepingCapacity: true) } }
+
+    /// A number for a set of rows that no other has had in this context.
+    func nextToken() -> Int {
+        lastToken &+= 1
+        return lastToken
+    }
 
     /// The failures so far, ordered by row; none are left.
     package func takeFailures() -> [RowFailure] {
@@ -74,12 +88,18 @@ struct EvaluationInput {
     let origin: RowSelection?
     /// Set while a constant operand is evaluated on one row that stands for all.
     let standsForAll: Int?
+    /// The number of these rows, and that of all rows of the batch.
+    let token: Int
+    let rootToken: Int
 
     init(_ batch: RowBatch, _ context: EvaluationContext) {
-        self.init(columns: batch.columns, rows: batch.count, context: context, origin: nil, standsForAll: nil)
+        context.forgetShared()
+        self.init(columns: batch.columns, rows: batch.count, context: context, origin: nil, standsForAll: nil, rootToken: nil)
     }
 
-    private init(columns: [Column], rows: Int, context: EvaluationContext, origin: RowSelection?, standsForAll: Int?) {
+    private init(columns: [Column], rows: Int, context: EvaluationContext, origin: RowSelection?, standsForAll: Int?, rootToken: Int?) {
+        token = context.nextToken()
+        self.rootToken = rootToken ?? token
         self.columns = columns
         self.rows = rows
         self.context = context
@@ -105,11 +125,19 @@ struct EvaluationInput {
         for index in used where index < picked.count { picked[index] = columns[index].picked(selection.rows) }
         var back = selection
         if let origin { back = origin.composed(with: selection) }
-        return EvaluationInput(columns: picked, rows: selection.count, context: context, origin: back, standsForAll: nil)
+        return EvaluationInput(columns: picked, rows: selection.count, context: context, origin: back, standsForAll: nil, rootToken: rootToken)
+    }
+
+    /// The elements of lists: for each the row that it is in, and which fails with it. There are no columns to read.
+    func elements(of rows: RowSelection) -> EvaluationInput {
+        // A constant's rows are all of the batch's, however many elements it has.
+        let back = standsForAll != nil ? origin : origin.map { $0.composed(with: rows) } ?? rows
+        return EvaluationInput(
+            columns: [], rows: rows.count, context: context, origin: back, standsForAll: standsForAll, rootToken: nil)
     }
 
     /// One row that stands for all of these: for operands that are all constant.
     func collapsed() -> EvaluationInput {
-        EvaluationInput(columns: columns, rows: 1, context: context, origin: origin, standsForAll: standsForAll ?? rows)
+        EvaluationInput(columns: columns, rows: 1, context: context, origin: origin, standsForAll: standsForAll ?? rows, rootToken: rootToken)
     }
 }

@@ -7,39 +7,74 @@ enum ExpressionCompiler {
     /// Statements are limited in nesting when they are parsed; this is for trees from elsewhere.
     private static let depthMax = 1000
 
-    static func compile(_ expression: BoundExpression) throws(ExpressionError) -> ExpressionNode { try node(expression, 0) }
+    static func compile(_ expression: BoundExpression) throws(ExpressionError) -> ExpressionNode {
+        guard isAtMost(depthMax, expression) else { throw ExpressionError("expression is nested too deeply", expression: expression.text) }
+        var parts = SharedParts()
+        let numbered = parts.add(expression)
+        let shared = Shared(parts)
+        return try node(expression, numbered, shared)
+    }
 
-    private static func nodes(_ expressions: [BoundExpression], _ depth: Int) throws(ExpressionError) -> [ExpressionNode] {
+    /// The nodes of the parts that stand more than once.
+    private final class Shared {
+        let parts: SharedParts
+        var nodes: [Int: ExpressionNode] = [:]
+
+        init(_ parts: SharedParts) { self.parts = parts }
+    }
+
+    private static func isAtMost(_ levels: Int, _ expression: BoundExpression) -> Bool {
+        levels > 0 && expression.children.allSatisfy { isAtMost(levels - 1, $0) }
+    }
+
+    private static func nodes(_ expressions: [BoundExpression], _ part: SharedParts.Numbered, _ shared: Shared) throws(ExpressionError)
+        -> [ExpressionNode]
+    {
         var result: [ExpressionNode] = []
-        for expression in expressions { result.append(try node(expression, depth)) }
+        for (expression, child) in zip(expressions, part.children) { result.append(try node(expression, child, shared)) }
         return result
     }
 
-    private static func node(_ expression: BoundExpression, _ depth: Int) throws(ExpressionError) -> ExpressionNode {
-        guard depth < depthMax else { throw ExpressionError("expression is nested too deeply", expression: expression.text) }
+    private static func node(_ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared) throws(ExpressionError)
+        -> ExpressionNode
+    {
+        guard shared.parts.isShared(part) else { return try single(expression, part, shared) }
+        if let known = shared.nodes[part.number] { return known }
+        let made = try single(expression, part, shared)
+        let node = made is ConstantNode ? made : SharedNode(made)
+        shared.nodes[part.number] = node
+        return node
+    }
+
+    private static func single(_ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared) throws(ExpressionError)
+        -> ExpressionNode
+    {
         let type = expression.type
         switch expression.kind {
         case .constant(let value): return ConstantNode(value, type: type)
         case .column(let ordinal): return ColumnNode(ordinal, type: type)
         case .epochClock: return ClockNode(type: type)
-        case .and(let operands): return ConnectiveNode(try nodes(operands, depth + 1), isAnd: true)
-        case .or(let operands): return ConnectiveNode(try nodes(operands, depth + 1), isAnd: false)
-        case .not(let operand): return folded(NotNode(try node(operand, depth + 1)), expression)
+        case .field(let operand, let index):
+            return folded(FieldNode(try node(operand, part.children[0], shared), index, type: type), expression)
+        case .and(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: true)
+        case .or(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: false)
+        case .not(let operand): return folded(NotNode(try node(operand, part.children[0], shared)), expression)
         case .isNull(let operand, let isNegated):
-            return folded(NullTestNode(try node(operand, depth + 1), isNegated: isNegated), expression)
+            return folded(NullTestNode(try node(operand, part.children[0], shared), isNegated: isNegated), expression)
         case .inSet(let operand, let values, let isNegated):
-            return folded(SetNode(try node(operand, depth + 1), values, isNegated: isNegated), expression)
+            return folded(SetNode(try node(operand, part.children[0], shared), values, isNegated: isNegated), expression)
         case .caseWhen(let branches, let otherwise):
             var compiled: [(condition: ExpressionNode, result: ExpressionNode)] = []
-            for branch in branches {
-                compiled.append((try node(branch.condition, depth + 1), try node(branch.result, depth + 1)))
+            for (index, branch) in branches.enumerated() {
+                let condition = try node(branch.condition, part.children[index * 2], shared)
+                compiled.append((condition, try node(branch.result, part.children[index * 2 + 1], shared)))
             }
             var last: ExpressionNode?
-            if let otherwise { last = try node(otherwise, depth + 1) }
+            if let otherwise { last = try node(otherwise, part.children[branches.count * 2], shared) }
             return CaseNode(compiled, otherwise: last, type: type)
-        case .coalesce(let operands): return CoalesceNode(try nodes(operands, depth + 1), type: type)
+        case .coalesce(let operands): return CoalesceNode(try nodes(operands, part, shared), type: type)
         case .cast(let operand, let mode):
-            let child = try node(operand, depth + 1)
+            let child = try node(operand, part.children[0], shared)
             if CastKernels.isRetype(operand.type, to: type) { return folded(RetypeNode(child, type: type), expression) }
             guard let kernel = CastKernels.kernel(from: operand.type, to: type, mode: mode) else {
                 throw ExpressionError("cannot cast type \(operand.type.name) to \(type.name)", expression: expression.text)
@@ -49,8 +84,8 @@ enum ExpressionCompiler {
                 isCostly: operand.type.isText || type.isText, text: expression.text, kernel: kernel)
             return folded(call, expression)
         case .call(let function, let operands):
-            if let node = try fused(function, operands, expression, depth) { return node }
-            let arguments = try nodes(operands, depth + 1)
+            if let node = try fused(function, operands, expression, part, shared) { return node }
+            let arguments = try nodes(operands, part, shared)
             let description = KernelRequest(
                 function: function, arguments: operands.map(\.type),
                 constants: arguments.map { ($0 as? ConstantNode)?.operand }, type: type, text: expression.text)
@@ -74,6 +109,7 @@ enum ExpressionCompiler {
             case let test as NullTestNode: [test.operand]
             case let set as SetNode: [set.operand]
             case let retype as RetypeNode: [retype.operand]
+            case let field as FieldNode: [field.operand]
             default: []
             }
         guard !children.isEmpty || node is CallNode, children.allSatisfy({ $0 is ConstantNode }) else { return node }
@@ -87,14 +123,14 @@ enum ExpressionCompiler {
     }
 
     /// Pairs of operations that one kernel does better: `x % constant = 0` without a remainder.
-    private static func fused(_ function: ScalarFunction, _ operands: [BoundExpression], _ expression: BoundExpression, _ depth: Int)
-        throws(ExpressionError) -> ExpressionNode?
-    {
+    private static func fused(
+        _ function: ScalarFunction, _ operands: [BoundExpression], _ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared
+    ) throws(ExpressionError) -> ExpressionNode? {
         guard function == .equal || function == .notEqual, operands.count == 2,
             case .call(.remainder, let parts) = operands[0].kind, parts.count == 2, operands[0].type.isInteger,
             case .constant(.integer(let divisor)) = parts[1].kind, case .constant(.integer(0)) = operands[1].kind, divisor != 0, divisor != .min
         else { return nil }
-        let child = try node(parts[0], depth + 1)
+        let child = try node(parts[0], part.children[0].children[0], shared)
         let test = DivisibilityTest(divisor: divisor, isNegated: function == .notEqual)
         let call = CallNode(
             type: .boolean, arguments: [child], isStrict: true, canFail: false, isCostly: false, text: expression.text,
@@ -139,15 +175,43 @@ enum KernelTable {
         case .power, .sqrt, .cbrt, .exp, .ln, .log10, .log2, .logBase, .sin, .cos, .tan, .cot, .asin, .acos, .atan, .atan2, .sinh, .cosh,
             .tanh, .degrees, .radians, .widthBucket:
             return MathKernels.kernel(request)
-        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return try PatternKernels.kernel(request)
+        case .asinh, .acosh, .atanh, .sinDegrees, .cosDegrees, .tanDegrees, .cotDegrees, .asinDegrees, .acosDegrees, .atanDegrees,
+            .atan2Degrees, .sec, .csc, .log1p, .expm1, .erf, .erfc, .gamma, .logGamma, .hypotenuse, .even, .isNotANumber, .isInfinite,
+            .isFinite, .signBit:
+            return SpecialMathKernels.kernel(request)
+        case .factorial, .greatestCommonDivisor, .leastCommonMultiple, .convertBase, .scale, .minScale: return WholeNumberKernels.kernel(request)
+        case .numberToChar, .toNumber: return try NumberTextKernels.kernel(request)
+        case .countNulls, .countNonNulls: return NullCountKernels.kernel(request)
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return try PatternKernels.kernel(request)
+        case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return try MatchKernels.kernel(request)
         case .concatOperator, .upper, .lower, .initcap, .charLength, .octetLength, .substring, .left, .right, .overlay, .position, .strpos,
             .locate, .replace, .translate, .trimBoth, .trimLeft, .trimRight, .padLeft, .padRight, .repeatText, .reverse, .concat,
-            .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .md5, .toHex:
+            .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .contains, .substringIndex:
             if let kernel = TextKernels.kernel(request) { return kernel }
             return TextPartKernels.kernel(request)
+        case .levenshtein, .hamming, .soundex, .difference, .isDigits, .isLetters, .isNumber: return WordKernels.kernel(request)
+        case .quoteLiteral, .quoteNullable, .quoteIdentifier, .format: return QuotingKernels.kernel(request)
+        case .md5, .sha1, .sha224, .sha256, .sha384, .sha512, .crc32, .crc32c: return DigestKernels.kernel(request)
+        case .toHex, .toUpperHex, .toOctal, .toBinary, .unhex, .encodeBytes, .decodeBytes, .textToBytes, .bytesToText, .toBase64, .fromBase64:
+            return EncodingKernels.kernel(request)
+        case .urlEncode, .urlDecode, .parseURL: return URLKernels.kernel(request)
+        case .getByte, .setByte, .getBit, .setBit, .bitCount: return BitKernels.kernel(request)
         case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff, .makeDate, .makeTimestamp, .lastDay:
             return TimeKernels.kernel(request)
+        case .age, .makeTime, .makeInterval, .dateBin, .justifyDays, .justifyInterval, .monthsBetween, .nextDay, .epochUnits,
+            .timestampFromUnits, .unitBoundaries:
+            return CalendarKernels.kernel(request)
         case .dateFormat, .toChar, .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime: return try TimeTextKernels.kernel(request)
+        case .element, .makeArray, .makeRow, .makeMap: return NestedKernels.kernel(request)
+        case .cardinality, .arrayLength, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove, .arrayReplace, .arrayPosition, .arrayPositions,
+            .arrayContains, .arrayContainsAll, .arrayOverlaps, .arrayDistinct, .arraySort, .arrayReverse, .arrayMin, .arrayMax, .arraySum,
+            .arraySlice, .arrayToString, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayTrim, .stringToArray, .sequence:
+            return ArrayKernels.kernel(request)
+        case .mapKeys, .mapValues, .mapEntries, .mapFromArrays, .mapFromEntries, .mapContainsKey, .stringToMap: return MapKernels.kernel(request)
+        case .jsonGet, .jsonGetText, .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonArrayLength, .jsonTypeof,
+            .jsonObjectKeys, .jsonArrayElements, .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonStripNulls, .jsonValid, .toJSON,
+            .jsonBuildObject, .jsonBuildArray:
+            return try JSONKernels.kernel(request)
         }
     }
 
@@ -158,7 +222,8 @@ enum KernelTable {
         case .floor, .ceil, .round, .truncate: return request.type.isDecimal || request.arguments.count > 1
         case .extract: return request.arguments.last == .interval || request.arguments.last.map { if case .time = $0 { true } else { false } } ?? false
         case .dateTruncate: return false
-        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount: return request.text(1) == nil
+        case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return request.text(1) == nil
+        case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return request.text(1) == nil || request.arguments.count > 2
         case .dateFormat, .toChar: return request.text(1) == nil
         case .remainder, .divide:
             // By a constant other than 0 and -1 it cannot, among integers.

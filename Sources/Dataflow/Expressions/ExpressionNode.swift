@@ -113,6 +113,24 @@ final class CallNode: ExpressionNode, @unchecked Sendable {
     }
 }
 
+/// A field of a row: its child column.
+final class FieldNode: ExpressionNode, @unchecked Sendable {
+    let operand: ExpressionNode
+    let index: Int
+
+    init(_ operand: ExpressionNode, _ index: Int, type: SQLType) {
+        self.operand = operand
+        self.index = index
+        super.init(type: type, usedColumns: operand.usedColumns, canFail: operand.canFail, isCostly: operand.isCostly)
+    }
+
+    override func evaluate(_ input: EvaluationInput) -> Operand {
+        let row = operand.evaluate(input)
+        guard row.column.children.indices.contains(index) else { return .null(type) }
+        return Operand(row.column.children[index], isConstant: row.isConstant)
+    }
+}
+
 /// Another type of the same layout and the same values.
 final class RetypeNode: ExpressionNode, @unchecked Sendable {
     let operand: ExpressionNode

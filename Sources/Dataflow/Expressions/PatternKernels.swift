@@ -19,21 +19,6 @@ enum PatternKernels {
                     return matcher.find(text[row].bytes, anyWill: true)
                 }
             }
-        case .regexpCount:
-            let source = try PatternSource(request, pattern: 1, flags: nil)
-            return { call in
-                var cache = source.cache(groups: 0)
-                let text = call.operands[0].strings
-                return call.int64s { row in
-                    guard let matcher = cache.matcher(call, row) else { return nil }
-                    var count: Int64 = 0
-                    eachMatch(matcher, text[row].bytes) { _, _ in
-                        count += 1
-                        return true
-                    }
-                    return count
-                }
-            }
         case .regexpExtract:
             let source = try PatternSource(request, pattern: 1, flags: nil)
             return { call in
@@ -63,8 +48,8 @@ enum PatternKernels {
 
     /// Matches from left to right that do not overlap, until `body` says no.
     @inline(__always)
-    private static func eachMatch(_ matcher: RegexMatcher, _ bytes: Bytes, _ body: (Int, Int) -> Bool) {
-        var position = 0
+    static func eachMatch(_ matcher: RegexMatcher, _ bytes: Bytes, from start: Int = 0, _ body: (Int, Int) -> Bool) {
+        var position = start
         while position <= bytes.count, matcher.find(bytes, from: position) {
             let (start, end) = (matcher.slots[0], matcher.slots[1])
             if !body(start, end) { return }
@@ -246,27 +231,36 @@ struct PatternSource: Sendable {
     private let constant: RegexProgram?
     private let pattern: Int
     private let flags: Int?
+    /// Whether a match must be the whole text.
+    private let isWhole: Bool
 
-    init(_ request: KernelRequest, pattern: Int, flags: Int?) throws(ExpressionError) {
+    init(_ request: KernelRequest, pattern: Int, flags: Int?, isWhole: Bool = false) throws(ExpressionError) {
         self.pattern = pattern
+        self.isWhole = isWhole
         self.flags = flags.flatMap { $0 < request.arguments.count ? $0 : nil }
         guard let text = request.text(pattern), self.flags.map({ request.text($0) != nil }) ?? true else {
             constant = nil
             return
         }
         do throws(RegexError) {
-            constant = try PatternSource.compile(text, self.flags.flatMap { request.text($0) } ?? [])
+            constant = try PatternSource.compile(text, self.flags.flatMap { request.text($0) } ?? [], isWhole)
         } catch { throw ExpressionError(error.message, expression: request.text) }
     }
 
-    fileprivate static func compile(_ pattern: [UInt8], _ letters: [UInt8]) throws(RegexError) -> RegexProgram {
+    fileprivate static func compile(_ pattern: [UInt8], _ letters: [UInt8], _ isWhole: Bool) throws(RegexError) -> RegexProgram {
         var flags = RegexFlags()
         for letter in letters where letter != 0x67 {
             guard flags.set(UInt32(letter), to: true) else {
                 throw RegexError(message: "invalid regular expression flag: \"\(Character(Unicode.Scalar(letter)))\"")
             }
         }
-        return try RegexProgram(String(decoding: pattern, as: UTF8.self), flags: flags)
+        let text = String(decoding: pattern, as: UTF8.self)
+        if isWhole {
+            // On its own first, so that an error does not speak of what is put around it.
+            _ = try RegexProgram(text, flags: flags)
+            return try RegexProgram("\\A(?:\(text)\(flags.ignoresSpace ? "\n" : ""))\\z", flags: flags)
+        }
+        return try RegexProgram(text, flags: flags)
     }
 
     /// Working memory for one batch. `groups` nil captures all.
@@ -296,7 +290,7 @@ struct PatternSource: Sendable {
             let letters = source.flags.map { Array(call.operands[$0].strings[row].bytes) } ?? []
             if pattern == lastPattern && letters == lastFlags, let matcher { return matcher }
             do throws(RegexError) {
-                let made = RegexMatcher(try PatternSource.compile(pattern, letters), groups: groups)
+                let made = RegexMatcher(try PatternSource.compile(pattern, letters, source.isWhole), groups: groups)
                 matcher = made
                 lastPattern = pattern
                 lastFlags = letters

@@ -49,6 +49,14 @@ struct RowSelection: @unchecked Sendable {
         return RowSelection(buffer, count: found)
     }
 
+    static func of(_ rows: [Int32]) -> RowSelection {
+        let buffer = Buffer(byteCount: (rows.count + 1) * 4)
+        rows.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { buffer.base.copyMemory(from: base, byteCount: bytes.count) }
+        }
+        return RowSelection(buffer, count: rows.count)
+    }
+
     /// Rows for which `isWanted` says so.
     @inline(__always)
     static func rows(_ count: Int, where isWanted: (Int) -> Bool) -> RowSelection {

@@ -6,7 +6,6 @@
 import Columns
 import Glibc
 import Planning
-import Platform
 
 enum TextKernels {
     /// No result is longer: what would be fails its row.
@@ -135,40 +134,6 @@ enum TextKernels {
                         return false
                     }
                     writer.append(scalar: code)
-                    return true
-                }
-            }
-        case .md5:
-            return { call in
-                let a = call.operands[0].strings
-                return call.texts { row, writer in
-                    MD5.appendHexadecimal(of: a[row].bytes, to: &writer)
-                    return true
-                }
-            }
-        case .toHex:
-            if request.arguments.first?.isInteger == true {
-                let isWide = request.arguments.first == .bigint
-                return { call in
-                    let a = call.operands[0].int64s
-                    return call.texts { row, writer in
-                        let value = isWide ? UInt64(bitPattern: a[row]) : UInt64(UInt32(truncatingIfNeeded: a[row]))
-                        var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) / 4 * 4
-                        while shift >= 0 {
-                            writer.append(Text.hexadecimal(UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15))
-                            shift -= 4
-                        }
-                        return true
-                    }
-                }
-            }
-            return { call in
-                let a = call.operands[0].strings
-                return call.texts { row, writer in
-                    for byte in a[row].bytes {
-                        writer.append(Text.hexadecimal(byte >> 4))
-                        writer.append(Text.hexadecimal(byte & 15))
-                    }
                     return true
                 }
             }

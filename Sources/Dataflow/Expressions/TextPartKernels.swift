@@ -39,6 +39,12 @@ enum TextPartKernels {
         case .trimBoth: return { call in trim(call, atStart: true, atEnd: true) }
         case .trimLeft: return { call in trim(call, atStart: true, atEnd: false) }
         case .trimRight: return { call in trim(call, atStart: false, atEnd: true) }
+        case .contains:
+            return { call in
+                let (a, b) = (call.operands[0].strings, call.operands[1].strings)
+                return call.bools { Text.find(b[$0].bytes, in: a[$0].bytes, from: 0) != nil }
+            }
+        case .substringIndex: return { call in substringIndex(call) }
         case .splitPart: return { call in splitPart(call) }
         case .splitIndex: return { call in splitIndex(call) }
         default: return nil
@@ -203,6 +209,32 @@ enum TextPartKernels {
                 let range = part(Int(number[row]), of: view.bytes, separator[row].bytes)
             else { return false }
             writer.share(StringView(view.pointer + range.lowerBound, count: range.count))
+            return true
+        }
+    }
+
+    /// What stands before separator `n`, counted from the start, or behind it, counted from the end.
+    private static func substringIndex(_ call: KernelCall) -> Column {
+        let (text, separator, number) = (call.operands[0].strings, call.operands[1].strings, call.operands[2].int64s)
+        return call.texts(sharing: [call.operands[0]]) { row, writer in
+            let view = text[row]
+            let needle = separator[row].bytes
+            if number[row] == 0 || needle.count == 0 { return true }
+            var places: [Int] = []
+            var start = 0
+            while let place = Text.find(needle, in: view.bytes, from: start) {
+                places.append(place)
+                start = place + needle.count
+                if number[row] > 0, Int64(places.count) == number[row] { break }
+            }
+            if Int64(places.count) < Int64(clamping: number[row].magnitude) {
+                writer.share(view)
+            } else if number[row] > 0 {
+                writer.share(StringView(view.pointer, count: places[places.count - 1]))
+            } else {
+                let cut = places[places.count - Int(number[row].magnitude)] + needle.count
+                writer.share(StringView(view.pointer + cut, count: view.count - cut))
+            }
             return true
         }
     }

@@ -5,6 +5,6 @@ import Planning
 
 extension GraphCompiler {
     func makeMatch(_ node: MatchNode, _ types: [SQLType]) throws(DataflowError) -> any Stage {
-        throw DataflowError("MATCH_RECOGNIZE is not supported yet")
+        try MatchStage(node, inputTypes: types, name: "match #\(stages.count)", settings: settings)
     }
 }

@@ -5,6 +5,6 @@ import Planning
 
 extension GraphCompiler {
     func makeOver(_ node: OverNode, _ types: [SQLType]) throws(DataflowError) -> any Stage {
-        throw DataflowError("window functions are not supported yet")
+        try OverStage(node, inputTypes: types, name: "over #\(stages.count)", settings: settings)
     }
 }

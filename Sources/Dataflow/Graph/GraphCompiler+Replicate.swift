@@ -5,6 +5,6 @@ import Planning
 
 extension GraphCompiler {
     func makeReplicate(_ column: Int, _ types: [SQLType]) throws(DataflowError) -> any BatchTransform {
-        throw DataflowError("INTERSECT and EXCEPT are not supported yet")
+        try Replicate(column: column, types: types)
     }
 }

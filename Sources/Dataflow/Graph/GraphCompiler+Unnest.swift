@@ -5,6 +5,6 @@ import Planning
 
 extension GraphCompiler {
     func makeUnnest(_ node: UnnestNode, _ types: [SQLType]) throws(DataflowError) -> any BatchTransform {
-        throw DataflowError("UNNEST is not supported yet")
+        try Unnest(node, inputTypes: types)
     }
 }

@@ -180,6 +180,32 @@ final class KeyTable: @unchecked Sendable {
         }
     }
 
+    /// The slot of each key of `keyWidth` bytes; UInt32.max when it has none.
+    func find(packed keys: UnsafeRawPointer, hashes: UnsafePointer<UInt64>, count n: Int, slots: UnsafeMutablePointer<UInt32>) {
+        let width = keyWidth
+        var start = 0
+        while start < n {
+            let end = min(start + 512, n)
+            if isLarge { prefetch(start..<end) { hashes[$0] } }
+            for i in start..<end {
+                let key = keys + i &* width
+                let tag = hashes[i] & 0xFFFF_FFFF
+                var place = Int(truncatingIfNeeded: tag) & indexMask
+                slots[i] = .max
+                while index[place] != 0 {
+                    let entry = index[place]
+                    let slot = UInt32(truncatingIfNeeded: entry) &- 1
+                    if entry >> 32 == tag, PackedLayout.equal(row(Int(slot)), key, width: width, stringOffsets: keyStrings) {
+                        slots[i] = slot
+                        break
+                    }
+                    place = (place &+ 1) & indexMask
+                }
+            }
+            start = end
+        }
+    }
+
     @inline(__always)
     private func prefetch(_ range: Range<Int>, _ hash: (Int) -> UInt64) {
         let index = index
@@ -247,7 +273,8 @@ final class KeyTable: @unchecked Sendable {
     private func enter(_ tag: UInt64, _ slot: Int, at place: Int) {
         index[place] = tag << 32 | UInt64(slot + 1)
         guard count * 2 > indexMask + 1 else { return }
-        let places = (indexMask + 1) * 4
+        // A large index grows slowly: memory is dearer than the loop.
+        let places = (indexMask + 1) * (indexMask < 1 << 18 ? 4 : 2)
         let larger = KeyTable.allocate(places * 8).assumingMemoryBound(to: UInt64.self)
         larger.initialize(repeating: 0, count: places)
         let mask = places - 1

@@ -43,21 +43,20 @@ struct PackedLayout: Sendable {
         stringOffsets = strings
     }
 
-    /// Writes rows 0..<count of `columns`, `width` bytes apart. Views point into the memory of the columns, or of those that are
-    /// returned (encoded arrays and rows): keep both alive while the packed rows are in use.
-    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, normalised: Bool) -> [Column] {
+    /// Writes rows 0..<count of `columns`, `stride` bytes apart (`width` when nil). Views point into the memory of the columns, or of those
+    /// that are returned (encoded arrays and rows): keep both alive while the packed rows are in use.
+    func pack(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride: Int? = nil, normalised: Bool) -> [Column] {
         var encoded: [Column] = []
         var columns = columns
         for index in columns.indices where columns[index].layout == .list || columns[index].layout == .structure {
             columns[index] = OrderedEncoding.nested(columns[index], normalised: normalised)
             encoded.append(columns[index])
         }
-        packFlat(columns, count: count, into: target, normalised: normalised)
+        packFlat(columns, count: count, into: target, stride: stride ?? width, normalised: normalised)
         return encoded
     }
 
-    private func packFlat(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, normalised: Bool) {
-        let width = width
+    private func packFlat(_ columns: [Column], count: Int, into target: UnsafeMutableRawPointer, stride width: Int, normalised: Bool) {
         let maskWords = (types.count + 63) / 64
         for row in 0..<count { memset(target + row * width, 0, maskWords * 8) }
         for (index, column) in columns.enumerated() {

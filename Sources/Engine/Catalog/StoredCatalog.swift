@@ -22,19 +22,27 @@ package struct QuerySettings: Hashable, Sendable {
     package var partitionCount = 4
     package var optimizerRules = Set(OptimizerRule.allCases)
     package var allowedLatenessMicroseconds: Int64 = 0
+    /// 0: for ever.
+    package var stateTTLMicroseconds: Int64 = 0
 
     package init() {}
 
-    /// `4:1:0` or `4:1:0:3,4`: partitions, whether the optimiser runs, lateness, rules left out by their numbers. Rules that this version
-    /// does not know are not left out; a number is never used again.
+    /// `4:1:0`, `4:1:0:3,4`, `4:1:0:ttl=3600000000`: partitions, whether the optimiser runs, lateness, rules left out by their numbers, the
+    /// TTL of state when there is one. Rules that this version does not know are not left out; a number is never used again.
     var text: String {
         let left = OptimizerRule.allCases.indices.filter { !optimizerRules.contains(OptimizerRule.allCases[$0]) }
-        let base = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
-        return optimizerRules.isEmpty || left.isEmpty ? base : base + ":" + left.map(String.init).joined(separator: ",")
+        var text = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
+        if !optimizerRules.isEmpty, !left.isEmpty { text += ":" + left.map(String.init).joined(separator: ",") }
+        return stateTTLMicroseconds == 0 ? text : text + ":ttl=\(stateTTLMicroseconds)"
     }
 
     init?(text: Substring) {
-        let words = text.split(separator: ":")
+        var words = text.split(separator: ":")
+        if let last = words.last, last.hasPrefix("ttl=") {
+            guard let ttl = Int64(last.dropFirst(4)), ttl >= 0 else { return nil }
+            stateTTLMicroseconds = ttl
+            words.removeLast()
+        }
         guard words.count == 3 || words.count == 4, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
         partitionCount = partitions
         optimizerRules = words[1] == "1" ? Set(OptimizerRule.allCases) : []
@@ -53,6 +61,7 @@ package struct CatalogObject: Sendable {
         case relation(RelationDefinition)
         case view(ViewDefinition, Schema)
         case query(CreateQuery)
+        case function(UserFunction)
     }
 
     package var id: UInt64
@@ -67,12 +76,13 @@ package struct CatalogObject: Sendable {
         case .relation(let relation): relation.kind.rawValue
         case .view: ObjectKind.view.rawValue
         case .query: ObjectKind.query.rawValue
+        case .function: ObjectKind.function.rawValue
         }
     }
 }
 
 package final class StoredCatalog: Catalog {
-    /// Relations and views share one name space; queries have their own.
+    /// Relations and views share one name space; queries and functions have their own.
     package private(set) var objects: [CatalogObject] = []
     package private(set) var nextID: UInt64 = 1
     private let path: String
@@ -98,9 +108,16 @@ package final class StoredCatalog: Catalog {
         }
     }
 
-    package var entryNames: [String] { objects.filter { !$0.isQuery }.map(\.name).sorted() }
+    package var entryNames: [String] { objects.filter(\.isRelationOrView).map(\.name).sorted() }
 
-    package func relationOrView(named name: String) -> CatalogObject? { find(name, among: objects.filter { !$0.isQuery }) }
+    package func function(named name: String) -> UserFunction? { functionObject(named: name)?.function }
+    package var functionNames: [String] { objects.filter(\.isFunction).map(\.name).sorted() }
+
+    package func relationOrView(named name: String) -> CatalogObject? { find(name, among: objects.filter(\.isRelationOrView)) }
+    package func functionObject(named name: String) -> CatalogObject? {
+        let lower = name.lowercased()
+        return objects.first { $0.isFunction && $0.name.lowercased() == lower }
+    }
     package func query(named name: String) -> CatalogObject? { find(name, among: objects.filter(\.isQuery)) }
 
     /// Exactly, or without regard to case when that leaves one.
@@ -140,6 +157,18 @@ package final class StoredCatalog: Catalog {
         guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
         let before = objects[index]
         objects[index].definition = .relation(relation)
+        do throws(EngineError) { try save() } catch {
+            objects[index] = before
+            throw error
+        }
+    }
+
+    /// Another definition in the same place: what comes later in the file may need it when it is read.
+    package func replace(id: UInt64, sql: String, definition: CatalogObject.Definition) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        let before = objects[index]
+        objects[index].sql = sql
+        objects[index].definition = definition
         do throws(EngineError) { try save() } catch {
             objects[index] = before
             throw error
@@ -188,7 +217,21 @@ package final class StoredCatalog: Catalog {
         var reader = CatalogReader(bytes: bytes)
         guard let entries = reader.read() else { throw EngineError("the catalog \(path) is damaged") }
         nextID = entries.nextID
-        for entry in entries.entries { try restore(entry) }
+        // What was replaced may need what was made after it, or stand behind what needs it: whatever cannot be read yet waits for the others.
+        var waiting = entries.entries
+        while !waiting.isEmpty {
+            var left: [CatalogReader.Entry] = []
+            var reason: EngineError?
+            for entry in waiting {
+                do throws(EngineError) { try restore(entry) } catch {
+                    left.append(entry)
+                    reason = reason ?? error
+                }
+            }
+            if left.count == waiting.count, let reason { throw reason }
+            waiting = left
+        }
+        objects.sort { $0.id < $1.id }
     }
 
     private func restore(_ entry: CatalogReader.Entry) throws(EngineError) {
@@ -206,6 +249,7 @@ package final class StoredCatalog: Catalog {
                 let (view, schema) = try Planner.define(create, catalog: self)
                 definition = .view(view, schema)
             case .createQuery(let create): definition = .query(create)
+            case .createFunction(let create): definition = .function(try Planner.restore(create))
             default: throw SQLError("no definition", at: statement.span)
             }
             objects.append(
@@ -220,6 +264,9 @@ package final class StoredCatalog: Catalog {
 
 extension CatalogObject {
     var isQuery: Bool { if case .query = definition { true } else { false } }
+    var isFunction: Bool { if case .function = definition { true } else { false } }
+    var isRelationOrView: Bool { !isQuery && !isFunction }
+    package var function: UserFunction? { if case .function(let function) = definition { function } else { nil } }
     package var relation: RelationDefinition? { if case .relation(let relation) = definition { relation } else { nil } }
 }
 

@@ -77,11 +77,25 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// The rows of [from, to), only the named columns (ordinals of the physical schema), in batches of at most `batchRows`.
     /// Thread-safe: ranges are read in parallel.
     func read(shard: Int, from: Int64, to: Int64, columns: [Int], batchRows: Int) throws(ConnectorError) -> SourceChunk
+
+    /// The same with fields inside columns: what scans call. A source that can leave out the rest of a structure has its own.
+    func read(shard: Int, from: Int64, to: Int64, paths: [ColumnPath], batchRows: Int) throws(ConnectorError) -> SourceChunk
 }
 
 extension ReplayableSource {
     package func consumed(shard: Int, upTo position: Int64) {}
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
+
+    /// Whole columns, and the fields taken out of them.
+    package func read(shard: Int, from: Int64, to: Int64, paths: [ColumnPath], batchRows: Int) throws(ConnectorError) -> SourceChunk {
+        if paths.allSatisfy(\.fields.isEmpty) {
+            return try read(shard: shard, from: from, to: to, columns: paths.map(\.column), batchRows: batchRows)
+        }
+        let (columns, places) = ColumnPath.wholeColumns(of: paths)
+        var chunk = try read(shard: shard, from: from, to: to, columns: columns, batchRows: batchRows)
+        chunk.batches = chunk.batches.map { $0.following(paths, places: places) }
+        return chunk
+    }
 }
 
 /// A source that cannot be replayed: the engine samples it and appends the rows to the stream's log.

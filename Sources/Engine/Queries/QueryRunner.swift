@@ -240,7 +240,7 @@ package final class QueryRunner {
         scan: Int, shard: Int, range: EpochRecord.ShardRange, rejections: RejectionSlots, to morsels: inout [Morsel]
     ) throws {
         let source = sources[scan]
-        let columns = graph.scans[scan].columns
+        let paths = graph.scans[scan].columns
         let batchRows = settings.batchRows
         var from = range.from
         while from < range.to {
@@ -250,7 +250,7 @@ package final class QueryRunner {
             let start = from
             morsels.append(
                 Morsel(shard: shard, rowCountEstimate: settings.morselRows) { push in
-                    let chunk = try source.read(shard: shard, from: start, to: to, columns: columns, batchRows: batchRows)
+                    let chunk = try source.read(shard: shard, from: start, to: to, paths: paths, batchRows: batchRows)
                     rejections.set(slot, chunk.rejected)
                     for batch in chunk.batches { try push(batch) }
                 })

@@ -111,13 +111,14 @@ extension Session {
             }
             return Cursor(schema: Session.textSchema(["name", "definition"]), rows: rows)
         case .queries: return queries()
-        case .functions:
-            return Cursor(schema: Session.textSchema(["name"]), rows: ExpressionTyping.functionNames.map { [.string($0)] })
+        case .functions: return functions()
         case .all:
             let rows = SessionSettings.names.map { name in [Value.string(name), .string(settings.text(of: name) ?? "")] }
             return Cursor(schema: Session.textSchema(["name", "setting"]), rows: rows)
         case .create(let name):
-            guard let object = engine.object(named: name.last.name) ?? engine.queryObject(named: name.last.name) else {
+            guard let object = engine.object(named: name.last.name) ?? engine.queryObject(named: name.last.name)
+                ?? engine.functionObject(named: name.last.name)
+            else {
                 throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
             }
             return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(object.sql)]])
@@ -174,7 +175,7 @@ extension Session {
                 return Cursor(
                     schema: schema,
                     rows: view.fields.map { [.string($0.name), .string($0.type.name), .string("yes"), .string("")] })
-            case .query: break
+            case .query, .function: break
             }
         }
         if let query = engine.queryObject(named: name.last.name) {

@@ -58,6 +58,8 @@ package final class Session {
         case .createRelation(let create): return try createRelation(create, text: text)
         case .createView(let create): return try createView(create, text: text)
         case .createQuery(let create): return try createQuery(create, text: text)
+        case .createFunction(let create): return try createFunction(create, text: text)
+        case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))
@@ -80,6 +82,7 @@ package final class Session {
         options.rules = settings.optimizerRules
         options.evaluate = { (try? CompiledExpression.compile($0))?.constantValue }
         options.allowedLatenessMicroseconds = settings.allowedLatenessMicroseconds
+        options.stateTTLMicroseconds = settings.stateTTLMicroseconds == 0 ? nil : settings.stateTTLMicroseconds
         return options
     }
 

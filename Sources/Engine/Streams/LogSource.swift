@@ -49,9 +49,13 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func read(shard: Int, from: Int64, to: Int64, columns: [Int], batchRows: Int) throws(ConnectorError) -> SourceChunk {
+        try read(shard: shard, from: from, to: to, paths: columns.map { ColumnPath($0) }, batchRows: batchRows)
+    }
+
+    func read(shard: Int, from: Int64, to: Int64, paths: [ColumnPath], batchRows: Int) throws(ConnectorError) -> SourceChunk {
         do {
             let batches = try stream.read(
-                shard: shard, from: UInt64(bitPattern: from), to: UInt64(bitPattern: to), columns: columns, batchRows: batchRows)
+                shard: shard, from: UInt64(bitPattern: from), to: UInt64(bitPattern: to), paths: paths, batchRows: batchRows)
             return SourceChunk(batches: batches, next: to)
         } catch {
             throw ConnectorError("stream \(name): \(error)")

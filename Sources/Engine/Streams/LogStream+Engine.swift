@@ -12,11 +12,11 @@ extension LogStream {
     var isSyncedAlways: Bool { description.sync == .always }
 
     /// The rows [from, to) of a shard.
-    func read(shard: Int, from: UInt64, to: UInt64, columns: [Int], batchRows: Int) throws(LogError) -> [RowBatch] {
+    func read(shard: Int, from: UInt64, to: UInt64, paths: [ColumnPath], batchRows: Int) throws(LogError) -> [RowBatch] {
         let reader = reader(shard: shard)
         var batches: [RowBatch] = []
         var next = from
-        while next < to, let rows = try reader.read(from: next, to: to, rowLimit: batchRows, columns: columns) {
+        while next < to, let rows = try reader.read(from: next, to: to, rowLimit: batchRows, paths: paths) {
             batches.append(rows.batch)
             next = rows.nextSequence
         }

@@ -8,6 +8,31 @@ extension BoundExpression {
     /// The ordinal, when the expression is a column and nothing else.
     package var plainColumn: Int? { if case .column(let ordinal) = kind { ordinal } else { nil } }
 
+    /// A column, or a field inside one: what costs nothing to compute again.
+    package var isReference: Bool { columnPath != nil }
+
+    /// The column and fields that it names, when it does nothing else.
+    package var columnPath: ColumnPath? {
+        switch kind {
+        case .column(let ordinal): return ColumnPath(ordinal)
+        case .field(let operand, let index):
+            guard var path = operand.columnPath else { return nil }
+            path.fields.append(index)
+            return path
+        default: return nil
+        }
+    }
+
+    /// A field of a value; of a constant or of a row that is put together right here, the field itself.
+    package static func field(_ operand: BoundExpression, _ index: Int, type: SQLType, span: SourceSpan) -> BoundExpression {
+        switch operand.kind {
+        case .constant(.null): return .constant(.null, type, span: span)
+        case .constant(.list(let values)) where values.indices.contains(index): return .constant(values[index], type, span: span)
+        case .call(.makeRow, let items) where items.indices.contains(index): return items[index]
+        default: return BoundExpression(.field(operand, index), type: type, span: span)
+        }
+    }
+
     package var constantValue: Value? { if case .constant(let value) = kind { value } else { nil } }
 
     /// The direct operands, in order of evaluation.
@@ -15,7 +40,7 @@ extension BoundExpression {
         switch kind {
         case .constant, .column, .epochClock: []
         case .call(_, let operands), .and(let operands), .or(let operands), .coalesce(let operands): operands
-        case .cast(let operand, _), .not(let operand), .isNull(let operand, _), .inSet(let operand, _, _): [operand]
+        case .cast(let operand, _), .field(let operand, _), .not(let operand), .isNull(let operand, _), .inSet(let operand, _, _): [operand]
         case .caseWhen(let branches, let otherwise):
             branches.flatMap { [$0.condition, $0.result] } + (otherwise.map { [$0] } ?? [])
         }
@@ -33,6 +58,7 @@ extension BoundExpression {
         case .or(let operands): copy.kind = .or(try Self.map(operands, transform))
         case .coalesce(let operands): copy.kind = .coalesce(try Self.map(operands, transform))
         case .cast(let operand, let mode): copy.kind = .cast(try transform(operand), mode)
+        case .field(let operand, let index): copy = Self.field(try transform(operand), index, type: type, span: span)
         case .not(let operand): copy.kind = .not(try transform(operand))
         case .isNull(let operand, let negated): copy.kind = .isNull(try transform(operand), negated: negated)
         case .inSet(let operand, let values, let negated):
@@ -67,6 +93,12 @@ extension BoundExpression {
             return copy
         }
         return mapChildren { $0.replacingColumns(replacement) }
+    }
+
+    /// The expression with some columns replaced; nil leaves one as it is.
+    package func substituting<Failure: Error>(_ replacement: (Int) throws(Failure) -> BoundExpression?) throws(Failure) -> BoundExpression {
+        if case .column(let ordinal) = kind { return try replacement(ordinal) ?? self }
+        return try mapChildren { (child) throws(Failure) in try child.substituting(replacement) }
     }
 
     /// The expression over the same columns at other ordinals.
@@ -110,6 +142,7 @@ extension BoundExpression {
         case (.epochClock, .epochClock): return true
         case (.call(let left, _), .call(let right, _)): guard left == right else { return false }
         case (.cast(_, let left), .cast(_, let right)): guard left == right else { return false }
+        case (.field(_, let left), .field(_, let right)): guard left == right else { return false }
         case (.isNull(_, let left), .isNull(_, let right)): guard left == right else { return false }
         case (.inSet(_, let left, let leftNegated), .inSet(_, let right, let rightNegated)):
             guard left == right, leftNegated == rightNegated else { return false }

@@ -12,6 +12,8 @@ package struct BoundExpression: Hashable, Sendable {
         /// Strict unless the function's documentation says otherwise: NULL in, NULL out.
         case call(ScalarFunction, [BoundExpression])
         case cast(BoundExpression, CastMode)
+        /// A field of a ROW, by its number.
+        case field(BoundExpression, Int)
         /// Three-valued; the right operands are evaluated only on rows that the left ones leave open, so that
         /// `x <> 0 AND 1 / x > 2` does not fail.
         case and([BoundExpression])

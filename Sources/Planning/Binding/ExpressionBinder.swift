@@ -9,9 +9,14 @@ import Syntax
 
 /// Where an expression stands: what may be in it, and how an error names the place.
 enum Clause {
-    case select, `where`, having, groupBy, orderBy
-    case aggregate(String), filter, values, computedColumn, watermark
+    case select, `where`, having, groupBy, orderBy, join, qualify
+    /// An argument, a key or the filter of this window function.
+    case over(String)
+    case aggregate(String), filter, values, computedColumn, watermark, unnest
     case constant(String)
+    case functionBody
+    /// A clause of MATCH_RECOGNIZE.
+    case match(String)
 
     var name: String {
         switch self {
@@ -20,12 +25,17 @@ enum Clause {
         case .having: "HAVING"
         case .groupBy: "GROUP BY"
         case .orderBy: "ORDER BY"
+        case .join: "JOIN conditions"
+        case .qualify: "QUALIFY"
+        case .over: "OVER"
         case .aggregate(let name): name
         case .filter: "FILTER"
         case .values: "VALUES"
         case .computedColumn: "a computed column"
         case .watermark: "a watermark"
-        case .constant(let what): what
+        case .unnest: "UNNEST"
+        case .constant(let what), .match(let what): what
+        case .functionBody: "a function's body"
         }
     }
 }
@@ -79,15 +89,27 @@ struct ExpressionBinder {
     let clause: Clause
     /// Where aggregates may stand; nil where they may not.
     var grouping: Grouping?
+    /// Within MATCH_RECOGNIZE: what columns and navigations mean there.
+    var match: MatchNames?
+    /// Where subqueries may stand; nil where they may not.
+    var subqueries: SubqueryCollector?
+    /// The names of the query around a subquery.
+    var outer: Scope?
+    /// Where window functions may stand; nil where they may not.
+    var overs: OverCollector?
+    /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
+    var aliases: [(name: String, expression: BoundExpression)] = []
 
-    init(scope: Scope, clause: Clause, grouping: Grouping? = nil) {
+    init(scope: Scope, clause: Clause, grouping: Grouping? = nil, overs: OverCollector? = nil) {
         self.scope = scope
         self.clause = clause
         self.grouping = grouping
+        self.overs = overs
     }
 
     /// Only looks which form it is: this function's frame stands on the stack once for every level of the tree.
     func bind(_ expression: Expression) throws(SQLError) -> BoundExpression {
+        if let match, let operand = try match.bind(expression, self) { return operand }
         switch expression.kind {
         case .binary: return try bindBinary(expression)
         case .between: return try bindBetween(expression)
@@ -97,6 +119,10 @@ struct ExpressionBinder {
         case .literal, .column, .niladic: return try bindLeaf(expression)
         case .unary, .not, .isTest, .cast, .extract: return try bindOneOperand(expression)
         case .isDistinct, .inList, .atTimeZone: return try bindOperands(expression)
+        case .inQuery, .exists, .scalarQuery:
+            guard let subqueries else { throw refusal(expression) }
+            return try subqueries.bind(expression, self)
+        case .element, .field, .array, .row: return try bindNested(expression)
         default: throw refusal(expression)
         }
     }
@@ -106,11 +132,8 @@ struct ExpressionBinder {
         let span = expression.span
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
-        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in expressions are", span)
-        case .element: return notYet("elements of arrays and maps are", span)
-        case .field: return notYet("fields of ROW values are", span)
-        case .array: return notYet("arrays are", span)
-        case .row: return notYet("ROW values are", span)
+        case .inQuery, .exists, .scalarQuery: return notYet("subqueries in \(clause.name) are", span)
+        case .quantified: return notYet("ANY and ALL of a query here are", span)
         case .descriptor, .tableArgument, .cursor:
             return SQLError("this can only be an argument of a table function", at: span)
         default: return SQLError("this expression is not supported", at: span, code: SQLError.featureNotSupported)
@@ -213,13 +236,38 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
-        let column = try scope.resolve(name)
-        return .column(column.ordinal, column.type, span: span)
+        if !aliases.isEmpty, name.parts.count == 1, try scope.find(name.last, span: name.span) == nil,
+            var named = alias(name.last.name)
+        {
+            named.span = span
+            return named
+        }
+        do { return try path(name, scope, base: 0, span) } catch {
+            guard let outer, error.code == SQLError.undefinedColumn || error.code == SQLError.undefinedTable,
+                let column = try? path(name, outer, base: SubqueryCollector.outerBase, span)
+            else { throw error }
+            return column
+        }
+    }
+
+    private func path(_ name: QualifiedName, _ scope: Scope, base: Int, _ span: SourceSpan) throws(SQLError) -> BoundExpression {
+        let (column, fields) = try scope.resolvePath(name)
+        var bound = BoundExpression.column(base + column.ordinal, column.type, span: span)
+        for field in fields { bound = try ExpressionTyping.field(field, of: bound, span: span) }
+        return bound
+    }
+
+    private func alias(_ name: String) -> BoundExpression? {
+        (aliases.first { $0.name == name } ?? aliases.first { $0.name.lowercased() == name.lowercased() })?.expression
     }
 
     @inline(never)
     private func bindBinary(_ expression: Expression) throws(SQLError) -> BoundExpression {
-        guard case .binary(_, let left, let right, _) = expression.kind else { throw refusal(expression) }
+        guard case .binary(let operation, let left, let right, let operatorSpan) = expression.kind else { throw refusal(expression) }
+        if case .row(let first) = left.kind, case .row(let second) = right.kind, operation.isComparison {
+            return try ExpressionTyping.compareRows(
+                operation, try bindAll(first), try bindAll(second), operatorSpan: operatorSpan, span: expression.span, text: text(expression))
+        }
         return try finish(expression, try bindAll([left, right]))
     }
 
@@ -267,8 +315,28 @@ struct ExpressionBinder {
     @inline(never)
     private func bindCall(_ expression: Expression) throws(SQLError) -> BoundExpression {
         guard case .call(let call) = expression.kind else { throw refusal(expression) }
+        if let user = try bindUserCall(call, expression) { return user }
         if let special = try bindSpecialCall(call, expression) { return special }
         return try finish(call, expression, try bindAll(call.arguments))
+    }
+
+    /// A call of a function of CREATE FUNCTION; nil when there is none of that name.
+    @inline(never)
+    private func bindUserCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
+        guard call.name.parts.count == 1, let functions = FunctionScope.current else { return nil }
+        // A function that is being defined is not in the catalog yet, or is another one there.
+        let isOpen = functions.open.contains(call.name.last.name.lowercased())
+        guard let function = functions.find(call.name.last.name) else {
+            guard isOpen else { return nil }
+            throw SQLError(
+                "function \(call.name.last.name) calls itself", at: call.name.span,
+                hint: "functions are put in where they are called, so they cannot be recursive", code: SQLError.featureNotSupported)
+        }
+        var plain = call
+        plain.argumentNames = []
+        try plain.checkPlain(span: expression.span)
+        return try UserFunctionBinder.call(
+            function, call, try bindAll(call.arguments), scope: functions, span: expression.span, text: text(expression))
     }
 
     /// An aggregate or a window's property; nil for a scalar function.
@@ -280,9 +348,8 @@ struct ExpressionBinder {
                 "function \(call.name.parts.map(\.name).joined(separator: ".")) does not exist", at: call.name.span,
                 hint: "functions have no schema", code: SQLError.undefinedFunction)
         }
-        if call.over != nil {
-            throw SQLError("OVER is not supported yet", at: span, code: SQLError.featureNotSupported)
-        }
+        if let reference = call.over { return try bindOver(call, reference, expression) }
+        try checkNeedsNoOver(call, span: span)
         if let definition = AggregateTable.find(call.name.last.name) { return try bindAggregate(definition, call, expression) }
         if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
@@ -299,7 +366,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateTable.names + ExpressionTyping.functionNames
+            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span,
                 let nearest = NearestName.find(name.name, among: known)
             {

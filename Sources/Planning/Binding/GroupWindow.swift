@@ -191,7 +191,8 @@ extension FunctionCall {
     func checkPlain(span: SourceSpan) throws(SQLError) {
         let name = name.last.name
         if over != nil {
-            throw SQLError("OVER is not supported yet", at: span, code: SQLError.featureNotSupported)
+            throw SQLError(
+                "OVER specified, but \(name) is not a window function nor an aggregate function", at: span, code: "42809")
         }
         if isDistinct {
             throw SQLError("DISTINCT specified, but \(name) is not an aggregate function", at: span, code: "42809")

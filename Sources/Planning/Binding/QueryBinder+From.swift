@@ -15,11 +15,9 @@ struct BoundTable {
 extension QueryBinder {
     func bindFrom(_ tables: [TableExpression], _ context: QueryContext) throws(SQLError) -> BoundTable {
         guard let first = tables.first else { return BoundTable(plan: .values([[]], []), scope: Scope()) }
-        if tables.count > 1 {
-            throw SQLError(
-                "joins are not supported yet", at: tables[1].span, hint: "a comma in FROM is a join", code: SQLError.featureNotSupported)
-        }
-        return try bindTable(first, context)
+        var bound = try bindTable(first, context)
+        for table in tables.dropFirst() { bound = try bindJoin(.cross, bound, table, .none, context) }
+        return bound
     }
 
     func bindTable(_ table: TableExpression, _ context: QueryContext) throws(SQLError) -> BoundTable {
@@ -27,19 +25,30 @@ extension QueryBinder {
         switch table.kind {
         case .name(let name, let asOf):
             if let asOf {
-                throw SQLError("FOR SYSTEM_TIME AS OF is not supported yet", at: asOf.span, code: SQLError.featureNotSupported)
+                throw SQLError(
+                    "FOR SYSTEM_TIME AS OF needs a join", at: asOf.span,
+                    hint: "the table whose versions are looked up stands to the right of JOIN, as in "
+                        + "orders AS o JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.currency = r.currency",
+                    code: SQLError.featureNotSupported)
             }
             return try aliased(try bindName(name, context), table, name: name.last.name)
         case .query(let query): return try aliased(try bind(query, context), table, name: nil)
         case .function(let call): return try bindTableFunction(call, table, context)
-        case .join(_, _, let right, _):
-            throw SQLError("joins are not supported yet", at: right.span, code: SQLError.featureNotSupported)
-        case .unnest: throw SQLError("UNNEST is not supported yet", at: table.span, code: SQLError.featureNotSupported)
-        case .lateral: throw SQLError("LATERAL is not supported yet", at: table.span, code: SQLError.featureNotSupported)
+        case .join(let kind, let left, let right, let condition):
+            let joined = try bindJoin(kind, try bindTable(left, context), right, condition, context)
+            return try aliased(joined, table)
+        case .unnest: return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
+        case .lateral where isUnnest(table):
+            return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false)
+        case .lateral(var inner):
+            // The alias stands outside; what is inside cannot see the tables before it.
+            if inner.alias == nil { (inner.alias, inner.columnAliases) = (table.alias, table.columnAliases) }
+            return try bindTable(inner, context)
+        case .match(let input, let clause): return try bindMatch(input, clause, table, context)
         }
     }
 
-    private func aliased(_ query: BoundQuery, _ table: TableExpression, name: String?) throws(SQLError) -> BoundTable {
+    func aliased(_ query: BoundQuery, _ table: TableExpression, name: String?) throws(SQLError) -> BoundTable {
         var fields = query.fields
         let alias = table.alias?.name ?? name
         try rename(&fields, table.columnAliases, table: alias ?? "", span: table.span)
@@ -114,6 +123,7 @@ extension QueryBinder {
         -> BoundTable
     {
         let name = call.name.last.name
+        if isUnnest(table) { return try bindUnnest(table, over: BoundTable(plan: .values([[]], []), scope: Scope()), keepsEmpty: false) }
         guard call.name.parts.count == 1, let kind = WindowKind.named(name) else {
             throw SQLError(
                 "table function \(name.lowercased()) does not exist", at: call.name.span,
@@ -132,7 +142,13 @@ extension QueryBinder {
                 "the time column of a window must be a TIMESTAMP; \"\(time.name)\" is \(time.type.name)", at: function.time.span,
                 code: SQLError.windowingError)
         }
-        try checkTime(input.plan, time.ordinal, time.name, span: function.time.span)
+        var (plan, timeColumn) = (input.plan, time.ordinal)
+        if mode == .continuous, !plan.isTimeAttribute(timeColumn), plan.isProcessingTime(.column(timeColumn, time.type)),
+            let clocked = plan.followingClock(time.type)
+        {
+            (plan, timeColumn) = clocked
+        }
+        try checkTime(plan, timeColumn, time.name, span: function.time.span)
         var partition: [Int]?
         if let columns = function.partitionBy {
             partition = []
@@ -141,7 +157,7 @@ extension QueryBinder {
             }
         }
         let window = LogicalWindow(
-            shape: try function.shape(timeType: time.type, span: table.span), timeColumn: time.ordinal, partitionColumns: partition,
+            shape: try function.shape(timeType: time.type, span: table.span), timeColumn: timeColumn, partitionColumns: partition,
             span: table.span)
         let windowFields = LogicalPlan.windowFields(time.type)
         var fields = input.fields + windowFields
@@ -151,7 +167,10 @@ extension QueryBinder {
         // In a window over a window the outer one's columns are meant.
         let shadowed = Set(windowFields.map(\.name))
         scope.columns.removeAll { $0.ordinal < input.fields.count && shadowed.contains($0.name.lowercased()) }
-        return BoundTable(plan: .window(input.plan, window), scope: scope)
+        // The clock that the windows follow, where it was added, stands before their columns.
+        let added = plan.fields.count - input.fields.count
+        for index in scope.columns.indices where scope.columns[index].ordinal >= input.fields.count { scope.columns[index].ordinal += added }
+        return BoundTable(plan: .window(plan, window), scope: scope)
     }
 
     private func bindData(_ function: WindowTableFunction, _ context: QueryContext) throws(SQLError) -> (BoundQuery, String?) {

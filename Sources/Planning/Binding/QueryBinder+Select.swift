@@ -2,7 +2,7 @@
 //
 // The select list, HAVING and ORDER BY are bound over the columns of FROM first, which collects the aggregates; then, when the query
 // is grouped, they are rewritten to the columns of the aggregation (see `GroupedRewriter`). The nodes, from below: filter, [window],
-// aggregate, filter (HAVING), project (with hidden columns for ORDER BY), aggregate (DISTINCT), sort or limit, project (without them).
+// aggregate, filter (HAVING), over (a node for each different window), filter (QUALIFY), project (with hidden columns for ORDER BY), aggregate (DISTINCT), sort or limit, project (without them).
 
 import Columns
 import Syntax
@@ -27,38 +27,49 @@ private struct Keys {
 
 extension QueryBinder {
     func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
-        if let qualify = select.qualify {
-            throw SQLError("QUALIFY is not supported yet", at: qualify.span, code: SQLError.featureNotSupported)
-        }
-        if let window = select.windows.first {
-            throw SQLError("the WINDOW clause is not supported yet", at: window.name.span, code: SQLError.featureNotSupported)
-        }
-        let from = try bindFrom(select.from, context)
-        var plan = from.plan
-        let scope = from.scope
-        if let condition = select.filter {
-            let predicate = try ExpressionBinder(scope: scope, clause: .where).bindCondition(condition, of: "WHERE")
-            plan = .filter(plan, predicate)
-        }
+        let source = try bindSource(select, context)
+        var plan = source.plan
+        let scope = source.scope
+        let subqueries = SubqueryCollector(self, context)
 
         let grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         var keys = try bindKeys(select, grouping, plan)
-        let binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping)
+        let overs = try OverCollector(select.windows)
+        var binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
+        binder.subqueries = subqueries
         var items = try bindItems(select, binder)
         var having: BoundExpression?
         if let condition = select.having {
-            having = try ExpressionBinder(scope: scope, clause: .having, grouping: grouping).bindCondition(condition, of: "HAVING")
+            var binder = ExpressionBinder(scope: scope, clause: .having, grouping: grouping)
+            binder.subqueries = subqueries
+            subqueries.allowMarks(condition)
+            having = try binder.bindCondition(condition, of: "HAVING")
         }
-        var order = try bindOrder(query, items, scope, grouping)
+        var qualify = try bindQualify(select, items, scope, grouping, overs)
+        var order = try bindOrder(query, items, scope, grouping, overs)
 
         if !select.groupBy.isEmpty || having != nil || !grouping.calls.isEmpty || !grouping.groupings.isEmpty {
-            let used = items.map(\.expression) + [having].compactMap { $0 } + order.hidden.map(\.expression)
+            let used = items.map(\.expression) + [having, qualify].compactMap { $0 } + order.hidden.map(\.expression)
+                + overs.expressions
             let (aggregated, rewriter) = try bindGroups(plan, &keys, grouping, used: used, select, context)
             plan = aggregated
             for index in items.indices { items[index].expression = try rewriter.rewrite(items[index].expression) }
             for index in order.hidden.indices { order.hidden[index].expression = try rewriter.rewrite(order.hidden[index].expression) }
-            if let condition = having { plan = .filter(plan, try rewriter.rewrite(condition)) }
+            plan = try subqueries.attach(plan) { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+            if let condition = having { plan = .filter(plan, subqueries.placed(try rewriter.rewrite(condition))) }
+            qualify = try qualify.map { (condition) throws(SQLError) in try rewriter.rewrite(condition) }
+            try overs.rewrite { (expression) throws(SQLError) in try rewriter.rewrite(expression) }
+        } else {
+            plan = try subqueries.attach(plan) { $0 }
         }
+        if !overs.isEmpty {
+            plan = overs.apply(to: plan)
+            try count(overs.nodeCount, span: select.span)
+            for index in items.indices { items[index].expression = overs.placed(items[index].expression) }
+            for index in order.hidden.indices { order.hidden[index].expression = overs.placed(order.hidden[index].expression) }
+            if let condition = qualify { plan = .filter(plan, overs.placed(condition)) }
+        }
+        for index in items.indices { items[index].expression = subqueries.placed(items[index].expression) }
         return try finish(plan, select, query, context, items, order)
     }
 
@@ -105,7 +116,16 @@ extension QueryBinder {
         for item in select.items {
             try check(count: items.count, of: "SELECT", span: item.expression.span)
             if case .star(let qualifier) = item.expression.kind {
-                let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.columns
+                if let qualifier, try binder.scope.rowOfStar(qualifier) {
+                    let row = try binder.bind(Expression(.column(qualifier), span: item.expression.span))
+                    guard case .row(let fields) = row.type else { continue }
+                    for (index, field) in fields.enumerated() {
+                        let value = BoundExpression.field(row, index, type: field.type, span: item.expression.span)
+                        items.append(Item(expression: value, name: field.name, span: item.expression.span, source: nil, hasAlias: false))
+                    }
+                    continue
+                }
+                let columns = try qualifier.map { (name) throws(SQLError) in try binder.scope.columns(of: name) } ?? binder.scope.starColumns
                 if columns.isEmpty {
                     throw SQLError("SELECT * with no tables specified is not valid", at: item.expression.span)
                 }
@@ -129,10 +149,20 @@ extension QueryBinder {
     /// PostgreSQL's: a column's own name, a function's, else `?column?`.
     private static func defaultName(_ expression: Expression, _ scope: Scope) -> String {
         switch expression.kind {
-        case .column(let name): return (try? scope.resolve(name))?.name ?? name.last.name
+        case .column(let name):
+            guard let (column, fields) = try? scope.resolvePath(name) else { return name.last.name }
+            return ExpressionTyping.fieldName(fields, in: column.type) ?? column.name
+        case .field(_, let name): return name.name
+        case .element(let operand, _): return defaultName(operand, scope)
+        case .array: return "array"
+        case .row: return "row"
         case .call(let call): return call.name.last.name.lowercased()
         case .niladic(let name): return name.lowercased()
         case .extract: return "extract"
+        case .exists: return "exists"
+        case .scalarQuery(let query):
+            guard case .select(let select) = query.body, let item = select.items.first else { return "?column?" }
+            return item.alias?.name ?? defaultName(item.expression, Scope())
         case .caseWhen(_, _, let otherwise):
             if let otherwise, case .column = otherwise.kind { return defaultName(otherwise, scope) }
             return "case"
@@ -366,9 +396,30 @@ extension QueryBinder {
         }
     }
 
+    // MARK: QUALIFY
+
+    /// A filter over the results of window functions; may use the names of the select list.
+    private func bindQualify(_ select: Select, _ items: [Item], _ scope: Scope, _ grouping: Grouping, _ overs: OverCollector)
+        throws(SQLError) -> BoundExpression?
+    {
+        guard let condition = select.qualify else { return nil }
+        var binder = ExpressionBinder(scope: scope, clause: .qualify, grouping: grouping, overs: overs)
+        binder.aliases = items.map { ($0.name, $0.expression) }
+        let bound = try binder.bindCondition(condition, of: "QUALIFY")
+        if overs.isEmpty {
+            throw SQLError(
+                "QUALIFY needs a window function", at: condition.span,
+                hint: "filter rows with WHERE, groups with HAVING; QUALIFY filters by ROW_NUMBER() OVER (..) and its kin",
+                code: SQLError.windowingError)
+        }
+        return bound
+    }
+
     // MARK: ORDER BY
 
-    private func bindOrder(_ query: Query, _ items: [Item], _ scope: Scope, _ grouping: Grouping) throws(SQLError)
+    private func bindOrder(
+        _ query: Query, _ items: [Item], _ scope: Scope, _ grouping: Grouping, _ overs: OverCollector
+    ) throws(SQLError)
         -> (keys: [SortNode.Key], hidden: [LogicalColumn])
     {
         var keys: [SortNode.Key] = []
@@ -381,7 +432,7 @@ extension QueryBinder {
             } else if let named = try outputColumn(item.expression, items) {
                 column = named
             } else {
-                let bound = try ExpressionBinder(scope: scope, clause: .orderBy, grouping: grouping).bind(item.expression)
+                let bound = try ExpressionBinder(scope: scope, clause: .orderBy, grouping: grouping, overs: overs).bind(item.expression)
                 if let same = items.firstIndex(where: { $0.expression.isSame(as: bound) }) {
                     column = same
                 } else {

@@ -34,6 +34,8 @@ struct QueryContext {
     var commonTables: CommonTableScope?
     var emit: EmitClause?
     var isTopLevel = false
+    /// Of the SELECT whose FROM is being bound: microseconds by table.
+    var stateTTL: [String: Int64] = [:]
 }
 
 final class QueryBinder {
@@ -66,13 +68,8 @@ final class QueryBinder {
     }
 
     func bind(_ query: Query, _ outer: QueryContext, targets: [InsertTarget]? = nil) throws(SQLError) -> BoundQuery {
-        depth += 1
+        try enter(query)
         defer { depth -= 1 }
-        if depth > Self.depthMax {
-            throw SQLError(
-                "queries are nested more than \(Self.depthMax) levels deep", at: query.span,
-                hint: viewStack.isEmpty ? nil : "views count as levels", code: SQLError.programLimitExceeded)
-        }
         if let start = query.startFrom {
             guard outer.isTopLevel else {
                 throw SQLError(
@@ -83,6 +80,7 @@ final class QueryBinder {
         }
         var context = outer
         context.isTopLevel = false
+        context.stateTTL = [:]
         context.emit = query.emit ?? outer.emit
         try bindCommonTables(query.with, &context)
 
@@ -93,6 +91,23 @@ final class QueryBinder {
         case .setOperation: bound = try bindTail(query, over: try bindSetOperation(query, context))
         }
         return bound
+    }
+
+    private func enter(_ query: Query) throws(SQLError) {
+        depth += 1
+        if depth > Self.depthMax {
+            depth -= 1
+            throw SQLError(
+                "queries are nested more than \(Self.depthMax) levels deep", at: query.span,
+                hint: viewStack.isEmpty ? nil : "views count as levels", code: SQLError.programLimitExceeded)
+        }
+    }
+
+    /// A level of nesting that is not bound as a query of its own.
+    func nested<Result>(_ query: Query, _ body: () throws(SQLError) -> Result) throws(SQLError) -> Result {
+        try enter(query)
+        defer { depth -= 1 }
+        return try body()
     }
 
     /// Counts a node, or a plan used once more, against the limit.
@@ -163,64 +178,6 @@ final class QueryBinder {
         for (index, name) in names.enumerated() { fields[index].name = name.name }
     }
 
-    // MARK: Set operations
-
-    private func bindSetOperation(_ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
-        guard case .setOperation(let operation, let all, let left, let right, let span) = query.body else {
-            return try bind(query, context)
-        }
-        guard operation == .union else {
-            throw SQLError("\(operation.rawValue) is not supported yet", at: span, code: SQLError.featureNotSupported)
-        }
-        // A chain leans to the left; it is one node.
-        var branches = [right]
-        var first = left
-        while case .setOperation(.union, all, let inner, let next, _) = first.body, !first.hasClauses {
-            branches.append(next)
-            first = inner
-        }
-        branches.append(first)
-        var bound: [BoundQuery] = []
-        for branch in branches.reversed() {
-            if let start = branch.startFrom, case .time(let place) = start {
-                throw SQLError("START FROM can only end the whole statement", at: place.span, code: SQLError.featureNotSupported)
-            }
-            bound.append(try bind(branch, context))
-        }
-        let width = bound[0].fields.count
-        for (branch, source) in zip(bound, branches.reversed()) where branch.fields.count != width {
-            throw SQLError(
-                "each UNION query must have the same number of columns", at: source.span,
-                hint: "this one has \(branch.fields.count), the first has \(width)", code: SQLError.syntaxError)
-        }
-        var fields = bound[0].fields
-        for column in fields.indices {
-            let outputs = bound.map { $0.output(column) }
-            do {
-                let unified = try ExpressionTyping.unify(outputs, what: "UNION")
-                fields[column].type = unified.first?.type ?? .null
-            } catch {
-                throw SQLError(
-                    error.message + " (column \"\(fields[column].name)\")", at: error.span, hint: error.hint, code: error.code)
-            }
-        }
-        var plans: [LogicalPlan] = []
-        for branch in bound {
-            plans.append(try branch.casting(to: fields.map(\.type), mode: .explicit))
-            try count(1, span: span)
-        }
-        var plan = LogicalPlan.union(plans)
-        if !all {
-            plan = try WindowFusion.aggregate(
-                plan,
-                LogicalAggregate(
-                    keys: LogicalPlan.passing(fields), window: nil, calls: [], emit: context.emit, isDistinct: true,
-                    allowedLatenessMicroseconds: latenessMicroseconds, span: span),
-                mode: mode)
-        }
-        return BoundQuery(plan: plan, fields: fields, spans: bound[0].spans)
-    }
-
     // MARK: VALUES
 
     private func bindValues(_ rows: [[Expression]], span: SourceSpan, targets: [InsertTarget]?) throws(SQLError) -> BoundQuery {
@@ -287,17 +244,18 @@ final class QueryBinder {
     func order(_ plan: LogicalPlan, _ keys: [SortNode.Key], _ query: Query) throws(SQLError) -> LogicalPlan {
         let limit = try query.limit.flatMap { (expression) throws(SQLError) in try rowCount(expression, "LIMIT") }
         let offset = try query.offset.flatMap { (expression) throws(SQLError) in try rowCount(expression, "OFFSET") } ?? 0
-        if let expression = query.limit ?? query.offset, depth > 1, limit != nil || offset > 0, plan.retracts(mode: mode) {
+        let isTopRows = mode == .continuous && !keys.isEmpty && limit != nil
+        if let expression = query.limit ?? query.offset, !isTopRows, depth > 1, limit != nil || offset > 0, plan.retracts(mode: mode) {
             throw SQLError(
                 "LIMIT in a subquery over an input that retracts rows is not supported yet", at: expression.span,
                 hint: "put LIMIT at the end of the statement", code: SQLError.featureNotSupported)
         }
         if let first = query.orderBy.first, !keys.isEmpty {
             let span = query.orderBy.reduce(first.expression.span) { $0.union($1.expression.span) }
-            if mode == .continuous {
+            if mode == .continuous, !isTopRows {
                 throw SQLError(
                     "ORDER BY needs an input that ends; this query goes on", at: span,
-                    hint: "leave ORDER BY out, or ask with a plain SELECT (without STREAM, EMIT CHANGES or INSERT INTO) for what is there now",
+                    hint: "add LIMIT n to follow the first n rows, leave ORDER BY out, or ask with a plain SELECT (without STREAM, EMIT CHANGES or INSERT INTO) for what is there now",
                     code: SQLError.featureNotSupported)
             }
             return .sort(plan, LogicalSort(keys: keys, limit: limit, offset: offset, span: span))
@@ -338,7 +296,7 @@ final class QueryBinder {
 
 extension Query {
     /// Whether anything stands around the body.
-    fileprivate var hasClauses: Bool {
+    var hasClauses: Bool {
         !with.isEmpty || !orderBy.isEmpty || limit != nil || offset != nil || emit != nil || startFrom != nil
     }
 

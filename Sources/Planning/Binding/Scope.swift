@@ -12,10 +12,15 @@ struct ScopeColumn {
     var name: String
     var type: SQLType
     var ordinal: Int
+    /// Merged by USING: only `t.name` means this one, and `*` passes over it.
+    var isMerged = false
 }
 
 struct Scope {
     var columns: [ScopeColumn]
+
+    /// What `*` stands for.
+    var starColumns: [ScopeColumn] { columns.filter { !$0.isMerged } }
 
     init(columns: [ScopeColumn] = []) { self.columns = columns }
 
@@ -38,7 +43,7 @@ struct Scope {
 
     /// nil when there is none; ambiguity is an error.
     func find(_ identifier: Identifier, table: String? = nil, span: SourceSpan) throws(SQLError) -> ScopeColumn? {
-        let candidates = table == nil ? columns : columns.filter { $0.table == table }
+        let candidates = table == nil ? starColumns : columns.filter { $0.table == table }
         var matches = candidates.filter { $0.name == identifier.name }
         if matches.isEmpty {
             let lowered = identifier.name.lowercased()
@@ -64,19 +69,10 @@ struct Scope {
     private func table(of name: QualifiedName) throws(SQLError) -> String? {
         guard name.parts.count > 1 else { return nil }
         let qualifier = name.parts[name.parts.count - 2]
-        // `person.name` may also be a field of a column of type ROW.
-        if !tables.contains(where: { $0.lowercased() == qualifier.name.lowercased() }),
-            let column = try find(qualifier, span: qualifier.span)
-        {
-            if case .row = column.type {
-                throw SQLError(
-                    "fields of ROW columns are not supported yet", at: name.span, code: SQLError.featureNotSupported)
-            }
-        }
         return try tableNamed(qualifier, span: qualifier.span)
     }
 
-    private func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
+    func tableNamed(_ identifier: Identifier, span: SourceSpan) throws(SQLError) -> String {
         let tables = tables
         if tables.contains(identifier.name) { return identifier.name }
         let matches = tables.filter { $0.lowercased() == identifier.name.lowercased() }
@@ -100,8 +96,8 @@ struct Scope {
             hint = "\"\(name.last.name)\" is a table; name one of its columns"
         }
         if hint == nil, columns.isEmpty { hint = "there is no FROM clause to take columns from" }
-        if hint == nil, columns.count <= 12 {
-            hint = "there are " + columns.map(\.name).joined(separator: ", ")
+        if hint == nil, starColumns.count <= 12 {
+            hint = "there are " + starColumns.map(\.name).joined(separator: ", ")
         }
         return SQLError("column \"\(written)\" does not exist", at: name.span, hint: hint, code: SQLError.undefinedColumn)
     }

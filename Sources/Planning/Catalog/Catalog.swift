@@ -69,6 +69,17 @@ package struct RelationDefinition: Hashable, Sendable {
         self.isChangelog = isChangelog
     }
 
+    /// Whether a query that takes rows back cannot write here.
+    package var isAppendOnly: Bool {
+        switch options["changelog"]?.lowercased() {
+        case "append", "false", "off": true
+        default: false
+        }
+    }
+
+    /// Whether rows come in as text with their change kind under the key `op`.
+    package var readsChangeKinds: Bool { options["changelog"] != nil && !isAppendOnly }
+
     /// The columns that are stored, in order: the schema of the log's frames, of files, of INSERT.
     package var physicalColumns: [Int] { columns.indices.filter { columns[$0].computed == nil } }
     package var physicalSchema: Schema {
@@ -94,9 +105,38 @@ package enum CatalogEntry: Sendable {
     case view(ViewDefinition)
 }
 
+/// A function of CREATE FUNCTION. Its body is bound where it is called.
+package struct UserFunction: Hashable, Sendable {
+    package struct Parameter: Hashable, Sendable {
+        package var name: String?
+        package var type: SQLType
+    }
+
+    package var name: String
+    package var parameters: [Parameter]
+    package var result: SQLType
+    /// NULL when an argument is NULL.
+    package var isStrict: Bool
+    package var body: Expression
+
+    /// `count_char(s VARCHAR, c VARCHAR)`.
+    package var signature: String {
+        "\(name)(" + parameters.map { ($0.name.map { $0 + " " } ?? "") + $0.type.name }.joined(separator: ", ") + ")"
+    }
+}
+
 package protocol Catalog {
     /// The entry whose name matches: exactly, or without regard to case when only one does.
     func entry(named name: String) -> CatalogEntry?
     /// Every name, for suggestions; sorted.
     var entryNames: [String] { get }
+    /// The function whose name matches, without regard to case.
+    func function(named name: String) -> UserFunction?
+    /// Every function's name, for suggestions; sorted.
+    var functionNames: [String] { get }
+}
+
+extension Catalog {
+    package func function(named name: String) -> UserFunction? { nil }
+    package var functionNames: [String] { [] }
 }

@@ -34,15 +34,16 @@ extension ExpressionTyping {
         if target.isText { return true }
         switch (source, target) {
         case (_, _) where source.isNumeric && target.isNumeric: return true
-        case (.varchar, .array), (.varchar, .row), (.varchar, .map): return false
-        case (.varchar, _): return true
+        case (.varchar, _), (.json, _), (_, .json): return true
         case (.boolean, _) where target.isInteger: return true
         case (_, .boolean) where source.isInteger: return true
         case (.date, .timestamp), (.date, .timestampTZ), (.timestamp, .date), (.timestampTZ, .date), (.timestamp, .time), (.timestampTZ, .time),
             (.timestamp, .timestamp), (.timestamp, .timestampTZ), (.timestampTZ, .timestamp), (.timestampTZ, .timestampTZ), (.time, .time),
             (.time, .interval), (.interval, .time):
             return true
-        case (.array(let from), .array(let to)): return canCast(from, to: to) && from.layout == to.layout
+        case (.array(let from), .array(let to)): return canCast(from, to: to)
+        case (.map(let key, let value), .map(let toKey, let toValue)): return canCast(key, to: toKey) && canCast(value, to: toValue)
+        case (.row(let from), .row(let to)): return from.count == to.count && zip(from, to).allSatisfy { canCast($0.type, to: $1.type) }
         default: return false
         }
     }
@@ -55,6 +56,9 @@ extension ExpressionTyping {
         case (.date, .timestamp), (.date, .timestampTZ), (.timestamp, .date), (.timestampTZ, .date), (.timestamp, .timestamp),
             (.timestamp, .timestampTZ), (.timestampTZ, .timestamp), (.timestampTZ, .timestampTZ), (.time, .time):
             return true
+        case (.array(let from), .array(let to)): return isAssignable(from, to: to)
+        case (.map(let key, let value), .map(let toKey, let toValue)): return isAssignable(key, to: toKey) && isAssignable(value, to: toValue)
+        case (.row(let from), .row(let to)): return from.count == to.count && zip(from, to).allSatisfy { isAssignable($0.type, to: $1.type) }
         default: return false
         }
     }

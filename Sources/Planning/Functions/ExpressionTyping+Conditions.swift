@@ -96,7 +96,14 @@ extension ExpressionTyping {
             }
         }
         var comparisons: [BoundExpression] = []
-        for item in items { comparisons.append(try comparison(.equal, operand, item, .equal, item.span, span: span, text: text)) }
+        for item in items {
+            // Rows that are put together here are compared part by part.
+            if case .call(.makeRow, let first) = operand.kind, case .call(.makeRow, let second) = item.kind {
+                comparisons.append(try compareRows(.equal, first, second, operatorSpan: item.span, span: span, text: text))
+            } else {
+                comparisons.append(try comparison(.equal, operand, item, .equal, item.span, span: span, text: text))
+            }
+        }
         let result = try or(comparisons, span: span, text: text)
         return negated ? BoundExpression(.not(result), type: .boolean, span: span, text: text) : result
     }

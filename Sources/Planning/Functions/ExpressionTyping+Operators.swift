@@ -23,11 +23,21 @@ extension ExpressionTyping {
             guard suitsNumber(left), suitsNumber(right) else { throw noOperator(operation, left, right, operatorSpan) }
             return BoundExpression(
                 .call(.power, [try implicit(left, .double), try implicit(right, .double)]), type: .double, span: span, text: text)
+        case .jsonPath, .jsonPathText:
+            return try jsonPath(operation, left, right, operatorSpan: operatorSpan, span: span, text: text)
+        case .containsAll, .containedBy:
+            let (whole, part) = operation == .containsAll ? (left, right) : (right, left)
+            guard whole.type.isArray || whole.type == .null, part.type.isArray || part.type == .null, whole.type != .null || part.type != .null else {
+                throw noOperator(operation, left, right, operatorSpan)
+            }
+            return try call(Identifier("array_contains_all", span: operatorSpan), [whole, part], span: span, text: text)
+        case .concat where left.type.isArray || right.type.isArray:
+            return try concatArrays(left, right, operatorSpan: operatorSpan, span: span, text: text)
         case .concat:
             guard left.type != .bytes && right.type != .bytes else { throw noOperator(operation, left, right, operatorSpan) }
             return BoundExpression(.call(.concatOperator, [try toText(left), try toText(right)]), type: .text, span: span, text: text)
         case .jsonGet, .jsonGetText:
-            throw SQLError("JSON operators are not supported", at: operatorSpan, code: SQLError.featureNotSupported)
+            return try jsonGet(operation, left, right, operatorSpan: operatorSpan, span: span, text: text)
         case .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive:
             guard suitsText(left), suitsText(right) else { throw noOperator(operation, left, right, operatorSpan) }
             var arguments = [try implicit(left, .text), try implicit(right, .text)]
@@ -134,7 +144,7 @@ extension ExpressionTyping {
         }
         guard let type = commonType([left.type, right.type]) else { return nil }
         switch type {
-        case .array, .row, .map: return nil
+        case .map: return nil
         case .null: return [try implicit(left, .text), try implicit(right, .text)]
         default: return [try implicit(left, type), try implicit(right, type)]
         }

@@ -141,6 +141,18 @@ extension ExpressionTyping {
         case (.date, .timestamp), (.date, .timestampTZ): return b
         case (.timestamp, .date), (.timestampTZ, .date): return a
         case (.time(let p1), .time(let p2)): return .time(precision: Swift.max(p1, p2))
+        case (.array(let first), .array(let second)): return commonType(first, second).map { .array($0) }
+        case (.map(let key1, let value1), .map(let key2, let value2)):
+            guard let key = commonType(key1, key2), let value = commonType(value1, value2) else { return nil }
+            return .map(key, value)
+        case (.row(let first), .row(let second)):
+            guard first.count == second.count else { return nil }
+            var fields: [SQLType.Field] = []
+            for (one, other) in zip(first, second) {
+                guard let type = commonType(one.type, other.type) else { return nil }
+                fields.append(SQLType.Field(name: one.name, type: type))
+            }
+            return .row(fields)
         default: return nil
         }
     }

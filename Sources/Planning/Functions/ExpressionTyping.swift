@@ -19,7 +19,13 @@ package enum ExpressionTyping {
     package static func call(
         _ name: Identifier, _ arguments: [BoundExpression], span: SourceSpan, text: String
     ) throws(SQLError) -> BoundExpression {
+        if name.name.lowercased() == "map" { return try map(arguments, span: span, text: text) }
         guard let definition = FunctionTable.find(name.name) else {
+            if let refusal = FunctionTable.refusal(name.name) {
+                throw SQLError(
+                    "function \(name.name) is not supported: \(refusal.reason)", at: name.span, hint: refusal.hint,
+                    code: SQLError.featureNotSupported)
+            }
             throw SQLError(
                 "function \(name.name) does not exist", at: name.span,
                 hint: NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
@@ -58,6 +64,8 @@ package enum ExpressionTyping {
             return .constant(.string(arguments[0].type == .null ? "NULL" : arguments[0].type.name), .text, span: span)
         case .constant(let value):
             return .constant(value, result, span: span)
+        case .rewrite(let rewrite):
+            return try self.rewrite(rewrite, converted, result: result, span: span, text: text)
         }
     }
 
@@ -97,6 +105,7 @@ package enum ExpressionTyping {
             let unified = try unify(commons.map { converted[$0] }, what: "arguments of \(name.name)")
             for (place, expression) in zip(commons, unified) { converted[place] = expression }
         }
+        try unifyElements(best.signature, &converted, name: name)
         return (best.signature, converted)
     }
 
@@ -150,10 +159,63 @@ package enum ExpressionTyping {
         case .nullIf:
             // The result is the first operand as it was before both got their common type: that is the caller's, so compare and choose.
             return make(.nullIf, arguments, arguments[0].type)
-        case .concat, .concatWithSeparator:
+        case .charLength where arguments[0].type == .bytes: return make(.octetLength, arguments, result)
+        case .toChar where arguments[0].type.isNumeric: return make(.numberToChar, arguments, result)
+        case .toNumber:
+            // The result's scale must be known before the first row: it is the number of digits behind the pattern's point.
+            guard case .constant(.string(let pattern)) = arguments[1].kind else {
+                throw SQLError("the pattern of to_number must be a constant", at: arguments[1].span, code: SQLError.invalidParameter)
+            }
+            var isBehindPoint = false
+            var scale = 0
+            for scalar in pattern.uppercased().unicodeScalars {
+                if scalar == "." || scalar == "D" { isBehindPoint = true }
+                if isBehindPoint, scalar == "9" || scalar == "0" { scale += 1 }
+            }
+            return make(.toNumber, arguments, .decimal(precision: SQLType.decimalPrecisionMax, scale: Swift.min(scale, SQLType.decimalPrecisionMax)))
+        case .convertBase where arguments[0].type.isInteger:
+            return make(function, [try toText(arguments[0])] + arguments.dropFirst(), result)
+        case .quoteLiteral, .quoteNullable: return make(function, [try toText(arguments[0])], .text)
+        case .concat, .concatWithSeparator, .format:
             var texts: [BoundExpression] = []
             for argument in arguments { texts.append(try toText(argument)) }
             return make(function, texts, .text)
+        case .arraySum:
+            guard let element = arguments[0].type.element, element.isNumeric || element == .null else {
+                throw SQLError("array_sum needs an array of numbers, not \(arguments[0].type.name)", at: arguments[0].span, code: SQLError.undefinedFunction)
+            }
+            if element == .null { return make(function, [try cast(arguments[0], to: .array(.bigint), mode: .explicit, span: span, text: text)], .bigint) }
+        case .mapFromArrays:
+            guard arguments[1].type.isArray, let key = arguments[0].type.element, !key.isNested, key != .json else {
+                throw SQLError(
+                    "map_from_arrays needs an array of plain keys and an array of values", at: span, hint: "map_from_arrays(ARRAY['a'], ARRAY[1])",
+                    code: SQLError.undefinedFunction)
+            }
+        case .mapFromEntries:
+            guard case .row(let fields)? = arguments[0].type.element, fields.count == 2, !fields[0].type.isNested, fields[0].type != .json else {
+                throw SQLError(
+                    "map_from_entries needs an array of rows of a plain key and a value", at: span, hint: "map_from_entries(ARRAY[ROW('a', 1)])",
+                    code: SQLError.undefinedFunction)
+            }
+        case .jsonBuildObject:
+            guard arguments.count.isMultiple(of: 2) else {
+                throw SQLError("json_build_object needs a value for each key", at: span, code: SQLError.undefinedFunction)
+            }
+            for index in stride(from: 0, to: arguments.count, by: 2) where arguments[index].type.isNested || arguments[index].type == .json {
+                throw SQLError(
+                    "a key of a JSON object cannot be of type \(arguments[index].type.name)", at: arguments[index].span, code: SQLError.datatypeMismatch)
+            }
+        case .jsonValue, .jsonQuery, .jsonExists:
+            guard arguments[0].type == .json || arguments[0].type.isText else {
+                throw SQLError(
+                    "the first argument must be JSON or text, not \(arguments[0].type.name)", at: arguments[0].span, code: SQLError.undefinedFunction)
+            }
+        case .arrayMin, .arrayMax, .arraySort, .arrayDistinct, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayContains, .arrayRemove,
+            .arrayReplace, .arrayPosition, .arrayPositions, .arrayContainsAll, .arrayOverlaps:
+            // Maps have no order and no equality.
+            for argument in arguments where argument.type.isMap || argument.type.element?.isMap == true {
+                throw SQLError("maps cannot be compared", at: argument.span, code: SQLError.undefinedFunction)
+            }
         case .greatest, .least:
             if arguments.count == 1 { return arguments[0] }
         case .toTimestamp where result == .timestampTZ(precision: 6):

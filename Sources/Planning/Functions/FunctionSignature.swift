@@ -23,6 +23,15 @@ package struct FunctionSignature: Sendable {
         /// TIMESTAMP or TIMESTAMP WITH TIME ZONE, kept as it is; a DATE becomes one.
         case timestamp
         case interval
+        /// Any ARRAY; several arrays, and what is an `.element`, get one element type.
+        case array
+        /// A value for the arrays among the arguments.
+        case element
+        case map
+        /// A key for the map among the arguments.
+        case mapKey
+        /// JSON; a text is read as JSON.
+        case json
         /// Whatever it is.
         case any
         /// All of these become their common type.
@@ -44,6 +53,11 @@ package struct FunctionSignature: Sendable {
             case .time: "time"
             case .timestamp: "timestamp"
             case .interval: "interval"
+            case .array: "array"
+            case .element: "element"
+            case .map: "map"
+            case .mapKey: "key"
+            case .json: "json"
             case .any, .common: "any"
             case .unit: "unit"
             }
@@ -117,7 +131,9 @@ extension FunctionSignature.Argument {
         if type == .null { return (0, nullTarget) }
         if expression.isUntypedText {
             switch self {
-            case .text, .any, .common, .unit: return (0, nil)
+            case .text, .any, .common, .unit, .element, .mapKey: return (0, nil)
+            case .array, .map: return nil
+            case .json: return (1, .json)
             case .boolean: return (3, .boolean)
             case .anyInteger, .integer: return (3, .integer)
             case .bigint: return (3, .bigint)
@@ -131,7 +147,12 @@ extension FunctionSignature.Argument {
             }
         }
         switch self {
-        case .any, .common: return (0, nil)
+        case .any, .common, .element, .mapKey: return (0, nil)
+        case .array: return type.isArray ? (0, nil) : nil
+        case .map: return type.isMap ? (0, nil) : nil
+        case .json:
+            if type == .json { return (0, nil) }
+            return type.isText ? (1, .json) : nil
         case .boolean: return type == .boolean ? (0, nil) : nil
         case .text: return type.isText ? (0, nil) : nil
         case .unit: return nil
@@ -168,7 +189,10 @@ extension FunctionSignature.Argument {
         case .time: .time(precision: 0)
         case .timestamp: .timestamp(precision: 6)
         case .interval: .interval
-        case .common: nil
+        case .array: .array(.null)
+        case .map: .map(.text, .null)
+        case .json: .json
+        case .common, .element, .mapKey: nil
         }
     }
 }

@@ -7,7 +7,12 @@ extension FunctionTable {
         text(["upper", "ucase"], .upper, "Letters in upper case.", [.text], .type(.text)),
         text(["lower", "lcase"], .lower, "Letters in lower case.", [.text], .type(.text)),
         text(["initcap"], .initcap, "The first letter of each word in upper case, the others in lower.", [.text], .type(.text)),
-        text(["char_length", "length", "character_length", "len"], .charLength, "How many characters.", [.text], .type(.integer)),
+        FunctionDefinition(
+            "char_length", "length", "character_length", "len", meaning: .call(.charLength), .text, "How many characters; of bytes, how many.",
+            FunctionSignature([.text], .type(.integer)), FunctionSignature([.bytes], .type(.integer))),
+        FunctionDefinition(
+            "bit_length", meaning: .rewrite(.bitLength), .text, "Eight times the number of bytes.", FunctionSignature([.text], .type(.integer)),
+            FunctionSignature([.bytes], .type(.integer))),
         FunctionDefinition(
             "octet_length", meaning: .call(.octetLength), .text, "How many bytes.", FunctionSignature([.text], .type(.integer)),
             FunctionSignature([.bytes], .type(.integer))),
@@ -58,13 +63,31 @@ extension FunctionTable {
         text(["ends_with", "endswith"], .endsWith, "Whether the first text ends with the second.", [.text, .text], .type(.boolean)),
         text(["ascii"], .ascii, "The code point of the first character; 0 for an empty text.", [.text], .type(.integer)),
         text(["chr"], .chr, "The character with that code point.", [.integer], .type(.text)),
+        text(["contains"], .contains, "Whether the first text has the second in it.", [.text, .text], .type(.boolean)),
+        text(
+            ["substring_index"], .substringIndex,
+            "The text before the n-th separator, all of it when there are fewer; a negative n counts from the end and takes what follows.",
+            [.text, .text, .integer], .type(.text)),
+        FunctionDefinition("space", meaning: .rewrite(.space), .text, "n spaces.", FunctionSignature([.integer], .type(.text))),
+        text(
+            ["levenshtein"], .levenshtein, "How many characters must be put in, taken out or changed to make one text the other.",
+            [.text, .text], .type(.integer)),
+        text(["hamming"], .hamming, "In how many characters two texts of one length differ.", [.text, .text], .type(.integer)),
+        text(["soundex"], .soundex, "The Soundex code of the English sound of a word.", [.text], .type(.text)),
+        text(["difference"], .difference, "How many characters of the Soundex codes agree, 0 to 4.", [.text, .text], .type(.integer)),
+        text(["is_digit"], .isDigits, "Whether there are only the digits 0 to 9, and at least one.", [.text], .type(.boolean)),
+        text(["is_alpha"], .isLetters, "Whether there are only letters, and at least one.", [.text], .type(.boolean)),
+        text(["is_decimal"], .isNumber, "Whether the text is a number, so that a CAST to DOUBLE succeeds.", [.text], .type(.boolean)),
         FunctionDefinition(
-            "md5", meaning: .call(.md5), .text, "The MD5 of the bytes, in hexadecimal.", FunctionSignature([.text], .type(.text)),
-            FunctionSignature([.bytes], .type(.text))),
+            "quote_literal", meaning: .call(.quoteLiteral), .text, "As a literal of SQL.", FunctionSignature([.any], .type(.text))),
         FunctionDefinition(
-            "to_hex", "hex", meaning: .call(.toHex), .text, "In hexadecimal (a negative integer as two's complement).",
-            FunctionSignature([.anyInteger], .type(.text)), FunctionSignature([.bytes], .type(.text)),
-            FunctionSignature([.text], .type(.text))),
+            "quote_nullable", meaning: .call(.quoteNullable), .text, "As a literal of SQL; NULL gives the word NULL.",
+            FunctionSignature([.any], .type(.text))),
+        text(["quote_ident"], .quoteIdentifier, "As a name in SQL, in quotes where it needs them.", [.text], .type(.text)),
+        FunctionDefinition(
+            "format", meaning: .call(.format), .text,
+            "The pattern with `%s` (text), `%I` (name) and `%L` (literal) replaced by the arguments; `%2$s` takes the second, `%-10s` fills up to ten characters, `%%` is a percent sign.",
+            FunctionSignature([.text, .any], required: 1, isVariadic: true, .type(.text))),
     ]
 
     private static func text(

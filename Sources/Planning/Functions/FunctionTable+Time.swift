@@ -5,8 +5,12 @@ import Columns
 extension FunctionTable {
     static let times: [FunctionDefinition] = [
         FunctionDefinition(
-            "now", "current_timestamp", "current_row_timestamp", meaning: .clock(.timestampTZ(precision: 6)), .time,
+            "now", "current_timestamp", "current_row_timestamp", "transaction_timestamp", "statement_timestamp", "clock_timestamp", meaning: .clock(.timestampTZ(precision: 6)), .time,
             "The epoch's reading of the clock.", FunctionSignature([], .type(.timestampTZ(precision: 6)))),
+        FunctionDefinition(
+            "proctime", meaning: .clock(.timestampTZ(precision: 3)), .time,
+            "The epoch's reading of the clock, as a time attribute of processing time.",
+            FunctionSignature([], .type(.timestampTZ(precision: 3)))),
         FunctionDefinition(
             "localtimestamp", meaning: .clock(.timestamp(precision: 6)), .time, "The clock without time zone.",
             FunctionSignature([], .type(.timestamp(precision: 6)))),
@@ -42,8 +46,10 @@ extension FunctionTable {
             FunctionSignature([.timestamp, .text], .type(.text)), FunctionSignature([.date, .text], .type(.text)),
             FunctionSignature([.time, .text], .type(.text))),
         FunctionDefinition(
-            "to_char", meaning: .call(.toChar), .time, "As text after a PostgreSQL pattern: `YYYY-MM-DD HH24:MI:SS.MS`.",
-            FunctionSignature([.timestamp, .text], .type(.text)), FunctionSignature([.date, .text], .type(.text))),
+            "to_char", meaning: .call(.toChar), .time,
+            "As text after a PostgreSQL pattern: `YYYY-MM-DD HH24:MI:SS.MS`; of numbers `FM999,990.00`, with 9 0 . , D G S MI PL SG PR FM TH and text in double quotes.",
+            FunctionSignature([.timestamp, .text], .type(.text)), FunctionSignature([.date, .text], .type(.text)),
+            FunctionSignature([.time, .text], .type(.text)), FunctionSignature([.number, .text], .type(.text))),
         FunctionDefinition(
             "to_timestamp", meaning: .call(.toTimestamp), .time,
             "A text (after a Java pattern, or ISO 8601) as TIMESTAMP; a number of seconds since 1970 as TIMESTAMP WITH TIME ZONE.",

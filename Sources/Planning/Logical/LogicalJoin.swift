@@ -11,12 +11,26 @@ package struct LogicalJoin: Hashable, Sendable {
         case processingTime
     }
 
+    /// What event time says about how long rows can still find partners. Found while binding (`JoinAnalysis`), because when results come
+    /// depends on it, and kept by every rule.
+    package enum Bound: Hashable, Sendable {
+        case none
+        /// The condition bounds the difference of a time of either side from both ends. Output columns that still drive event time: the
+        /// join holds the watermark back by the bounds.
+        case interval(columns: Set<Int>)
+        /// The condition equates the windows of both sides. Output columns that are columns of that window.
+        case window(columns: Set<Int>)
+    }
+
     package var kind: JoinOperator
     /// Over the left columns, then the right ones; nil: always true. What of it are keys, an interval or a window is found by the builder.
     package var condition: BoundExpression?
     package var version: Version?
+    /// Right columns of which there is one version at a time; nil: those that the condition equates.
+    package var versionKey: Set<Int>?
     package var leftTTLMicroseconds: Int64?
     package var rightTTLMicroseconds: Int64?
+    package var bound: Bound = .none
     package var span: SourceSpan
 
     package init(
@@ -39,9 +53,24 @@ package struct LogicalOverCall: Hashable, Sendable {
     package var isDistinct: Bool
     package var ignoresNulls: Bool
     package var frame: OverFrame
+    /// Of LAG and LEAD, the place of NTH_VALUE, the number of buckets of NTILE.
+    package var offset: Int
     package var resultType: SQLType
     package var text: String
     package var span: SourceSpan
+
+    func isSame(as other: LogicalOverCall) -> Bool {
+        func same(_ left: BoundExpression?, _ right: BoundExpression?) -> Bool {
+            switch (left, right) {
+            case (nil, nil): true
+            case (let left?, let right?): left.isSame(as: right)
+            default: false
+            }
+        }
+        return function == other.function && isDistinct == other.isDistinct && ignoresNulls == other.ignoresNulls
+            && frame == other.frame && offset == other.offset && resultType == other.resultType && same(filter, other.filter)
+            && arguments.count == other.arguments.count && zip(arguments, other.arguments).allSatisfy { $0.isSame(as: $1) }
+    }
 }
 
 /// Output: the input's columns, then one for each call. All calls share partition and order.

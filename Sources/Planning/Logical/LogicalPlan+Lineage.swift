@@ -6,8 +6,9 @@
 //
 // A window column is window_start, window_end or window_time of a window function. It is open while the rows are still those
 // of the input (each row once per window), and closed when an aggregation has made one row per window and key, which comes when
-// the watermark reaches the window's end. Plans have no joins yet, so the nodes above a window form a chain, and the window is
-// identified by its depth below the node asked about.
+// the watermark reaches the window's end. A window join and a union
+// make one window of those of their inputs: theirs. The window is identified by the number of nodes between the node asked about and it;
+// joins whose sides keep windows of their own give none.
 
 import Columns
 import Syntax
@@ -56,7 +57,8 @@ extension LogicalPlan {
 
     func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
         switch self {
-        case .scan, .values, .watermark, .union, .match: return nil
+        case .scan, .values, .watermark, .match: return nil
+        case .union(let inputs): return Self.windowOrigin(column, ofUnion: inputs, depth: depth)
         case .expand(let input, let rows, _):
             // The same column of the input in every row.
             guard let first = rows.first, column < first.count, let source = first[column].plainColumn,
@@ -95,9 +97,11 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan): scan.relation.isChangelog
         case .values: false
-        case .watermark(let input, _), .filter(let input, _), .project(let input, _), .window(let input, _), .sort(let input, _),
-            .limit(let input, _, _):
-            input.retracts(mode: mode)
+        case .filter(let input, let predicate):
+            Self.retractsRanks(input, predicate, mode: mode) ?? input.retracts(mode: mode)
+        // The first rows of a query that goes on.
+        case .sort(let input, _): mode == .continuous || input.retracts(mode: mode)
+        case .watermark(let input, _), .project(let input, _), .window(let input, _), .limit(let input, _, _): input.retracts(mode: mode)
         case .aggregate(_, let aggregate):
             mode == .continuous
                 && (aggregate.window == nil || aggregate.emit == .changes || aggregate.allowedLatenessMicroseconds > 0)

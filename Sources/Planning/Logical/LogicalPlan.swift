@@ -42,8 +42,17 @@ package indirect enum LogicalPlan: Hashable, Sendable {
 
 package struct LogicalScan: Hashable, Sendable {
     package var relation: RelationDefinition
-    /// Ordinals into the relation's physical schema, ascending.
-    package var columns: [Int]
+    /// Columns of the relation's physical schema, and fields inside them.
+    package var columns: [ColumnPath]
+
+    package init(relation: RelationDefinition, columns: [ColumnPath]) {
+        self.relation = relation
+        self.columns = columns
+    }
+
+    package init(relation: RelationDefinition, columns: [Int]) {
+        self.init(relation: relation, columns: columns.map { ColumnPath($0) })
+    }
 }
 
 /// An expression and what its column is called.
@@ -135,7 +144,7 @@ extension LogicalPlan {
         switch self {
         case .scan(let scan):
             let schema = scan.relation.physicalSchema
-            return scan.columns.map { schema[$0] }
+            return scan.columns.map { SQLType.Field(name: $0.name(in: schema), type: $0.type(in: schema.types) ?? .null) }
         case .values(_, let fields): return fields
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.fields
         case .project(_, let columns): return columns.map { SQLType.Field(name: $0.name, type: $0.expression.type) }

@@ -10,6 +10,7 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
     case mergeProjections = "merge projections"
     case filterPushDown = "filter push-down"
     case limitPushDown = "limit push-down"
+    case nestedFields = "nested fields"
     case projectionPruning = "projection pruning"
     // Rules of the physical plan.
     case windowMaximum = "window maximum"
@@ -27,6 +28,7 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
         case .mergeProjections: MergeProjections.apply(plan)
         case .filterPushDown: FilterPushDown.apply(plan)
         case .limitPushDown: LimitPushDown.apply(plan, mode: mode)
+        case .nestedFields: NestedFields.apply(plan)
         case .projectionPruning: ProjectionPruning.apply(plan)
         case .windowMaximum, .sharedPlans: plan
         }
@@ -34,6 +36,7 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
 
     func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
         switch self {
+        case .windowMaximum: WindowMaximum.apply(plan)
         case .sharedPlans: SharedPlans.apply(plan)
         default: plan
         }
@@ -58,6 +61,7 @@ enum Optimizer {
             for rule in OptimizerRule.repeated { step(rule) }
             if plan == before { break }
         }
+        step(.nestedFields)
         step(.projectionPruning)
         step(.mergeProjections)
         return (plan, applied)

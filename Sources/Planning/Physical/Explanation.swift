@@ -32,7 +32,7 @@ extension LogicalPlan {
         case .sort(let input, let sort):
             return "S" + PhysicalPlan.sortLabel(SortNode(keys: sort.keys, limit: sort.limit, offset: sort.offset), names(input)).dropFirst()
         case .limit(_, let count, let offset): return "L" + PhysicalPlan.limitLabel(count, offset).dropFirst()
-        case .join(_, _, let join): return Self.label(join, names(self))
+        case .join(let left, let right, let join): return Self.label(join, names(left), names(right))
         case .over(let input, let over): return Self.label(over, names(input))
         case .match(let input, let match): return Self.label(match, names(input))
         case .unnest(let input, let unnest):
@@ -56,7 +56,7 @@ extension PhysicalPlan {
         switch self {
         case .scan(let node):
             let schema = node.relation.physicalSchema
-            return node.columns.map { schema[$0].name }
+            return node.columns.map { $0.name(in: schema) }
         case .values(_, let schema): return schema.fields.map(\.name)
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames
         case .project(let input, let expressions):

@@ -19,6 +19,10 @@ enum ExpressionText {
             return "\(function.rawValue)(\(list(operands)))"
         case .cast(let operand, let mode):
             return "\(mode == .attempt ? "TRY_CAST" : "CAST")(\(print(operand, names)) AS \(expression.type.name))"
+        case .field(let operand, let index):
+            let base = print(operand, names, nested: true)
+            guard case .row(let fields) = operand.type, fields.indices.contains(index) else { return base + ".?" }
+            return base + "." + fields[index].name
         case .and(let operands): return chain(operands, "AND")
         case .or(let operands): return chain(operands, "OR")
         case .not(let operand): return parenthesised("NOT " + print(operand, names, nested: true), nested)

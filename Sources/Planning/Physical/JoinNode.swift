@@ -57,12 +57,14 @@ package struct JoinNode: Hashable, Sendable {
     /// At most one live row for each key on that side: state without lists.
     package var leftIsUnique: Bool
     package var rightIsUnique: Bool
+    /// Lookup joins: left rows wait until all right rows are there, because those end.
+    package var rightIsBounded: Bool
 
     package init(
         kind: JoinOperator, leftKeys: [Int], rightKeys: [Int], nullSafeKeys: [Bool]? = nil, residual: BoundExpression? = nil,
         time: JoinTime = .none, leftRetracts: Bool = false, rightRetracts: Bool = false, leftTTLMicroseconds: Int64? = nil,
         rightTTLMicroseconds: Int64? = nil, isBounded: Bool = false, emitsUpdateBefore: Bool = true, leftIsUnique: Bool = false,
-        rightIsUnique: Bool = false
+        rightIsUnique: Bool = false, rightIsBounded: Bool = false
     ) {
         self.kind = kind
         self.leftKeys = leftKeys
@@ -78,6 +80,7 @@ package struct JoinNode: Hashable, Sendable {
         self.emitsUpdateBefore = emitsUpdateBefore
         self.leftIsUnique = leftIsUnique
         self.rightIsUnique = rightIsUnique
+        self.rightIsBounded = rightIsBounded
     }
 }
 

@@ -14,7 +14,8 @@ package struct OverFrame: Hashable, Sendable {
     package enum Unit: Hashable, Sendable { case rows, range, groups }
     package enum Bound: Hashable, Sendable {
         case unboundedPreceding
-        /// Rows, groups, or units of the order column (microseconds for times).
+        /// Rows, groups, or units of the order column: microseconds of times, days of dates, unscaled units of a DECIMAL, the bits of a
+        /// DOUBLE.
         case preceding(Int64)
         case currentRow
         case following(Int64)
@@ -34,18 +35,20 @@ package struct OverFrame: Hashable, Sendable {
 
 package struct OverCall: Hashable, Sendable {
     package var function: OverFunction
-    /// Ordinals of the input.
+    /// Ordinals of the input: the value; of LAG and LEAD also the default, when there is one.
     package var arguments: [Int]
     package var filter: Int?
     package var isDistinct: Bool
     package var ignoresNulls: Bool
     package var frame: OverFrame
+    /// Of LAG and LEAD, the place of NTH_VALUE (from 1), the number of buckets of NTILE.
+    package var offset: Int
     package var resultType: SQLType
     package var text: String
 
     package init(
         function: OverFunction, arguments: [Int], filter: Int? = nil, isDistinct: Bool = false, ignoresNulls: Bool = false, frame: OverFrame,
-        resultType: SQLType, text: String
+        offset: Int = 1, resultType: SQLType, text: String
     ) {
         self.function = function
         self.arguments = arguments
@@ -53,6 +56,7 @@ package struct OverCall: Hashable, Sendable {
         self.isDistinct = isDistinct
         self.ignoresNulls = ignoresNulls
         self.frame = frame
+        self.offset = offset
         self.resultType = resultType
         self.text = text
     }
@@ -61,6 +65,8 @@ package struct OverCall: Hashable, Sendable {
 package enum OverMode: Hashable, Sendable {
     /// The first order key is this time attribute, ascending: rows come out, final, when the watermark has passed them.
     case eventTime(column: Int)
+    /// This column, a window's end, is among the partition columns: each partition once, when the watermark reaches it.
+    case onWindowClose(column: Int)
     /// A bounded input: once, at its end.
     case atEnd
     /// Any order, any time: results already given are updated.

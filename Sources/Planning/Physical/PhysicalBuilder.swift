@@ -9,6 +9,8 @@
 //     continuous    without a window     .changes                   retract
 //     continuous    with a window        .onWindowClose             append-only; with allowed lateness retract
 //     continuous    EMIT CHANGES         .changes                   retract
+//
+// Window functions and rankings: see `PhysicalBuilder+Over`.
 
 import Columns
 import Syntax
@@ -27,7 +29,9 @@ struct PhysicalBuilder {
         case .scan(let scan): return .scan(ScanNode(relation: scan.relation, columns: scan.columns))
         case .values(let rows, let fields): return Self.values(rows, fields)
         case .watermark(let input, let node): return .watermark(try lower(input), node)
-        case .filter(let input, let predicate): return Self.filter(try lower(input), predicate)
+        case .filter(let input, let predicate):
+            if let ranked = try lowerRank(input, predicate) { return ranked }
+            return Self.filter(try lower(input), predicate)
         case .project(let input, let columns):
             return Self.project(try lower(input, isTop: isTop), columns.map(\.expression))
         case .window(let input, let window): return try lowerWindow(input, window)
@@ -40,6 +44,7 @@ struct PhysicalBuilder {
             }
             return lowered.count == 1 ? lowered[0] : .union(lowered)
         case .sort(let input, let sort):
+            if mode == .continuous, let limit = sort.limit { return try lowerTopRows(input, sort, limit: limit) }
             if input.retracts(mode: mode) {
                 throw SQLError(
                     "ORDER BY over a changelog is not supported yet", at: sort.span, code: SQLError.featureNotSupported)
@@ -83,9 +88,9 @@ struct PhysicalBuilder {
     }
 
     /// A filter, below a projection of whose columns it looks at plain ones only.
-    private static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
+    static func filter(_ input: PhysicalPlan, _ predicate: BoundExpression) -> PhysicalPlan {
         guard case .project(let inner, let below) = input,
-            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].plainColumn != nil })
+            predicate.columns.allSatisfy({ below.indices.contains($0) && below[$0].isReference })
         else { return .filter(input, predicate) }
         return .project(.filter(inner, predicate.replacingColumns { below[$0] }), below)
     }
@@ -93,8 +98,9 @@ struct PhysicalBuilder {
     /// A projection, joined with one below where that computes nothing twice; nothing when it changes nothing.
     static func project(_ input: PhysicalPlan, _ expressions: [BoundExpression]) -> PhysicalPlan {
         if case .project(let inner, let below) = input, let merged = MergeProjections.merged(expressions, below) {
-            return MergeProjections.isIdentity(merged, width: inner.outputTypes.count) ? inner : .project(inner, merged)
+            return project(inner, merged)
         }
+        let (input, expressions) = withoutUnreadRank(input, expressions)
         return MergeProjections.isIdentity(expressions, width: input.outputTypes.count) ? input : .project(input, expressions)
     }
 

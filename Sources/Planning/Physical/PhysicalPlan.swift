@@ -8,7 +8,7 @@ import Columns
 import Syntax
 
 package indirect enum PhysicalPlan: Hashable, Sendable {
-    /// Reads a relation. Output: `columns`, ordinals of the relation's physical columns.
+    /// Reads a relation. Output: `columns`, physical columns of the relation or fields inside them.
     case scan(ScanNode)
     /// Constant rows.
     case values([[Value]], Schema)
@@ -44,12 +44,16 @@ package indirect enum PhysicalPlan: Hashable, Sendable {
 
 package struct ScanNode: Hashable, Sendable {
     package var relation: RelationDefinition
-    /// Ordinals into `relation.physicalColumns`' schema (not into `relation.columns`), ascending.
-    package var columns: [Int]
+    /// Columns of `relation.physicalColumns`' schema (not of `relation.columns`), and fields inside them.
+    package var columns: [ColumnPath]
 
-    package init(relation: RelationDefinition, columns: [Int]) {
+    package init(relation: RelationDefinition, columns: [ColumnPath]) {
         self.relation = relation
         self.columns = columns
+    }
+
+    package init(relation: RelationDefinition, columns: [Int]) {
+        self.init(relation: relation, columns: columns.map { ColumnPath($0) })
     }
 }
 
@@ -158,7 +162,8 @@ extension PhysicalPlan {
         switch self {
         case .scan(let node):
             let schema = node.relation.physicalSchema
-            return node.columns.map { schema[$0].type }
+            let types = schema.types
+            return node.columns.map { $0.type(in: types) ?? .null }
         case .values(_, let schema): return schema.types
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.outputTypes
         case .project(_, let expressions): return expressions.map(\.type)

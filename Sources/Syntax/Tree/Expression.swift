@@ -24,6 +24,8 @@ package struct Expression: Hashable, Sendable {
         case inList(Expression, [Expression], negated: Bool)
         /// `x [NOT] IN (SELECT ...)`.
         case inQuery(Expression, Query, negated: Bool)
+        /// `x > ANY (SELECT ...)`, `x <> ALL (SELECT ...)`; SOME is ANY.
+        case quantified(Expression, BinaryOperator, Query, isAll: Bool)
         /// `[NOT] EXISTS (SELECT ...)`: the NOT is a `.not` around it.
         case exists(Query)
         /// `(SELECT ...)` as a value.
@@ -111,7 +113,9 @@ package enum BinaryOperator: String, Hashable, Sendable, CaseIterable {
     case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
     case add = "+", subtract = "-", multiply = "*", divide = "/", remainder = "%", power = "^"
     case concat = "||"
-    case jsonGet = "->", jsonGetText = "->>"
+    case jsonGet = "->", jsonGetText = "->>", jsonPath = "#>", jsonPathText = "#>>"
+    /// Of arrays.
+    case containsAll = "@>", containedBy = "<@"
     case regexMatch = "~", regexMatchInsensitive = "~*", regexNotMatch = "!~", regexNotMatchInsensitive = "!~*"
     case bitAnd = "&", bitOr = "|", shiftLeft = "<<", shiftRight = ">>", bitXor = "#"
 }
@@ -141,11 +145,16 @@ package struct FunctionCall: Hashable, Sendable {
     package var withinGroup: [OrderItem]
     /// `FILTER (WHERE ..)`.
     package var filter: Expression?
+    /// `IGNORE NULLS` is true, `RESPECT NULLS` false, nil when neither is written.
+    package var ignoresNulls: Bool?
     package var over: WindowReference?
+    /// `RUNNING` or `FINAL` before the call, within MATCH_RECOGNIZE.
+    package var semantics: MatchSemantics?
 
     package init(
         name: QualifiedName, arguments: [Expression], argumentNames: [Identifier?]? = nil, isDistinct: Bool = false,
-        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, over: WindowReference? = nil
+        orderBy: [OrderItem] = [], withinGroup: [OrderItem] = [], filter: Expression? = nil, ignoresNulls: Bool? = nil,
+        over: WindowReference? = nil, semantics: MatchSemantics? = nil
     ) {
         self.name = name
         self.arguments = arguments
@@ -154,7 +163,9 @@ package struct FunctionCall: Hashable, Sendable {
         self.orderBy = orderBy
         self.withinGroup = withinGroup
         self.filter = filter
+        self.ignoresNulls = ignoresNulls
         self.over = over
+        self.semantics = semantics
     }
 }
 

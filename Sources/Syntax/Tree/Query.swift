@@ -62,6 +62,8 @@ package struct Select: Hashable, Sendable {
     /// `WINDOW w AS (..)`.
     package var windows: [NamedWindow]
     package var qualify: Expression?
+    /// `/*+ STATE_TTL('a' = '1 h') */` behind SELECT.
+    package var stateTTL: [StateTTL] = []
     package var span: SourceSpan
 
     package init(
@@ -80,6 +82,14 @@ package struct Select: Hashable, Sendable {
         self.qualify = qualify
         self.span = span
     }
+}
+
+/// How long a join keeps rows of a table.
+package struct StateTTL: Hashable, Sendable {
+    package var table: Identifier
+    package var text: String
+    /// Of the text.
+    package var span: SourceSpan
 }
 
 package struct SelectItem: Hashable, Sendable {
@@ -123,6 +133,8 @@ package struct TableExpression: Hashable, Sendable {
         case unnest([Expression], withOrdinality: Bool)
         /// `left [kind] JOIN right ON ..| USING (..)`. A comma is a `.cross` join.
         case join(JoinKind, TableExpression, TableExpression, JoinCondition)
+        /// `t MATCH_RECOGNIZE (..)`.
+        case match(TableExpression, MatchClause)
         /// `LATERAL t`.
         case lateral(TableExpression)
     }
@@ -145,10 +157,16 @@ package enum JoinKind: String, Hashable, Sendable {
     case asof = "ASOF JOIN", asofLeft = "ASOF LEFT JOIN"
 }
 
+extension JoinKind {
+    package var isAsOf: Bool { self == .asof || self == .asofLeft }
+}
+
 package enum JoinCondition: Hashable, Sendable {
     case none
     case on(Expression)
     case using([Identifier])
+    /// `NATURAL JOIN`: as USING with the names that both sides have.
+    case natural
 }
 
 package enum EmitClause: Hashable, Sendable {

@@ -57,6 +57,8 @@ extension Expression: SpanStripping {
                 symmetric: symmetric)
         case .inList(let operand, let items, let negated):
             .inList(operand.strippingSpans(), items.strippingSpans(), negated: negated)
+        case .quantified(let operand, let operation, let query, let isAll):
+            .quantified(operand.strippingSpans(), operation, query.strippingSpans(), isAll: isAll)
         case .inQuery(let operand, let query, let negated):
             .inQuery(operand.strippingSpans(), query.strippingSpans(), negated: negated)
         case .exists(let query): .exists(query.strippingSpans())
@@ -94,7 +96,7 @@ extension FunctionCall: SpanStripping {
             name: name.strippingSpans(), arguments: arguments.strippingSpans(),
             argumentNames: argumentNames.map { $0.strippingSpans() }, isDistinct: isDistinct,
             orderBy: orderBy.strippingSpans(), withinGroup: withinGroup.strippingSpans(), filter: filter.strippingSpans(),
-            over: over.strippingSpans())
+            ignoresNulls: ignoresNulls, over: over.strippingSpans(), semantics: semantics)
     }
 }
 
@@ -203,6 +205,7 @@ extension TableExpression: SpanStripping {
         case .unnest(let arrays, let withOrdinality): .unnest(arrays.strippingSpans(), withOrdinality: withOrdinality)
         case .join(let join, let left, let right, let condition):
             .join(join, left.strippingSpans(), right.strippingSpans(), stripped(condition))
+        case .match(let input, let clause): .match(input.strippingSpans(), clause.strippingSpans())
         case .lateral(let inner): .lateral(inner.strippingSpans())
         }
     }
@@ -210,6 +213,7 @@ extension TableExpression: SpanStripping {
     private static func stripped(_ condition: JoinCondition) -> JoinCondition {
         switch condition {
         case .none: .none
+        case .natural: .natural
         case .on(let expression): .on(expression.strippingSpans())
         case .using(let columns): .using(columns.strippingSpans())
         }
@@ -234,6 +238,7 @@ extension Statement: SpanStripping {
                 CreateQuery(
                     name: query.name.strippingSpans(), orReplace: query.orReplace, ifNotExists: query.ifNotExists,
                     insert: query.insert.strippingSpans(), options: query.options.strippingSpans()))
+        case .createFunction(let function): .createFunction(function.strippingSpans())
         case .drop(let object, let names, let ifExists): .drop(object, names: names.strippingSpans(), ifExists: ifExists)
         case .show(.create(let name)): .show(.create(name.strippingSpans()))
         case .show: kind
@@ -242,6 +247,15 @@ extension Statement: SpanStripping {
         case .set(let name, let value): .set(name.strippingSpans(), value.strippingSpans())
         case .reset(let name): .reset(name.strippingSpans())
         }
+    }
+}
+
+extension CreateFunction: SpanStripping {
+    package func strippingSpans() -> CreateFunction {
+        CreateFunction(
+            name: name.strippingSpans(), orReplace: orReplace, ifNotExists: ifNotExists,
+            parameters: parameters.map { Parameter(name: $0.name.strippingSpans(), type: $0.type.strippingSpans()) },
+            returns: returns.strippingSpans(), isStrict: isStrict, body: body.strippingSpans())
     }
 }
 

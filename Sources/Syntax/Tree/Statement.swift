@@ -7,7 +7,8 @@ package struct Statement: Hashable, Sendable {
         case createRelation(CreateRelation)
         case createView(CreateView)
         case createQuery(CreateQuery)
-        /// `DROP STREAM|TABLE|VIEW|QUERY [IF EXISTS] name, ..`; PUMP is QUERY.
+        case createFunction(CreateFunction)
+        /// `DROP STREAM|TABLE|VIEW|QUERY|FUNCTION [IF EXISTS] name, ..`; PUMP is QUERY.
         case drop(ObjectKind, names: [QualifiedName], ifExists: Bool)
         /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name`.
         case show(ShowKind)
@@ -30,7 +31,7 @@ package struct Statement: Hashable, Sendable {
     }
 }
 
-package enum ObjectKind: String, Hashable, Sendable { case stream = "STREAM", table = "TABLE", view = "VIEW", query = "QUERY" }
+package enum ObjectKind: String, Hashable, Sendable { case stream = "STREAM", table = "TABLE", view = "VIEW", query = "QUERY", function = "FUNCTION" }
 
 package enum ShowKind: Hashable, Sendable {
     case streams, tables, views, queries, functions, all
@@ -165,5 +166,41 @@ package struct CreateQuery: Hashable, Sendable {
         self.ifNotExists = ifNotExists
         self.insert = insert
         self.options = options
+    }
+}
+
+/// `CREATE [OR REPLACE] FUNCTION name(s VARCHAR, ..) RETURNS type RETURN expression`. PostgreSQL's `AS $$ SELECT expression $$` is the same tree.
+package struct CreateFunction: Hashable, Sendable {
+    package struct Parameter: Hashable, Sendable {
+        /// nil when only `$1` names it.
+        package var name: Identifier?
+        package var type: TypeName
+
+        package init(name: Identifier?, type: TypeName) {
+            self.name = name
+            self.type = type
+        }
+    }
+
+    package var name: QualifiedName
+    package var orReplace: Bool
+    package var ifNotExists: Bool
+    package var parameters: [Parameter]
+    package var returns: TypeName
+    /// NULL when an argument is NULL.
+    package var isStrict: Bool
+    package var body: Expression
+
+    package init(
+        name: QualifiedName, orReplace: Bool = false, ifNotExists: Bool = false, parameters: [Parameter], returns: TypeName, isStrict: Bool = false,
+        body: Expression
+    ) {
+        self.name = name
+        self.orReplace = orReplace
+        self.ifNotExists = ifNotExists
+        self.parameters = parameters
+        self.returns = returns
+        self.isStrict = isStrict
+        self.body = body
     }
 }

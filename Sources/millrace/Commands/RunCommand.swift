@@ -117,7 +117,7 @@ struct RunCommand {
         for query in engine.savedQueries where query.isBounded && !pending.contains(where: { $0 === query }) { pending.append(query) }
         while !pending.isEmpty, !interruption.hasFired {
             let waitMilliseconds = max(1, ProgressLine.intervalMilliseconds / pending.count)
-            for query in pending where query.wait(timeoutMilliseconds: waitMilliseconds) || isCaughtUp(query) {
+            for query in pending where query.wait(timeoutMilliseconds: waitMilliseconds) || isCaughtUp(query, in: engine) {
                 pending.removeAll { $0 === query }
                 do {
                     try runner.check(query)
@@ -132,8 +132,7 @@ struct RunCommand {
         return isFine
     }
 
-    private func isCaughtUp(_ query: RunningQuery) -> Bool {
-        guard stopsWhenCaughtUp, !query.isBounded else { return false }
-        return query.progress().behind == 0
+    private func isCaughtUp(_ query: RunningQuery, in engine: Engine) -> Bool {
+        stopsWhenCaughtUp && !query.isBounded && engine.isCaughtUp(query)
     }
 }

@@ -62,6 +62,10 @@ struct TestBinder {
         case .atTimeZone(let operand, let zone):
             return try ExpressionTyping.atTimeZone(bind(operand), zone: bind(zone), span: span, text: text)
         case .niladic(let name): return try ExpressionTyping.niladic(name, span: span)
+        case .array(let items): return try ExpressionTyping.array(items.map(bind), span: span, text: text)
+        case .row(let items): return try ExpressionTyping.row(items.map(bind), span: span, text: text)
+        case .element(let operand, let index): return try ExpressionTyping.element(bind(operand), at: bind(index), span: span, text: text)
+        case .field(let operand, let name): return try ExpressionTyping.field(name, of: bind(operand), span: span)
         default: throw SQLError("not in tests", at: span)
         }
     }
@@ -81,11 +85,12 @@ struct Unfolded {
         case .call(let function, let operands):
             let hasUnit: Bool =
                 switch function {
-                case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff: true
+                case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff, .epochUnits, .timestampFromUnits, .unitBoundaries: true
                 default: false
                 }
             result.kind = .call(function, operands.enumerated().map { hasUnit && $0.offset == 0 ? $0.element : rewrite($0.element) })
         case .cast(let operand, let mode): result.kind = .cast(rewrite(operand), mode)
+        case .field(let operand, let index): result.kind = .field(rewrite(operand), index)
         case .and(let operands): result.kind = .and(operands.map { rewrite($0) })
         case .or(let operands): result.kind = .or(operands.map { rewrite($0) })
         case .not(let operand): result.kind = .not(rewrite(operand))

@@ -21,7 +21,7 @@ enum MergeProjections {
         for expression in outer { expression.countColumns(into: &uses) }
         for (column, count) in uses {
             guard column < inner.count else { return nil }
-            if count > 1, inner[column].plainColumn == nil, inner[column].constantValue == nil { return nil }
+            if count > 1, !inner[column].isReference, inner[column].constantValue == nil { return nil }
         }
         return outer.map { $0.replacingColumns { inner[$0] } }
     }

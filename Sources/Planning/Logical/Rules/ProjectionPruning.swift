@@ -89,8 +89,13 @@ enum ProjectionPruning {
             over.calls = kept.map { over.calls[$0] }
             var below = wanted.filter { $0 < base }
             for expression in over.expressions { expression.collectColumns(into: &below) }
-            let pruned = prune(input, below)
+            var pruned = prune(input, below)
             if over.calls.isEmpty { return pruned }
+            // Its rows are kept, so columns that only something below has read stay behind.
+            let carried = below.sorted()
+            if !carried.isEmpty {
+                pruned = Pruned(plan: arranged(pruned, carried, input.fields), places: places(carried))
+            }
             var places = pruned.places
             let newBase = pruned.plan.fields.count
             for (place, index) in kept.enumerated() { places[base + index] = newBase + place }
@@ -105,12 +110,26 @@ enum ProjectionPruning {
             let newBase = pruned.plan.fields.count
             for index in unnest.fields.indices { places[base + index] = newBase + index }
             return Pruned(plan: .unnest(pruned.plan, unnest), places: places)
-        case .match(let input, let match):
-            // The node refers to its input by ordinals: it gets all of them in their order.
-            let fields = input.fields
-            let lower = arranged(prune(input, Set(fields.indices)), Array(fields.indices), fields)
-            return Pruned(plan: .match(lower, match), places: places(Array(match.fields.indices)))
+        case .match(let input, let match): return pruneMatch(input, match, wanted)
         }
+    }
+
+    /// Measures and columns that nobody reads are not made; one column stays, so that there are rows.
+    private static func pruneMatch(_ input: LogicalPlan, _ match: LogicalMatch, _ wanted: Set<Int>) -> Pruned {
+        var result = match
+        let passedCount = match.node.passedColumns.count
+        var kept = match.fields.indices.filter(wanted.contains)
+        if kept.isEmpty, !match.fields.isEmpty { kept = [0] }
+        result.fields = kept.map { match.fields[$0] }
+        result.node.passedColumns = kept.filter { $0 < passedCount }.map { match.node.passedColumns[$0] }
+        let measures = kept.filter { $0 >= passedCount }.map { match.node.measures[$0 - passedCount] }
+        let operands = measures.reduce(into: Set<Int>()) { $1.collectColumns(into: &$0) }.sorted()
+        let operandPlaces = places(operands)
+        result.node.measureOperands = operands.map { match.node.measureOperands[$0] }
+        result.node.measures = measures.map { $0.renumbered { operandPlaces[$0] ?? 0 } }
+        let pruned = prune(input, result.node.columns)
+        result.node = result.node.renumbered({ pruned.places[$0] ?? 0 }, inputTypes: pruned.plan.fields.map(\.type))
+        return Pruned(plan: .match(pruned.plan, result), places: places(kept))
     }
 
     private static func pruneJoin(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ wanted: Set<Int>) -> Pruned {
@@ -123,6 +142,7 @@ enum ProjectionPruning {
             leftWanted.insert(leftTime)
             rightWanted.insert(rightTime)
         }
+        rightWanted.formUnion(join.versionKey ?? [])
         let lower = prune(left, leftWanted)
         let other = prune(right, rightWanted)
         let newBase = lower.plan.fields.count
@@ -134,6 +154,10 @@ enum ProjectionPruning {
             result.version = .eventTime(
                 leftTime: lower.places[leftTime] ?? 0, rightTime: other.places[rightTime] ?? 0, isStrict: isStrict)
         }
+        result.versionKey = join.versionKey.map { Set($0.compactMap { other.places[$0] }) }
+        if case .interval(let columns) = join.bound { result.bound = .interval(columns: Set(columns.compactMap { places[$0] })) }
+        if case .window(let columns) = join.bound { result.bound = .window(columns: Set(columns.compactMap { places[$0] })) }
+        if join.kind.keepsLeftOnly { places = lower.places }
         return Pruned(plan: .join(lower.plan, other.plan, result), places: places)
     }
 
@@ -142,10 +166,10 @@ enum ProjectionPruning {
     }
 
     private static func pruneScan(_ scan: LogicalScan, _ wanted: Set<Int>) -> Pruned {
-        var kept = scan.columns.indices.filter(wanted.contains)
+        var kept = scan.columns.indices.filter(wanted.contains).sorted { scan.columns[$0] < scan.columns[$1] }
         if kept.isEmpty, !scan.columns.isEmpty {
-            let schema = scan.relation.physicalSchema
-            kept = [scan.columns.indices.first { schema[scan.columns[$0]].type.layout == .int64 } ?? 0]
+            let types = scan.relation.physicalSchema.types
+            kept = [scan.columns.indices.first { scan.columns[$0].type(in: types)?.layout == .int64 } ?? 0]
         }
         return Pruned(
             plan: .scan(LogicalScan(relation: scan.relation, columns: kept.map { scan.columns[$0] })), places: places(kept))

@@ -15,6 +15,12 @@ enum SharedPlans {
         return census.mark(plan, &ids)
     }
 
+    /// Whether two plans compute the same.
+    static func areSame(_ a: PhysicalPlan, _ b: PhysicalPlan) -> Bool {
+        var census = Census()
+        return census.number(a) == census.number(b)
+    }
+
     private struct Census {
         private var numbers: [PhysicalPlan: Int] = [:]
         private var uses: [Int] = []
@@ -27,7 +33,7 @@ enum SharedPlans {
             return number
         }
 
-        private mutating func number(_ plan: PhysicalPlan) -> Int {
+        mutating func number(_ plan: PhysicalPlan) -> Int {
             let key = plan.mapInputs { .shared(.values([], Schema([])), id: number($0)) }.withoutPlaces
             if let known = numbers[key] { return known }
             numbers[key] = uses.count

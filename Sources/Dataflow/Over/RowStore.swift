@@ -1,0 +1,103 @@
+// RowStore: rows of one width that come and go, at addresses that do not change. Slabs are filled in order; freed places are chained
+// through their first word and used again, the last one first. Texts lie in an arena that is rewritten when half of it is garbage.
+
+import Columns
+import Glibc
+
+final class RowStore: @unchecked Sendable {
+    // Safe to share: one task at a time works on a partition's store.
+    let width: Int
+    let strings: [Int]
+    private let stride: Int
+    private var slabs: [UnsafeMutableRawPointer] = []
+    private var used = 0
+    private var slabRows = 0
+    private var free: UnsafeMutableRawPointer?
+    private var slabBytes = 0
+    private(set) var count = 0
+    private(set) var arena = ByteArena()
+
+    init(width: Int, strings: [Int]) {
+        self.width = width
+        self.strings = strings
+        stride = max((width + 7) & ~7, 8)
+    }
+
+    deinit { for slab in slabs { Glibc.free(slab) } }
+
+    var byteCount: Int { slabBytes + arena.byteCount }
+
+    private func place() -> UnsafeMutableRawPointer {
+        count += 1
+        if let place = free {
+            free = place.load(as: UnsafeMutableRawPointer?.self)
+            return place
+        }
+        if used == slabRows {
+            // Slabs grow with the store, so that a small one stays small.
+            slabRows = min(max(slabRows * 2, 8), max(1 << 20 / stride, 8))
+            let size = slabRows * stride
+            var memory: UnsafeMutableRawPointer?
+            let slab = posix_memalign(&memory, 64, size) == 0 ? memory : nil
+            slabs.append(slab ?? Buffer(byteCount: .max).base)
+            slabBytes += size
+            used = 0
+        }
+        used += 1
+        return slabs[slabs.count - 1] + (used - 1) * stride
+    }
+
+    /// A copy of a row, its texts in the arena.
+    func keep(_ row: UnsafeRawPointer) -> UnsafeMutableRawPointer {
+        let target = place()
+        memcpy(target, row, width)
+        for offset in strings {
+            target.storeBytes(
+                of: arena.copy(row.loadUnaligned(fromByteOffset: offset, as: StringView.self)), toByteOffset: offset, as: StringView.self)
+        }
+        return target
+    }
+
+    func release(_ row: UnsafeMutableRawPointer) {
+        for offset in strings { arena.garbageByteCount += row.loadUnaligned(fromByteOffset: offset, as: StringView.self).count }
+        row.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
+        free = row
+        count -= 1
+    }
+
+    /// Rewrites the arena when it is worth it; `each` calls its argument with every row that is in use.
+    func compactIfNeeded(_ each: ((UnsafeMutableRawPointer) -> Void) -> Void) {
+        guard arena.wantsCompaction else { return }
+        var fresh = ByteArena()
+        let strings = strings
+        each { row in
+            for offset in strings {
+                let view = row.loadUnaligned(fromByteOffset: offset, as: StringView.self)
+                row.storeBytes(of: fresh.copy(view), toByteOffset: offset, as: StringView.self)
+            }
+        }
+        arena = fresh
+    }
+
+    func removeAll() {
+        for slab in slabs { Glibc.free(slab) }
+        slabs.removeAll()
+        used = 0
+        slabRows = 0
+        slabBytes = 0
+        free = nil
+        count = 0
+        arena.removeAll()
+    }
+
+    func write(_ row: UnsafeRawPointer, to writer: inout StateWriter) {
+        RankLayout.write(row, width: width, strings: strings, to: &writer)
+    }
+
+    func read(from reader: inout StateReader) throws(StateError) -> UnsafeMutableRawPointer {
+        let target = place()
+        memset(target, 0, width)
+        try RankLayout.read(into: target, width: width, strings: strings, arena: &arena, from: &reader)
+        return target
+    }
+}
