@@ -126,8 +126,8 @@ final class HeldAggregateOperatorTests: XCTestCase {
         let template = Self.rows(1, seed: 1, retracts: false)[0]
         var live: [InputRow] = []
         var rows: [InputRow] = []
-        for index in 0..<9_000 {
-            if index > 4_000 && random.below(index < 6_000 ? 3 : 10) > 0, !live.isEmpty {
+        for index in 0..<3_000 {
+            if index > 1_300 && random.below(index < 2_000 ? 3 : 10) > 0, !live.isEmpty {
                 var gone = live.remove(at: random.below(live.count))
                 gone.change = .delete
                 rows.append(gone)

@@ -50,19 +50,21 @@ enum HeldOracle {
         func counts() -> [(value: Value, count: Int)] {
             var counts: [Value: Int] = [:]
             for value in values { counts[value, default: 0] += 1 }
-            return counts.map { ($0.key, $0.value) }.sorted { Oracle.less($0.value, $1.value) }
+            return counts.map { (value: $0.key, count: $0.value) }.sorted { Oracle.less($0.value, $1.value) }
         }
         switch call.function {
         case .count where call.arguments.count > 1:
             let rows = all.filter { row in call.arguments.allSatisfy { !row.values[$0].isNull } }
             return .integer(Int64(Set(rows.map { row in call.arguments.map { row.values[$0] } }).count))
-        case .firstValue: return sorted(present, order).first?.values[argument] ?? .null
-        case .lastValue: return sorted(present, order).last?.values[argument] ?? .null
+        case .min: return ordered.first ?? Value.null
+        case .max: return ordered.last ?? Value.null
+        case .firstValue: return sorted(present, order).first?.values[argument] ?? Value.null
+        case .lastValue: return sorted(present, order).last?.values[argument] ?? Value.null
         case .minBy, .maxBy:
             let by = call.arguments[1]
             let pairs = present.filter { !$0.values[by].isNull }
             let key = SortNode.Key(column: by, isDescending: call.function == .maxBy, nullsFirst: false)
-            return sorted(pairs, [key]).first?.values[argument] ?? .null
+            return sorted(pairs, [key]).first?.values[argument] ?? Value.null
         case .bitAnd, .bitOr, .bitXor:
             let words: [Int64] = values.compactMap { if case .integer(let word) = $0 { word } else { nil } }
             guard let first = words.first else { return .null }
@@ -70,22 +72,23 @@ enum HeldOracle {
                 words.dropFirst().reduce(first) {
                     call.function == .bitAnd ? $0 & $1 : call.function == .bitOr ? $0 | $1 : $0 ^ $1
                 })
-        case .mode: return counts().max { $0.count < $1.count || ($0.count == $1.count && Oracle.less($1.value, $0.value)) }?.value ?? .null
+        case .mode: return counts().max { $0.count < $1.count || ($0.count == $1.count && Oracle.less($1.value, $0.value)) }?.value ?? Value.null
         case .percentileDisc:
             guard !ordered.isEmpty else { return .null }
-            let list = isDescending ? ordered.reversed() : ordered
+            let list: [Value] = isDescending ? ordered.reversed() : ordered
             return list[max(Int((fraction() * Double(list.count)).rounded(.up)), 1) - 1]
         case .percentileCont:
             guard !ordered.isEmpty else { return .null }
-            let list = (isDescending ? ordered.reversed() : ordered).map(Oracle.number)
+            let directed: [Value] = isDescending ? ordered.reversed() : ordered
+            let list = directed.map { Oracle.number($0) }
             let place = fraction() * Double(list.count - 1)
             let low = list[Int(place.rounded(.down))]
             return .double(low + (list[Int(place.rounded(.up))] - low) * (place - place.rounded(.down)))
-        case .histogram: return values.isEmpty ? .null : .list(counts().map { .list([$0.value, .integer(Int64($0.count))]) })
+        case .histogram: return values.isEmpty ? Value.null : Value.list(counts().map { Value.list([$0.value, .integer(Int64($0.count))]) })
         case .approxTopK:
             guard case .integer(let most) = call.parameters[0], !values.isEmpty else { return .null }
             let best = counts().enumerated().sorted { (-$0.element.count, $0.offset) < (-$1.element.count, $1.offset) }
-            return .list(best.prefix(Int(most)).map { .list([$0.element.value, .integer(Int64($0.element.count))]) })
+            return Value.list(best.prefix(Int(most)).map { Value.list([$0.element.value, .integer(Int64($0.element.count))]) })
         case .arrayAgg, .stringAgg:
             let isArray = call.function == .arrayAgg
             var list = sorted(isArray ? all : present, order).map { $0.values[argument] }
@@ -97,7 +100,7 @@ enum HeldOracle {
             if isArray { return .list(list) }
             guard case .string(let separator) = call.parameters[0] else { return .null }
             return .string(list.map { if case .string(let text) = $0 { text } else { "" } }.joined(separator: separator))
-        case .product: return values.isEmpty ? .null : .double(values.reduce(1) { $0 * Oracle.number($1) })
+        case .product: return values.isEmpty ? Value.null : Value.double(values.reduce(1) { $0 * Oracle.number($1) })
         case .skewness, .kurtosis:
             let x = values.map(Oracle.number)
             let n = Double(x.count)
@@ -122,16 +125,16 @@ enum HeldOracle {
             let (flatX, flatY) = (sxx < 1e-18, syy < 1e-18)
             switch call.function {
             case .covarPop: return .double(sxy / n)
-            case .covarSamp: return n > 1 ? .double(sxy / (n - 1)) : .null
-            case .corr: return flatX || flatY ? .null : .double(sxy / (sxx * syy).squareRoot())
+            case .covarSamp: return n > 1 ? Value.double(sxy / (n - 1)) : Value.null
+            case .corr: return flatX || flatY ? Value.null : Value.double(sxy / (sxx * syy).squareRoot())
             case .regrAvgx: return .double(meanX)
             case .regrAvgy: return .double(meanY)
             case .regrSxx: return .double(sxx)
             case .regrSyy: return .double(syy)
             case .regrSxy: return .double(sxy)
-            case .regrSlope: return flatX ? .null : .double(sxy / sxx)
-            case .regrIntercept: return flatX ? .null : .double(meanY - sxy / sxx * meanX)
-            default: return flatX ? .null : flatY ? .double(1) : .double(sxy * sxy / (sxx * syy))
+            case .regrSlope: return flatX ? Value.null : Value.double(sxy / sxx)
+            case .regrIntercept: return flatX ? Value.null : Value.double(meanY - sxy / sxx * meanX)
+            default: return flatX ? Value.null : flatY ? Value.double(1) : Value.double(sxy * sxy / (sxx * syy))
             }
         default: return nil
         }
