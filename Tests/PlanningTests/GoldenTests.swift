@@ -36,6 +36,19 @@ final class GoldenTests: XCTestCase {
         for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
     }
 
+    func testWindowFunctions() throws {
+        let file = try GoldenFile("over.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 15)
+        try file.check { Self.output($0, kind: .physical) }
+    }
+
+    func testWindowFunctionErrors() throws {
+        let file = try GoldenFile("over_errors.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 40)
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testDefinitions() throws { try GoldenFile("definitions.txt").check { Self.output($0, kind: .physical) } }
 
     /// CREATE FUNCTION, calls of what it made, and what is wrong with either.
@@ -43,7 +56,7 @@ final class GoldenTests: XCTestCase {
 
     /// Every plan has the types that it says it has, with the optimiser and without, and the same columns either way.
     func testPlansAreWellFormed() throws {
-        for name in ["plans.txt", "nexmark.txt", "explain.txt", "joins.txt"] {
+        for name in ["plans.txt", "nexmark.txt", "explain.txt", "joins.txt", "over.txt"] {
             for item in try GoldenFile(name).cases {
                 var catalog = TestCatalog.standard
                 for parsed in try Parser.parseScript(item.input) {
