@@ -676,13 +676,14 @@ error: expected STREAM, found "strem"
   |        ^^^^^
 hint: did you mean STREAM?
 ========
-create function f(a int) returns int as $$ 1 $$
+create functoin f(a int) returns int as $$ 1 $$
 --------
-error: expected OR REPLACE, STREAM, TABLE, VIEW, ... or PUMP, found "function"
+error: expected FUNCTION, found "functoin"
  --> line 1, column 8
   |
-1 | create function f(a int) returns int as $$ 1 $$
+1 | create functoin f(a int) returns int as $$ 1 $$
   |        ^^^^^^^^
+hint: did you mean FUNCTION?
 ========
 create stream a (b)
 --------
@@ -859,7 +860,7 @@ error: expected SELECT, VALUES or WITH, found the end of the statement
 ========
 drop bid
 --------
-error: expected STREAM, TABLE, VIEW, QUERY or PUMP, found "bid"
+error: expected STREAM, TABLE, VIEW, QUERY, ... or FUNCTION, found "bid"
  --> line 1, column 6
   |
 1 | drop bid

@@ -226,7 +226,7 @@ struct SentenceGenerator {
         case "string": return pick(Self.strings)
         case "name_string": return pick(["'hour'", "'a.b'", "'it''s'"])
         case "bytes": return pick(["X'CAFE'", "x''", "X'00ff'"])
-        case "argument": return pick(["$1", "$23"])
+        case "argument_number": return pick(["$1", "$23"])
         case "sql_word": return pick(["SQL", "sql", "'sql'"])
         case "body_text": return pick(["$$ SELECT a + $1 $$", "$$upper(s)$$", "'SELECT 1'", "$x$ CASE WHEN a > 1 THEN 'x' END -- $$\n$x$"])
         case "length": return pick(["1", "3", "38", "6"])

@@ -101,14 +101,14 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
             .logBase, .power, .exp, .integerDivide, .widthBucket, .chr, .padLeft, .padRight, .repeatText, .splitPart, .regexpLike,
             .regexpExtract, .regexpReplace, .regexpCount, .like, .ilike, .similarTo, .timestampAdd, .timestampDiff, .dateTruncate, .dateCeil,
             .toTimestamp, .toDate, .epochToTimestamp, .fromUnixTime, .makeDate, .makeTimestamp, .shiftLeft, .shiftRight, .substring,
-            .dateFormat, .toChar, .asin, .acos, .overlay, .replace, .concat, .concatWithSeparator, .concatOperator, .lastDay, .extract, .format, .regexpInstr, .regexpSubstr,
-            .regexpFullMatch, .unhex, .encodeBytes, .decodeBytes, .textToBytes, .bytesToText, .fromBase64, .urlDecode, .getByte, .setByte, .getBit,
+            .dateFormat, .toChar, .asin, .acos, .overlay, .replace, .concat, .concatWithSeparator, .concatOperator, .lastDay, .extract, .format,
+            .regexpInstr, .regexpSubstr, .regexpFullMatch, .unhex, .encodeBytes, .decodeBytes, .textToBytes, .bytesToText, .fromBase64, .urlDecode, .getByte, .setByte, .getBit,
             .setBit, .acosh, .atanh, .sinDegrees, .cosDegrees, .tanDegrees, .cotDegrees, .asinDegrees, .acosDegrees, .log1p, .expm1,
-            .gamma, .logGamma, .factorial, .greatestCommonDivisor, .leastCommonMultiple, .convertBase, .numberToChar, .toNumber, .age, .makeTime,
+            .gamma, .logGamma, .factorial, .greatestCommonDivisor, .leastCommonMultiple, .convertBase, .numberToChar, .toNumber, .makeTime,
             .makeInterval, .dateBin, .justifyDays, .justifyInterval, .nextDay, .timestampFromUnits, .unitBoundaries, .hamming, .levenshtein,
-            .quoteLiteral, .quoteIdentifier, .quoteNullable, .urlEncode:
+            .quoteLiteral, .quoteIdentifier, .quoteNullable, .urlEncode, .toBase64, .toHex, .toUpperHex:
             true
-        case .makeMap, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
+        case .makeMap, .arrayTrim, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
             .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonObjectKeys, .jsonArrayElements,
             .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText:
             true
