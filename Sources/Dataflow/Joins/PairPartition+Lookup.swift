@@ -27,7 +27,7 @@ extension PairPartition {
         guard plan.isOuter[0] else { return }
         let alone = RowSelection.rows(n) { scratch.references[$0] == 0 }
         guard alone.count > 0 else { return }
-        let rows = batch.picked(alone.rows)
+        let rows = batch.picked(alone)
         output.append(rows.replacing(columns: plan.padded(rows.columns, port: 0, count: rows.count)))
     }
 
