@@ -34,13 +34,16 @@ final class JoinSide: @unchecked Sendable {
         references: UnsafeMutablePointer<UInt32>
     ) {
         rows.add(columns, rows: selection, count: n, references: references)
-        let headOffset = layout.headOffset
+        let heads = table.rows + layout.headOffset
+        let keyStride = table.rowStride
+        let base = rows.base
+        let stride = layout.stride
         let isLinked = layout.isLinked
         for number in 0..<n {
             let slot = slots[selection.map { Int($0[number]) } ?? number]
-            let cell = table.row(Int(slot)) + headOffset
+            let cell = heads + Int(slot) &* keyStride
             let reference = references[number]
-            let row = rows.row(reference)
+            let row = base + (Int(reference) &- 1) &* stride
             let head = cell.load(as: UInt32.self)
             row.storeBytes(of: head, as: UInt32.self)
             cell.storeBytes(of: reference, as: UInt32.self)
