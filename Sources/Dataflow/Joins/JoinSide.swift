@@ -83,6 +83,8 @@ final class JoinSide: @unchecked Sendable {
     func takeOut(_ reference: UInt32, in table: KeyTable) {
         index?.remove(reference, rows)
         let row = rows.row(reference)
+        // A place that was used twice stands in its bucket twice: the row must not go a second time.
+        if layout.isStamped { row.storeBytes(of: Int64.min, toByteOffset: layout.stampOffset, as: Int64.self) }
         let next = row.load(as: UInt32.self)
         let prev = row.load(fromByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
         if next != 0 { rows.row(next).storeBytes(of: prev, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }

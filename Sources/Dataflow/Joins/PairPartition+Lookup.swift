@@ -34,3 +34,11 @@ extension PairPartition {
     /// Marks the left rows that found a partner.
     func markFound(_ count: Int) { for index in 0..<count { scratch.references[Int(scratch.pairRows[index])] = 1 } }
 }
+
+extension Column {
+    /// Without a bitmap that says nothing, so that what is restored is written as it was.
+    var withoutEmptyBitmap: Column {
+        guard mayHaveNulls, nullCount == 0 else { return self }
+        return Column(type: type, count: count, values: values, children: children, owners: owners)
+    }
+}

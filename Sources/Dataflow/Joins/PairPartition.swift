@@ -66,7 +66,7 @@ final class PairPartition: JoinPartition {
 
     func process(_ port: Int, _ incoming: RowBatch, _ context: TaskContext, _ output: inout [RowBatch]) {
         if plan.isLookup && port == 0 {
-            waiting.append(incoming)
+            waiting.append(incoming.replacing(columns: incoming.columns.map { $0.withoutEmptyBitmap }))
             if rightIsComplete { lookUpWaiting(context, &output) }
             return
         }
