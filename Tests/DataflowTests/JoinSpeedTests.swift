@@ -73,7 +73,7 @@ final class JoinSpeedTests: XCTestCase {
             }
         }
         let events = Self.batches(millions * 1_000_000) { Int64($0 % 1_000) }
-        let few = Self.batches(millions * 100_000) { Int64($0 % 1_000) }
+        let few = Self.batches(millions * 1_000_000) { Int64(($0 &* 7) % 1_000) }
         let interval = JoinNode(
             kind: .inner, leftKeys: [0], rightKeys: [0],
             time: .interval(leftTime: 2, rightTime: 2, lowerMicroseconds: -10_000, upperMicroseconds: 0))

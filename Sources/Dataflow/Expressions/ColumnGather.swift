@@ -46,6 +46,8 @@ extension Column {
 }
 
 extension RowBatch {
+    func picked(_ selection: RowSelection) -> RowBatch { withExtendedLifetime(selection) { picked(selection.rows) } }
+
     /// The same as `gather`, faster.
     func picked(_ rows: UnsafeBufferPointer<Int32>) -> RowBatch {
         var kinds: Buffer?

@@ -36,8 +36,8 @@ final class JoinFeeder: Feeder {
         if plan.keys.mayBeUnmatchable(columns) {
             let unmatchedRows = RowSelection.rows(batch.count) { plan.keys.isUnmatchable(columns, $0) }
             if unmatchedRows.count > 0 {
-                if plan.givesUnmatched(port) { unmatchable.append(batch.picked(unmatchedRows.rows)) }
-                batch = batch.picked(RowSelection.rows(batch.count) { !plan.keys.isUnmatchable(columns, $0) }.rows)
+                if plan.givesUnmatched(port) { unmatchable.append(batch.picked(unmatchedRows)) }
+                batch = batch.picked(RowSelection.rows(batch.count) { !plan.keys.isUnmatchable(columns, $0) })
                 guard batch.count > 0 else { return }
             }
         }
@@ -73,7 +73,7 @@ final class JoinFeeder: Feeder {
             }
             return true
         }
-        return batch.picked(kept.rows)
+        return batch.picked(kept)
     }
 
     private func count(_ batch: RowBatch) {

@@ -34,13 +34,16 @@ final class JoinSide: @unchecked Sendable {
         references: UnsafeMutablePointer<UInt32>
     ) {
         rows.add(columns, rows: selection, count: n, references: references)
-        let headOffset = layout.headOffset
+        let heads = table.rows + layout.headOffset
+        let keyStride = table.rowStride
+        let base = rows.base
+        let stride = layout.stride
         let isLinked = layout.isLinked
         for number in 0..<n {
             let slot = slots[selection.map { Int($0[number]) } ?? number]
-            let cell = table.row(Int(slot)) + headOffset
+            let cell = heads + Int(slot) &* keyStride
             let reference = references[number]
-            let row = rows.row(reference)
+            let row = base + (Int(reference) &- 1) &* stride
             let head = cell.load(as: UInt32.self)
             row.storeBytes(of: head, as: UInt32.self)
             cell.storeBytes(of: reference, as: UInt32.self)
@@ -80,6 +83,8 @@ final class JoinSide: @unchecked Sendable {
     func takeOut(_ reference: UInt32, in table: KeyTable) {
         index?.remove(reference, rows)
         let row = rows.row(reference)
+        // A place that was used twice stands in its bucket twice: the row must not go a second time.
+        if layout.isStamped { row.storeBytes(of: Int64.min, toByteOffset: layout.stampOffset, as: Int64.self) }
         let next = row.load(as: UInt32.self)
         let prev = row.load(fromByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
         if next != 0 { rows.row(next).storeBytes(of: prev, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }

@@ -27,10 +27,18 @@ extension PairPartition {
         guard plan.isOuter[0] else { return }
         let alone = RowSelection.rows(n) { scratch.references[$0] == 0 }
         guard alone.count > 0 else { return }
-        let rows = batch.picked(alone.rows)
+        let rows = batch.picked(alone)
         output.append(rows.replacing(columns: plan.padded(rows.columns, port: 0, count: rows.count)))
     }
 
     /// Marks the left rows that found a partner.
     func markFound(_ count: Int) { for index in 0..<count { scratch.references[Int(scratch.pairRows[index])] = 1 } }
+}
+
+extension Column {
+    /// Without a bitmap that says nothing, so that what is restored is written as it was.
+    var withoutEmptyBitmap: Column {
+        guard mayHaveNulls, nullCount == 0 else { return self }
+        return Column(type: type, count: count, values: values, children: children, owners: owners)
+    }
 }

@@ -66,7 +66,7 @@ final class PairPartition: JoinPartition {
 
     func process(_ port: Int, _ incoming: RowBatch, _ context: TaskContext, _ output: inout [RowBatch]) {
         if plan.isLookup && port == 0 {
-            waiting.append(incoming)
+            waiting.append(incoming.replacing(columns: incoming.columns.map { $0.withoutEmptyBitmap }))
             if rightIsComplete { lookUpWaiting(context, &output) }
             return
         }
@@ -95,11 +95,14 @@ final class PairPartition: JoinPartition {
 
     private func stamp(_ port: Int, _ batch: RowBatch, _ context: TaskContext) {
         let own = sides[port]
+        let signs = scratch.signs
+        let references = scratch.references
         if let interval = plan.interval {
             let times = batch.columns[interval.timeColumns[port]].int64s
-            for row in 0..<batch.count where scratch.signs[row] > 0 { own.stamp(scratch.references[row], interval.bucket(times[row])) }
+            for row in 0..<batch.count where signs[row] > 0 { own.stamp(references[row], interval.bucket(times[row])) }
+            withExtendedLifetime(batch) {}
         } else {
-            for row in 0..<batch.count where scratch.signs[row] > 0 { own.stamp(scratch.references[row], context.clockMicroseconds) }
+            for row in 0..<batch.count where signs[row] > 0 { own.stamp(references[row], context.clockMicroseconds) }
         }
     }
 
@@ -118,12 +121,14 @@ final class PairPartition: JoinPartition {
         let rows = sides[port].rows
         let wantsPartner = plan.node.kind == .semi
         guard wantsPartner || !plan.isFinal else { return }
+        let signs = scratch.signs
+        let references = scratch.references
         if plan.countsKeys {
-            for row in 0..<count where scratch.signs[row] > 0 { candidates[port].append(scratch.references[row]) }
+            for row in 0..<count where signs[row] > 0 { candidates[port].append(references[row]) }
             return
         }
-        for row in 0..<count where scratch.signs[row] > 0 {
-            let reference = scratch.references[row]
+        for row in 0..<count where signs[row] > 0 {
+            let reference = references[row]
             if (rows.matches(reference) & JoinRows.matchesMask != 0) == wantsPartner { candidates[port].append(reference) }
         }
     }
@@ -213,21 +218,27 @@ final class PairPartition: JoinPartition {
 
     private func countOwn(_ port: Int, _ count: Int) {
         let rows = sides[port].rows
+        let pairRows = scratch.pairRows
+        let signs = scratch.signs
+        let references = scratch.references
         for index in 0..<count {
-            let row = Int(scratch.pairRows[index])
-            guard scratch.signs[row] > 0 else { continue }
-            let matches = rows.matches(scratch.references[row])
-            if matches & JoinRows.matchesMask < JoinRows.matchesMask - 1 { rows.setMatches(scratch.references[row], matches + 1) }
+            let row = Int(pairRows[index])
+            guard signs[row] > 0 else { continue }
+            let matches = rows.matches(references[row])
+            if matches & JoinRows.matchesMask < JoinRows.matchesMask - 1 { rows.setMatches(references[row], matches + 1) }
         }
     }
 
     private func countOther(_ port: Int, _ count: Int) {
         let rows = sides[port].rows
+        let pairRows = scratch.pairRows
+        let pairReferences = scratch.pairReferences
+        let signs = scratch.signs
         for index in 0..<count {
-            let reference = scratch.pairReferences[index]
+            let reference = pairReferences[index]
             var matches = rows.matches(reference)
             let partners = matches & JoinRows.matchesMask
-            if scratch.signs[Int(scratch.pairRows[index])] > 0 {
+            if signs[Int(pairRows[index])] > 0 {
                 if partners == 0 {
                     if plan.keepsLeftOnly {
                         candidates[port].append(reference)
