@@ -46,17 +46,17 @@ package struct Column: @unchecked Sendable {
     }
 
     // Typed views of the values. Each is valid as long as the column is, and right only for its layout.
-    package var bools: UnsafePointer<UInt8> { values.assumingMemoryBound(to: UInt8.self) }
-    package var int64s: UnsafePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }
-    package var doubles: UnsafePointer<Double> { values.assumingMemoryBound(to: Double.self) }
-    package var int128s: UnsafePointer<Int128> { values.assumingMemoryBound(to: Int128.self) }
-    package var strings: UnsafePointer<StringView> { values.assumingMemoryBound(to: StringView.self) }
-    package var lists: UnsafePointer<ListView> { values.assumingMemoryBound(to: ListView.self) }
+    @inlinable package var bools: UnsafePointer<UInt8> { values.assumingMemoryBound(to: UInt8.self) }
+    @inlinable package var int64s: UnsafePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }
+    @inlinable package var doubles: UnsafePointer<Double> { values.assumingMemoryBound(to: Double.self) }
+    @inlinable package var int128s: UnsafePointer<Int128> { values.assumingMemoryBound(to: Int128.self) }
+    @inlinable package var strings: UnsafePointer<StringView> { values.assumingMemoryBound(to: StringView.self) }
+    @inlinable package var lists: UnsafePointer<ListView> { values.assumingMemoryBound(to: ListView.self) }
 
     package var layout: Layout { type.layout }
     package var mayHaveNulls: Bool { validity != nil }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func isNull(_ row: Int) -> Bool {
         guard let validity else { return false }
         return validity[row >> 6] & (1 << UInt64(row & 63)) == 0

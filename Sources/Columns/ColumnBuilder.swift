@@ -193,15 +193,13 @@ package final class ColumnBuilder {
         if type.layout == .structure {
             reserve(added)
             for (child, source) in zip(children, column.children) { child.append(contentsOf: source, sharing: sharing) }
-            for row in 0..<added where column.isNull(row) { markNull(count + row) }
+            markNulls(of: column.validity, nil, added)
             count += added
             return
         }
         reserve(added)
         memcpy(values.base + count * stride, column.values, added * stride)
-        if column.validity != nil {
-            for row in 0..<added where column.isNull(row) { markNull(count + row) }
-        }
+        markNulls(of: column.validity, nil, added)
         if type.layout == .string { keepAlive(column.owners) }
         count += added
     }
@@ -233,9 +231,7 @@ package final class ColumnBuilder {
         case .structure:
             for (child, source) in zip(children, column.children) { child.append(gathering: source, rows) }
         }
-        if column.validity != nil {
-            for index in 0..<added where column.isNull(Int(rows[index])) { markNull(count + index) }
-        }
+        markNulls(of: column.validity, rows.baseAddress, added)
         count += added
     }
 
@@ -292,6 +288,15 @@ package final class ColumnBuilder {
     private func bit(_ row: Int) -> Bool {
         guard let validity else { return true }
         return validity.base.load(fromByteOffset: (row >> 6) * 8, as: UInt64.self) & (1 << UInt64(row & 63)) != 0
+    }
+
+    /// The NULLs among `added` values that were put behind the last one: the rows of a bitmap, all or those of `rows`.
+    private func markNulls(of source: UnsafePointer<UInt64>?, _ rows: UnsafePointer<Int32>?, _ added: Int) {
+        guard let source else { return }
+        for index in 0..<added {
+            let row = rows.map { Int($0[index]) } ?? index
+            if source[row >> 6] & (1 << UInt64(row & 63)) == 0 { markNull(count + index) }
+        }
     }
 
     private func markNull(_ row: Int) {

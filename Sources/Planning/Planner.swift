@@ -50,6 +50,8 @@ package struct PlannerOptions: Sendable {
     /// What lets constant folding compute; planning itself never knows how.
     package var evaluate: ConstantEvaluator?
     package var allowedLatenessMicroseconds: Int64 = 0
+    /// How long state that nothing else bounds is kept without being used; nil: for ever.
+    package var stateTTLMicroseconds: Int64?
 
     package init() {}
 
@@ -190,7 +192,14 @@ package enum Planner {
         }
         let binder = QueryBinder(catalog: catalog, mode: .continuous, latenessMicroseconds: options.allowedLatenessMicroseconds)
         let (target, query) = try InsertBinder.bind(insert, binder: binder)
-        return (target, try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options))
+        let stages = try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options, target: target)
+        if stages.planned.changelog == .retract, target.isAppendOnly {
+            throw SQLError(
+                "\"\(target.name)\" takes no updates, and the query takes rows back", at: insert.query.span,
+                hint: "group by a window, which gives each result once; or leave out changelog = 'append', so that rows carry an op",
+                code: SQLError.featureNotSupported)
+        }
+        return (target, stages)
     }
 }
 
@@ -201,14 +210,22 @@ struct PlanStages {
     var rules: [OptimizerRule]
     var planned: PlannedQuery
 
-    init(_ bound: BoundQuery, startFrom: StartPosition?, mode: RunMode, options: PlannerOptions) throws(SQLError) {
+    init(
+        _ bound: BoundQuery, startFrom: StartPosition?, mode: RunMode, options: PlannerOptions, target: RelationDefinition? = nil
+    ) throws(SQLError) {
         self.mode = mode
         logical = bound.plan
         rules = []
         var applied: Set<OptimizerRule>
         (logical, applied) = Optimizer.optimize(bound.plan, mode: mode, options: options)
         var builder = PhysicalBuilder(mode: mode)
-        let (plan, physicalRules) = Optimizer.optimize(try builder.build(logical), options: options)
+        var built = try builder.build(logical)
+        if mode == .continuous {
+            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds)
+                .apply(built, needsUpdateBefore: target?.connector != "blackhole")
+            if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
+        }
+        let (plan, physicalRules) = Optimizer.optimize(built, options: options)
         applied.formUnion(physicalRules)
         rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(

@@ -210,8 +210,17 @@ private struct Source {
     func row(_ index: Int) -> Int { rows.map { Int($0[index]) } ?? index }
 
     var hasNulls: Bool {
-        guard column.validity != nil else { return false }
-        return range.contains { column.isNull(row($0)) }
+        guard let bits = column.validity else { return false }
+        let rows = rows
+        for index in range where Source.isNull(bits, rows, index) { return true }
+        return false
+    }
+
+    /// Raw pointers only: a loop over the source itself would count its references for every row.
+    @inline(__always)
+    static func isNull(_ bits: UnsafePointer<UInt64>, _ rows: UnsafePointer<Int32>?, _ index: Int) -> Bool {
+        let row = rows.map { Int($0[index]) } ?? index
+        return bits[row >> 6] & (1 << UInt64(row & 63)) == 0
     }
 }
 
@@ -246,10 +255,10 @@ private struct ChunkPlan {
     private static func textByteCount(_ source: Source) -> Int {
         let views = source.column.strings
         var sum = 0
-        if source.column.validity != nil {
-            for index in source.range {
-                let row = source.row(index)
-                if !source.column.isNull(row) { sum &+= Int(views[row].length) }
+        if let bits = source.column.validity {
+            let rows = source.rows
+            for index in source.range where !Source.isNull(bits, rows, index) {
+                sum &+= Int(views[rows.map { Int($0[index]) } ?? index].length)
             }
         } else if let rows = source.rows {
             for index in source.range { sum &+= Int(views[Int(rows[index])].length) }
@@ -264,8 +273,9 @@ private struct ChunkPlan {
         memset(target, 0xFF, Bitmap.wordCount(valueCount) * 8)
         var position = 0
         for source in sources {
-            if source.column.validity != nil {
-                for index in source.range where source.column.isNull(source.row(index)) {
+            if let bits = source.column.validity {
+                let rows = source.rows
+                for index in source.range where Source.isNull(bits, rows, index) {
                     let row = position + index - source.range.lowerBound
                     target[row >> 6] &= ~(1 << UInt64(row & 63))
                 }
@@ -312,14 +322,14 @@ private struct ChunkPlan {
         var position = 0
         for source in sources {
             let views = source.column.strings
-            let hasNulls = source.column.validity != nil
+            let bits = source.column.validity
+            let rows = source.rows
             // Texts that lie one after the other, as decoders leave them, are copied together.
             var runStart = EmptyBytes.pointer
             var runByteCount = 0
             for index in source.range {
-                let row = source.row(index)
-                if !(hasNulls && source.column.isNull(row)) {
-                    let view = views[row]
+                if bits.map({ !Source.isNull($0, rows, index) }) ?? true {
+                    let view = views[rows.map { Int($0[index]) } ?? index]
                     let count = Int(view.length)
                     if view.pointer == runStart + runByteCount {
                         runByteCount &+= count

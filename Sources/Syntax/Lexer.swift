@@ -15,6 +15,8 @@ struct Lexer {
     var failure: SQLError?
     /// Where the string, quoted name or comment begins that was still open at the end of the source.
     private(set) var openStart: Int?
+    /// The span between `/*+` and `*/` of the hint passed since it was last taken.
+    private var hint: SourceSpan?
     var isOpenAtEnd: Bool { openStart != nil }
 
     init(_ source: String, from position: Int = 0) {
@@ -101,6 +103,11 @@ struct Lexer {
         }
     }
 
+    mutating func takeHint() -> SourceSpan? {
+        defer { hint = nil }
+        return hint
+    }
+
     /// Block comments nest, as in PostgreSQL, so that a piece of SQL that has comments can be commented out.
     private mutating func skipBlockComment() {
         let start = position
@@ -112,7 +119,10 @@ struct Lexer {
             } else if bytes[position] == UInt8(ascii: "*"), byte(position + 1) == UInt8(ascii: "/") {
                 openCount -= 1
                 position += 2
-                if openCount == 0 { return }
+                if openCount == 0 {
+                    if byte(start + 2) == UInt8(ascii: "+") { hint = SourceSpan(start: start + 3, end: position - 2) }
+                    return
+                }
             } else {
                 position += 1
             }

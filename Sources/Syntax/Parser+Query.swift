@@ -164,6 +164,7 @@ extension StatementParser {
         let start = current.span
         advance()
         var select = Select(items: [], span: start)
+        if let hint = current.hint { select.stateTTL = Self.stateTTL(hint.tokens) }
         if at(.stream), isStreamKeyword() {
             advance()
             select.isStream = true
@@ -200,6 +201,25 @@ extension StatementParser {
         if accept(.qualify) { select.qualify = try parseExpression() }
         select.span = span(from: start)
         return select
+    }
+
+    /// `STATE_TTL('a' = '1 h', b = '2 d')`; other hints are comments.
+    private static func stateTTL(_ tokens: [Token]) -> [StateTTL] {
+        var found: [StateTTL] = []
+        guard let start = tokens.firstIndex(where: { $0.kind == .word && $0.text.uppercased() == "STATE_TTL" }) else { return [] }
+        var index = start + 1
+        guard index < tokens.count, tokens[index].symbol == .leftParenthesis else { return [] }
+        index += 1
+        while index + 2 < tokens.count, tokens[index + 1].symbol == .equal, tokens[index + 2].kind == .string {
+            let table = tokens[index]
+            found.append(
+                StateTTL(
+                    table: Identifier(table.text, span: table.span), text: tokens[index + 2].text, span: tokens[index + 2].span))
+            index += 3
+            guard index < tokens.count, tokens[index].symbol == .comma else { break }
+            index += 1
+        }
+        return found
     }
 
     /// `SELECT STREAM price` against a column of that name (`SELECT stream, price`, `SELECT stream FROM`): decided by what follows.

@@ -122,12 +122,26 @@ struct TokenRun {
     /// From the first token to the last that is not the end.
     var span: SourceSpan
 
+    /// What stands in a hint, as far as it can be read.
+    private static func hintTokens(_ lexer: Lexer, _ hint: SourceSpan) -> [Token] {
+        guard hint.start < hint.end else { return [] }
+        var inner = Lexer(String(decoding: lexer.bytes[hint.start..<hint.end], as: UTF8.self))
+        var tokens: [Token] = []
+        while true {
+            var token = inner.next()
+            if token.kind == .end || token.kind == .invalid { return tokens }
+            token.span = SourceSpan(start: token.span.start + hint.start, end: token.span.end + hint.start)
+            tokens.append(token)
+        }
+    }
+
     /// The next statement that is not empty; nil at the end of the source.
     static func next(_ lexer: inout Lexer) throws(SQLError) -> TokenRun? {
         var tokens: [Token] = []
         lexer.failure = nil
         while true {
             var token = lexer.next()
+            if let hint = lexer.takeHint() { token.hint = Token.Hint(tokens: hintTokens(lexer, hint), span: hint) }
             if token.kind == .invalid {
                 let first = tokens.first?.span ?? token.span
                 tokens.append(token)

@@ -26,6 +26,14 @@ struct Token: Sendable {
     var keyword: Keyword?
     var symbol: Symbol?
     var span: SourceSpan
+    /// Of what stands in a hint (`/*+ .. */`) before the token.
+    var hint: Hint?
+
+    /// The words of a hint, tokens in their turn.
+    struct Hint: Sendable {
+        var tokens: [Token]
+        var span: SourceSpan
+    }
 
     init(_ kind: Kind, text: String = "", keyword: Keyword? = nil, symbol: Symbol? = nil, span: SourceSpan) {
         self.kind = kind

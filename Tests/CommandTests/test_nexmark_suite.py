@@ -71,16 +71,18 @@ def ranked(result):
 
 @unittest.skipUnless(os.path.exists(nexmark.EVENTS), f"{nexmark.EVENTS} is not there")
 class SuiteTest(CommandTest):
+    results = {}
+
     @classmethod
     def setUpClass(cls):
         cls.lines = nexmark.event_lines()
-        cls.results = {}
 
     @classmethod
     def wanted(cls, name):
+        """The agreed result, read once for all tests."""
         if name not in cls.results:
             result = nexmark.expected(name)
-            SuiteTest.results[name] = ranked(result) if name == "q19" else result
+            cls.results[name] = ranked(result) if name == "q19" else result
         return cls.results[name]
 
     def assert_same(self, name, got, wanted):

@@ -62,6 +62,25 @@ struct JoinCase: CustomStringConvertible {
         return item
     }
 
+    var hasVersions: Bool { if case .asOf = node.time { true } else { false } }
+
+    /// Changes of the right side carry the time at which they come.
+    func withVersions() -> JoinCase {
+        var item = self
+        item.delay = 2 * second
+        var clock = Int64.min
+        item.right = right.map { rows in
+            rows.map { row in
+                var row = row
+                guard case .integer(let time) = row.values[3] else { return row }
+                clock = max(clock, time)
+                if row.change != .insert { row.values[3] = .integer(clock) }
+                return row
+            }
+        }
+        return item
+    }
+
     static func residual() -> BoundExpression {
         BoundExpression(.call(.less, [.column(2, .bigint), .column(7, .bigint)]), type: .boolean)
     }

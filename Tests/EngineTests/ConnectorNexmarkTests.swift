@@ -35,6 +35,26 @@ final class NexmarkConnectorTests: XCTestCase {
 
     private func fieldCount(_ source: NexmarkSource) -> Int { NexmarkField.fields(of: source.kind).count }
 
+    /// Fields by path, made alone, are the fields of whole events.
+    func testPathsAreFieldsOfWholeEvents() throws {
+        let source = try source(.all, options: ["seed": "7"])
+        let whole = try source.read(shard: 0, from: 0, to: 500, columns: [0, 1, 2, 3], batchRows: 64).batches
+        for paths in [
+            [ColumnPath(3, fields: [2]), ColumnPath(0)], [ColumnPath(3, fields: [6]), ColumnPath(1, fields: [1]), ColumnPath(3, fields: [0]), ColumnPath(2, fields: [9])],
+            [ColumnPath(3), ColumnPath(3, fields: [1])],
+        ] {
+            let read = try source.read(shard: 0, from: 0, to: 500, paths: paths, batchRows: 64).batches
+            XCTAssertEqual(read.map(\.count), whole.map(\.count))
+            for (batch, all) in zip(read, whole) {
+                for (index, path) in paths.enumerated() {
+                    let expected = all.columns[path.column].field(at: path.fields)
+                    for row in 0..<batch.count { XCTAssertEqual(batch.columns[index].value(at: row), expected.value(at: row), "\(path)") }
+                }
+            }
+        }
+        XCTAssertThrowsError(try source.read(shard: 0, from: 0, to: 1, paths: [ColumnPath(3, fields: [99])], batchRows: 1))
+    }
+
     // MARK: Purity
 
     func testTheSameRowsWhateverTheRangesAndBatches() throws {

@@ -168,7 +168,7 @@ enum Exchange {
                 if end - start == n {
                     body(partition, batch)
                 } else if end > start {
-                    body(partition, batch.gather(UnsafeBufferPointer(start: order + start, count: end - start)))
+                    body(partition, batch.picked(UnsafeBufferPointer(start: order + start, count: end - start)))
                 }
                 start = end
             }

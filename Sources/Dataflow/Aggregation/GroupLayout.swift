@@ -182,12 +182,12 @@ final class GroupLayout: Sendable {
         held = accumulators.indices.filter { accumulators[$0].usesHeap }
         isOrderSensitive = accumulators.contains { $0.isOrderSensitive }
         rowCountOffset = rowCount >= 0 ? offsets[rowCount] : -1
-        func offset(_ accumulator: Int) -> Int { accumulator >= 0 ? offsets[accumulator] : -1 }
+        func place(_ accumulator: Int) -> Int { accumulator >= 0 ? offsets[accumulator] : -1 }
         for index in calls.indices {
-            calls[index].rows = offset(calls[index].rows)
-            calls[index].nulls = offset(calls[index].nulls)
-            calls[index].main = offset(calls[index].main)
-            calls[index].more = calls[index].more.map(offset)
+            calls[index].rows = place(calls[index].rows)
+            calls[index].nulls = place(calls[index].nulls)
+            calls[index].main = place(calls[index].main)
+            calls[index].more = calls[index].more.map(place)
         }
         self.calls = calls
     }

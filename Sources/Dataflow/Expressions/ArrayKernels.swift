@@ -98,7 +98,7 @@ enum ArrayKernels {
             let start = call.operands.count > 2 ? call.operands[2] : nil
             return call.int64s(strict: false) { row in
                 guard let range = array.elements(row) else { return nil }
-                let skipped = start.map { $0.isNull(row) ? 0 : max($0.int64s[row] - 1, 0) } ?? 0
+                let skipped = start.map { $0.isNull(row) ? 0 : max($0.int64s[row], 1) - 1 } ?? 0
                 guard skipped < Int64(range.count) else { return nil }
                 for element in range.dropFirst(Int(skipped)) where order.isEqual(element, row & needle.mask) {
                     return Int64(element - range.lowerBound + 1)
@@ -206,7 +206,7 @@ enum ArrayKernels {
                 case .arraySort:
                     let isAscending = call.operands.count < 2 || call.operands[1].bools[row] != 0
                     let sorted = sorted(range, order)
-                    // NULLs come first ascending, last descending, as in Flink's ARRAY_SORT... unless told otherwise.
+                    // As Flink's ARRAY_SORT: NULLs come first ascending and last descending, unless it is told otherwise.
                     let nullsFirst = call.operands.count > 2 ? call.operands[2].bools[row] != 0 : isAscending
                     let nulls = sorted.filter { pool.isNull($0) }
                     let values = sorted.filter { !pool.isNull($0) }

@@ -171,8 +171,9 @@ enum EncodingKernels {
                 var start = 0
                 while start < text.count {
                     let end = min(start + 76, text.count)
-                    if start > 0 { writer.append(0x0A) }
                     writer.append(Bytes(rebasing: text[start..<end]))
+                    // As in PostgreSQL every full line is ended, the last one too.
+                    if end - start == 76 { writer.append(0x0A) }
                     start = end
                 }
             case .escape:

@@ -132,7 +132,8 @@ struct EvaluationInput {
     func elements(of rows: RowSelection) -> EvaluationInput {
         // A constant's rows are all of the batch's, however many elements it has.
         let back = standsForAll != nil ? origin : origin.map { $0.composed(with: rows) } ?? rows
-        return EvaluationInput(columns: [], rows: rows.count, context: context, origin: back, standsForAll: standsForAll)
+        return EvaluationInput(
+            columns: [], rows: rows.count, context: context, origin: back, standsForAll: standsForAll, rootToken: nil)
     }
 
     /// One row that stands for all of these: for operands that are all constant.

@@ -53,13 +53,13 @@ extension KernelCall {
         for row in 0..<rows {
             if let known, known[row >> 6] & (1 << UInt64(row & 63)) == 0 {
                 writer.null(row)
+            } else if !body(row, &writer) {
+                writer.null(row)
             } else if writer.count > KernelCall.listElementCountMax {
                 fail(row, "the arrays of one batch would take too much memory")
                 writer.null(row)
-            } else if body(row, &writer) {
-                writer.end(row)
             } else {
-                writer.null(row)
+                writer.end(row)
             }
         }
         return writer.finish(pool: pool, type: type)

@@ -34,13 +34,13 @@ enum SpecialMathKernels {
         case .cosDegrees: return checked({ $0.isFinite || $0.isNaN }) { cosine($0) }
         case .tanDegrees: return checked({ $0.isFinite || $0.isNaN }) { tangent($0) }
         case .cotDegrees: return checked({ $0.isFinite || $0.isNaN }) { cotangent($0) }
-        case .asinDegrees: return checked({ !($0 < -1 || $0 > 1) }) { x in x == 0.5 ? 30 : x == -0.5 ? -30 : exact(Glibc.asin(x)) }
-        case .acosDegrees: return checked({ !($0 < -1 || $0 > 1) }) { x in x == 0.5 ? 60 : x == -0.5 ? 120 : exact(Glibc.acos(x)) }
-        case .atanDegrees: return simple { exact(Glibc.atan($0)) }
+        case .asinDegrees: return checked({ !($0 < -1 || $0 > 1) }) { x in x < 0 ? -arcSineOfUnit(-x) : arcSineOfUnit(x) }
+        case .acosDegrees: return checked({ !($0 < -1 || $0 > 1) }) { x in x < 0 ? 90 + arcSineOfUnit(-x) : arcCosineOfUnit(x) }
+        case .atanDegrees: return simple { Glibc.atan($0) / arcTangentOfOne * 45 }
         case .atan2Degrees:
             return { call in
                 let (y, x) = (call.operands[0].doubles, call.operands[1].doubles)
-                return call.doubles { exact(Glibc.atan2(y[$0], x[$0])) }
+                return call.doubles { Glibc.atan2(y[$0], x[$0]) / arcTangentOfOne * 45 }
             }
         case .isNotANumber: return test { $0.isNaN }
         case .isInfinite: return test { $0.isInfinite }
@@ -55,30 +55,31 @@ enum SpecialMathKernels {
 
     // MARK: Degrees
 
-    /// An angle in radians as degrees; a whole number of degrees where the radians are the nearest number to one.
-    private static func exact(_ radians: Double) -> Double {
-        let degrees = radians * (180 / Double.pi)
-        let whole = degrees.rounded()
-        return whole != degrees && whole * (Double.pi / 180) == radians ? whole : degrees
+    // As PostgreSQL does it: what the library gives is scaled so that the angles people know come out exactly, whatever its last digit is.
+
+    private static let radiansPerDegree = Double.pi / 180
+    private static let sine30 = Glibc.sin(30 * radiansPerDegree)
+    private static let oneLessCosine60 = 1 - Glibc.cos(60 * radiansPerDegree)
+    private static let tangent45 = sineOfQuadrant(45) / cosineOfQuadrant(45)
+    private static let cotangent45 = cosineOfQuadrant(45) / sineOfQuadrant(45)
+    private static let arcSineOfHalf = Glibc.asin(0.5)
+    private static let arcCosineOfHalf = Glibc.acos(0.5)
+    private static let arcTangentOfOne = Glibc.atan(1)
+
+    private static func sineTo30(_ degrees: Double) -> Double { Glibc.sin(degrees * radiansPerDegree) / sine30 / 2 }
+    private static func cosineTo60(_ degrees: Double) -> Double { 1 - (1 - Glibc.cos(degrees * radiansPerDegree)) / oneLessCosine60 / 2 }
+
+    /// 0...90 degrees.
+    private static func sineOfQuadrant(_ degrees: Double) -> Double { degrees <= 30 ? sineTo30(degrees) : cosineTo60(90 - degrees) }
+    private static func cosineOfQuadrant(_ degrees: Double) -> Double { degrees <= 60 ? cosineTo60(degrees) : sineTo30(90 - degrees) }
+
+    /// 0...1.
+    private static func arcSineOfUnit(_ x: Double) -> Double {
+        x <= 0.5 ? Glibc.asin(x) / arcSineOfHalf * 30 : 90 - Glibc.acos(x) / arcCosineOfHalf * 60
     }
 
-    /// 0...90 degrees, exact at 0, 30 and 90.
-    private static func sineOfQuadrant(_ degrees: Double) -> Double {
-        switch degrees {
-        case 0: 0
-        case 30: 0.5
-        case 90: 1
-        default: Glibc.sin(degrees * (Double.pi / 180))
-        }
-    }
-
-    private static func cosineOfQuadrant(_ degrees: Double) -> Double {
-        switch degrees {
-        case 0: 1
-        case 60: 0.5
-        case 90: 0
-        default: Glibc.cos(degrees * (Double.pi / 180))
-        }
+    private static func arcCosineOfUnit(_ x: Double) -> Double {
+        x <= 0.5 ? 90 - Glibc.asin(x) / arcSineOfHalf * 30 : Glibc.acos(x) / arcCosineOfHalf * 60
     }
 
     private static func sine(_ degrees: Double) -> Double {
@@ -128,13 +129,13 @@ enum SpecialMathKernels {
 
     private static func tangent(_ degrees: Double) -> Double {
         let (x, sign) = reduced(degrees)
-        let value = x == 45 ? 1 : sineOfQuadrant(x) / cosineOfQuadrant(x)
+        let value = sineOfQuadrant(x) / cosineOfQuadrant(x) / tangent45
         return value == 0 ? 0 : sign * value
     }
 
     private static func cotangent(_ degrees: Double) -> Double {
         let (x, sign) = reduced(degrees)
-        let value = x == 45 ? 1 : cosineOfQuadrant(x) / sineOfQuadrant(x)
+        let value = cosineOfQuadrant(x) / sineOfQuadrant(x) / cotangent45
         return value == 0 ? 0 : sign * value
     }
 

@@ -30,6 +30,7 @@ final class JoinFeeder: Feeder {
         var batch = RowBatch(count: incoming.count, columns: incoming.columns, changes: incoming.changes)
         if let timeColumn = stage.timeColumn(port) { batch = onTime(batch, timeColumn, context) }
         guard batch.count > 0 else { return }
+        batch = plan.nested[port].encode(batch)
         if plan.node.kind == .antiNullAware && port == 1 { count(batch) }
         let columns = keys.map { batch.columns[$0] }
         if plan.keys.mayBeUnmatchable(columns) {
@@ -55,7 +56,7 @@ final class JoinFeeder: Feeder {
         let time = batch.columns[timeColumn]
         let times = time.int64s
         let limit = stage.lateLimit(port)
-        let types = plan.sides[port].types
+        let types = plan.nested[port].types
         if !time.mayHaveNulls {
             var earliest = Int64.max
             for row in 0..<batch.count { earliest = min(earliest, times[row]) }

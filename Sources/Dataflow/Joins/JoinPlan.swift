@@ -38,6 +38,8 @@ final class JoinPlan: Sendable {
     let ttl: [Int64?]
     let batchRows: Int
     let outputTypes: [SQLType]
+    let nested: [NestedColumns]
+    let nestedOutput: NestedColumns
     /// Rows of this side without a partner come out with NULLs.
     let isOuter: [Bool]
     let retracts: [Bool]
@@ -60,6 +62,8 @@ final class JoinPlan: Sendable {
         batchRows = max(settings.batchRows, 1)
         keepsLeftOnly = node.kind.keepsLeftOnly
         outputTypes = keepsLeftOnly ? left : left + right
+        nested = [NestedColumns(left), NestedColumns(right)]
+        nestedOutput = NestedColumns(outputTypes)
         retracts = [node.leftRetracts, node.rightRetracts]
         isOuter = [node.kind == .left || node.kind == .full, node.kind == .right || node.kind == .full]
         let keyTypes = node.leftKeys.map { left[$0] }
@@ -111,10 +115,10 @@ final class JoinPlan: Sendable {
         let expires = [ttl[0] != nil || interval != nil, ttl[1] != nil || interval != nil]
         sides = [
             try JoinSideLayout(
-                types: left, keys: node.leftKeys, port: 0, keyWidth: keys.keyWidth, retracts: node.leftRetracts,
+                types: nested[0].stored, keys: node.leftKeys, port: 0, keyWidth: keys.keyWidth, retracts: node.leftRetracts,
                 isUnique: node.leftIsUnique && !isNullAware, expires: expires[0], dropsRows: dropsEmitted || countsKeys || isAsOf),
             try JoinSideLayout(
-                types: right, keys: node.rightKeys, port: 1, keyWidth: keys.keyWidth,
+                types: nested[1].stored, keys: node.rightKeys, port: 1, keyWidth: keys.keyWidth,
                 retracts: node.rightRetracts && !isAsOf, isUnique: node.rightIsUnique && !isAsOf && !isNullAware, expires: expires[1],
                 dropsRows: isAsOf),
         ]
@@ -125,6 +129,9 @@ final class JoinPlan: Sendable {
         }
         var uses = [[Bool](repeating: false, count: left.count), [Bool](repeating: false, count: right.count)]
         for column in residual?.usedColumns ?? [] {
+            if NestedColumns.isNested((left + right)[column]) {
+                throw DataflowError("a join condition on a column of type \((left + right)[column].name) is not supported yet")
+            }
             if column < left.count { uses[0][column] = true } else if column - left.count < right.count { uses[1][column - left.count] = true }
         }
         residualUses = uses

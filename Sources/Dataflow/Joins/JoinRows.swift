@@ -79,7 +79,10 @@ final class JoinRows: @unchecked Sendable {
         }
         liveCount += n
         let cleared = layout.header + (layout.types.count + 63) / 64 * 8
-        for index in 0..<n { memset(row(references[index]), 0, cleared) }
+        for index in 0..<n {
+            let row = row(references[index]).assumingMemoryBound(to: UInt64.self)
+            for word in 0..<cleared / 8 { row[word] = 0 }
+        }
         let stride = layout.stride
         for (number, column) in columns.enumerated() {
             let cell = base + layout.header + layout.packed.offsets[number] - stride

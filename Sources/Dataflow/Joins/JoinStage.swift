@@ -10,6 +10,7 @@
 //
 // Output watermark, so that the time columns of both sides stay event times behind a join:
 // - interval: min(left, right, right + lower, left - upper), less what a bucket of rows waits longer than it must;
+// - lookup: that of the left, once left rows need not wait any more;
 // - all others: min(left, right); a left row of an as-of join waits for no more than that.
 
 import Columns
@@ -117,6 +118,7 @@ final class JoinStage: Stage {
             }
         }
         state.advance(epoch, context, &output)
+        if plan.nestedOutput.isAny { output = output.map(plan.nestedOutput.decode) }
     }
 
     func endEpoch(_ epoch: StageEpoch) {
@@ -128,6 +130,7 @@ final class JoinStage: Stage {
         guard epoch.ports.count == 2 else { return epoch.watermark }
         let left = epoch.ports[0].watermark
         let right = epoch.ports[1].watermark
+        if plan.isLookup { return plan.node.rightIsBounded && !epoch.ports[1].hasEnded ? .min : left }
         guard let interval = plan.interval, epoch.watermark < .max else { return epoch.watermark }
         var reached = min(left, right)
         // Left rows still to come, or still to come out: from right + lower on; right ones from left - upper on.

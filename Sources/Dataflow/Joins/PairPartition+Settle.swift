@@ -53,7 +53,7 @@ extension PairPartition {
 
     /// At most one row for each key: what the batch does to a key is settled first. Gives the rows taken back, as they were, then those
     /// added.
-    func settleUnique(_ port: Int, _ batch: RowBatch) -> RowBatch {
+    func settleUnique(_ port: Int, _ batch: RowBatch, clockMicroseconds clock: Int64) -> RowBatch {
         let own = sides[port]
         let n = batch.count
         let width = own.layout.packed.width
@@ -94,7 +94,11 @@ extension PairPartition {
             guard let row = final[slot] else { continue }
             let old = own.head(slot, in: table)
             if old != 0 {
-                if row >= 0 && own.isEqual(old, packed + row * width) { continue }
+                if row >= 0 && own.isEqual(old, packed + row * width) {
+                    // Nothing changes, but the row has been touched.
+                    if own.layout.isStamped && plan.interval == nil { own.stamp(old, clock) }
+                    continue
+                }
                 gone.append(old)
                 goneSlots.append(slot)
                 goneKinds.append((row >= 0 ? ChangeKind.updateBefore : .delete).rawValue)

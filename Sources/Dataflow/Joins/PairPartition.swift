@@ -77,7 +77,7 @@ final class PairPartition: JoinPartition {
         scratch.slots.update(from: context.scratch.slots, count: incoming.count)
         var batch = incoming
         if own.layout.isUnique && plan.retracts[port] {
-            batch = settleUnique(port, incoming)
+            batch = settleUnique(port, incoming, clockMicroseconds: context.clockMicroseconds)
         } else if incoming.changes != nil {
             settleChanges(port, incoming)
         } else {

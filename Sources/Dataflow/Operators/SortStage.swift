@@ -21,8 +21,8 @@ final class SortStage: Stage {
     private var feeders: [CollectingFeeder] = []
 
     init(_ node: SortNode, types: [SQLType], name: String, settings: DataflowSettings) throws(DataflowError) {
-        for key in node.keys where types[key.column].layout == .list || types[key.column].layout == .structure {
-            throw DataflowError("ORDER BY of type \(types[key.column].name) is not supported yet")
+        for key in node.keys where types[key.column].isMap || types[key.column].element?.isMap == true {
+            throw DataflowError("ORDER BY of type \(types[key.column].name): maps have no order")
         }
         self.name = name
         self.node = node
@@ -101,10 +101,16 @@ final class SortStage: Stage {
 struct RowOrder {
     private let keys: [SortNode.Key]
     private let batch: RowBatch
+    /// For keys that are arrays or rows.
+    private let nested: [ColumnOrder?]
 
     init(_ keys: [SortNode.Key], _ batch: RowBatch) {
         self.keys = keys
         self.batch = batch
+        nested = keys.map { key in
+            let column = batch.columns[key.column]
+            return column.type.isNested ? ColumnOrder(column, column) : nil
+        }
     }
 
     func sorted() -> [Int32] {
@@ -125,8 +131,8 @@ struct RowOrder {
         }
         rows.sort { a, b in
             if a.word != b.word { return a.word < b.word }
-            for key in keys {
-                let order = compare(key, Int(a.row), Int(b.row))
+            for index in keys.indices {
+                let order = compare(index, Int(a.row), Int(b.row))
                 if order != 0 { return order < 0 }
             }
             return a.row < b.row
@@ -152,14 +158,15 @@ struct RowOrder {
 
     /// By all keys; negative, zero or positive.
     func compare(_ a: Int, _ b: Int) -> Int {
-        for key in keys {
-            let order = compare(key, a, b)
+        for index in keys.indices {
+            let order = compare(index, a, b)
             if order != 0 { return order }
         }
         return 0
     }
 
-    private func compare(_ key: SortNode.Key, _ a: Int, _ b: Int) -> Int {
+    private func compare(_ index: Int, _ a: Int, _ b: Int) -> Int {
+        let key = keys[index]
         let column = batch.columns[key.column]
         let aNull = column.isNull(a)
         let bNull = column.isNull(b)
@@ -184,7 +191,7 @@ struct RowOrder {
                 order = left < right ? -1 : (left > right ? 1 : 0)
             }
         case .string: order = StringView.compare(column.strings[a], column.strings[b])
-        case .list, .structure: break
+        case .list, .structure: order = nested[index]?.compare(a, b) ?? 0
         }
         return key.isDescending ? -order : order
     }

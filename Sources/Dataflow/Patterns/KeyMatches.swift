@@ -3,6 +3,8 @@
 // Rows have positions, counted from 0 per key; a row is looked at once, in order. The rows kept are those from the first row of the
 // oldest partial match on (and as many before it as PREV reaches), packed one behind the other.
 //
+// The fields that the loops over threads touch are not checked for exclusive access: one task works on a key, and nothing is called back.
+//
 // A group is all partial matches that begin at one row, in order of preference: threads. A thread is a position of the pattern that the
 // last row was mapped to, with the history that led there: runs of consecutive rows mapped alike, of which the last is in the thread
 // and the others in a chain of nodes that threads share. A group also has the best complete match so far: threads that are left
@@ -42,20 +44,20 @@ final class KeyMatches {
     /// The position of the first row kept.
     private(set) var firstKept: Int64 = 0
     /// The position that the next row will have.
-    var next: Int64 = 0
+    @exclusivity(unchecked) var next: Int64 = 0
 
     // MARK: Matches
-    var groups: [MatchGroup] = []
-    var threads = WordBuffer()
+    @exclusivity(unchecked) var groups: [MatchGroup] = []
+    @exclusivity(unchecked) var threads = WordBuffer()
     let nodes = WordBuffer()
     /// Nodes that were left when the chain was last cleaned.
-    var nodesKept = 0
+    @exclusivity(unchecked) var nodesKept = 0
     /// No match may begin before.
-    var nextStart: Int64 = 0
+    @exclusivity(unchecked) var nextStart: Int64 = 0
     /// Every row before is decided: in a match, or in none.
-    var frontier: Int64 = 0
+    @exclusivity(unchecked) var frontier: Int64 = 0
     /// The last row that a match has taken.
-    var covered: Int64 = -1
+    @exclusivity(unchecked) var covered: Int64 = -1
     var matchCount: Int64 = 0
     /// The time at which it stands in the timers; .max when it does not.
     var timer = Int64.max

@@ -143,10 +143,11 @@ struct MatchCells {
 
 /// A growing block of words: the threads and the histories of a key.
 final class WordBuffer {
-    private(set) var base: UnsafeMutablePointer<Int64>
-    private(set) var capacity: Int
+    // Not checked for exclusive access: one task works on it, and nothing is called back.
+    @exclusivity(unchecked) private(set) var base: UnsafeMutablePointer<Int64>
+    @exclusivity(unchecked) private(set) var capacity: Int
     /// Words in use.
-    var count = 0
+    @exclusivity(unchecked) var count = 0
 
     init(capacity: Int = 16) {
         self.capacity = max(capacity, 16)

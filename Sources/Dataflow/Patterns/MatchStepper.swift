@@ -19,20 +19,35 @@ final class MatchStepper {
     let plan: MatchPlan
     let stride: Int
     let report = MatchReport()
-    private(set) var isOverLimit = false
+    // Exclusive access need not be checked in the loops over threads: nothing here is called back while it runs.
+    @exclusivity(unchecked) private(set) var isOverLimit = false
     private let automaton: MatchAutomaton
     private let registerCount: Int
+    /// The automaton's lists, and the first targets, as plain memory.
+    private let variables: UnsafeMutablePointer<Int32>
+    private let codes: UnsafeMutablePointer<Int32>
+    private let starts: UnsafeMutablePointer<Int32>
+    private let targets: UnsafeMutablePointer<Int32>
+    private let accepts: UnsafeMutablePointer<Bool>
+    private let live: UnsafeMutablePointer<UInt64>
+    private let firstTargets: UnsafeMutablePointer<Int32>
+    private let firstCount: Int
+    private let firstOfPartitionTargets: UnsafeMutablePointer<Int32>
+    private let firstOfPartitionCount: Int
+    private let within: Int64?
+    private let hasTests: Bool
     private let sharesStarts: Bool
     private let hasEnd: Bool
-    private var scratch = WordBuffer()
+    @exclusivity(unchecked) private var scratch = WordBuffer()
     private let initial: WordBuffer
     private var runs: [MatchRun] = []
 
     /// Threads already there: by position without registers, else in a table of (stamp << 32 | thread + 1).
-    private var seen: [UInt32]
-    private var table: [UInt64]
-    private var entryCount = 0
-    private var stamp: UInt32 = 0
+    private let seen: UnsafeMutablePointer<UInt32>
+    @exclusivity(unchecked) private var table: UnsafeMutablePointer<UInt64>
+    @exclusivity(unchecked) private var tableCount: Int
+    @exclusivity(unchecked) private var entryCount = 0
+    @exclusivity(unchecked) private var stamp: UInt32 = 0
 
     /// The row at hand, and for each variable whether it passes the part of the condition that needs no more than that.
     struct Row {
@@ -57,8 +72,40 @@ final class MatchStepper {
             if case .aggregate(let aggregate) = register.kind { aggregate.reset(beginning.base + KeyMatches.threadWords + register.word) }
         }
         initial = beginning
-        seen = Array(repeating: 0, count: plan.automaton.count)
-        table = Array(repeating: 0, count: plan.registerCount > 0 ? 64 : 1)
+        seen = Self.copy([UInt32](repeating: 0, count: plan.automaton.count))
+        tableCount = plan.registerCount > 0 ? 64 : 1
+        table = Self.copy([UInt64](repeating: 0, count: 64))
+        variables = Self.copy(plan.automaton.variables)
+        codes = Self.copy(plan.codes)
+        starts = Self.copy(plan.automaton.starts)
+        targets = Self.copy(plan.automaton.targets)
+        accepts = Self.copy(plan.automaton.accepts)
+        live = Self.copy(plan.liveRegisters)
+        firstTargets = Self.copy(plan.automaton.first.targets)
+        firstCount = plan.automaton.first.targets.count
+        firstOfPartitionTargets = Self.copy(plan.automaton.firstOfPartition.targets)
+        firstOfPartitionCount = plan.automaton.firstOfPartition.targets.count
+        within = plan.node.withinMicroseconds
+        hasTests = plan.tests.contains { $0 != nil }
+    }
+
+    deinit {
+        seen.deallocate()
+        table.deallocate()
+        variables.deallocate()
+        codes.deallocate()
+        starts.deallocate()
+        targets.deallocate()
+        accepts.deallocate()
+        live.deallocate()
+        firstTargets.deallocate()
+        firstOfPartitionTargets.deallocate()
+    }
+
+    private static func copy<Element>(_ values: [Element]) -> UnsafeMutablePointer<Element> {
+        let memory = UnsafeMutablePointer<Element>.allocate(capacity: max(values.count, 1))
+        for (index, value) in values.enumerated() { (memory + index).initialize(to: value) }
+        return memory
     }
 
     // MARK: A row
@@ -75,7 +122,7 @@ final class MatchStepper {
     private func advance(_ key: KeyMatches, _ row: Row) {
         scratch.count = 0
         let source = key.threads
-        let within = plan.node.withinMicroseconds
+        let targets = targets
         var anyDead = false
         for index in key.groups.indices {
             var group = key.groups[index]
@@ -86,8 +133,8 @@ final class MatchStepper {
                 for thread in start..<start + count {
                     let from = source.base + thread * stride
                     let position = Int(from[0])
-                    let targets = Int(automaton.starts[position])..<Int(automaton.starts[position + 1])
-                    if !extend(key, &group, from, targets, automaton.targets, row, into: scratch) { break }
+                    let range = Int(starts[position])..<Int(starts[position + 1])
+                    if !extend(key, &group, from, range, targets, row, into: scratch) { break }
                 }
             }
             group.threadCount = scratch.count / stride - group.threadStart
@@ -100,13 +147,16 @@ final class MatchStepper {
     }
 
     private func begin(_ key: KeyMatches, _ row: Row) {
-        let start = row.position == 0 ? automaton.firstOfPartition : automaton.first
+        let isFirst = row.position == 0
+        let acceptsEmpty = isFirst ? automaton.firstOfPartition.accepts : automaton.first.accepts
+        let list = isFirst ? firstOfPartitionTargets : firstTargets
+        let count = isFirst ? firstOfPartitionCount : firstCount
         var group = MatchGroup(start: row.position, startTime: row.time)
-        if !start.accepts {
+        if !acceptsEmpty {
             // Most rows begin nothing.
             var isPossible = false
-            for target in start.targets {
-                guard let bits = row.bits[Int(automaton.variables[Int(target)])] else {
+            for index in 0..<count {
+                guard let bits = row.bits[Int(variables[Int(list[index])])] else {
                     isPossible = true
                     break
                 }
@@ -121,27 +171,27 @@ final class MatchStepper {
             isOverLimit = true
             return
         }
-        if start.accepts { group.end = row.position - 1 }
+        if acceptsEmpty { group.end = row.position - 1 }
         group.threadStart = key.threads.count / stride
         if !sharesStarts { forgetSeen() }
-        _ = extend(key, &group, nil, start.targets.indices, start.targets, row, into: key.threads)
+        _ = extend(key, &group, nil, 0..<count, list, row, into: key.threads)
         group.threadCount = key.threads.count / stride - group.threadStart
         if group.threadCount > 0 || group.hasMatch { key.groups.append(group) }
     }
 
     /// Maps the row to each of the targets that it suits, in order; false when that completes the pattern.
     private func extend(
-        _ key: KeyMatches, _ group: inout MatchGroup, _ from: UnsafePointer<Int64>?, _ range: Range<Int>, _ targets: [Int32], _ row: Row,
+        _ key: KeyMatches, _ group: inout MatchGroup, _ from: UnsafePointer<Int64>?, _ range: Range<Int>, _ list: UnsafePointer<Int32>, _ row: Row,
         into threads: WordBuffer
     ) -> Bool {
         // The history, with the last run closed: made when the first target needs it.
         var closed = Int64(-1)
         var isClosed = from == nil
-        let fromCode = from.map { plan.codes[Int($0[0])] } ?? -1
+        let fromCode = from.map { codes[Int($0[0])] } ?? -1
         for index in range {
-            let target = Int(targets[index])
+            let target = Int(list[index])
             if target < 0 { continue }
-            let variable = Int(automaton.variables[target])
+            let variable = Int(variables[target])
             if let bits = row.bits[variable], bits[row.index] == 0 { continue }
             if registerCount == 0 && seen[target] == stamp { continue }
             threads.reserve(stride)
@@ -154,7 +204,7 @@ final class MatchStepper {
                 apply(variable, registers, row)
                 if isKnown(thread, threads) { continue }
             }
-            if let test = plan.tests[variable] {
+            if hasTests, let test = plan.tests[variable] {
                 let candidate = MatchCandidate(cells: row.cells, position: row.position, registers: registers)
                 if test.holds(candidate, report) != true { continue }
             }
@@ -162,7 +212,7 @@ final class MatchStepper {
                 isOverLimit = true
                 return true
             }
-            let code = plan.codes[target]
+            let code = codes[target]
             if let from, code == fromCode {
                 thread[1] = from[1]
                 thread[2] = from[2]
@@ -180,12 +230,12 @@ final class MatchStepper {
             }
             remember(thread, target, threads)
             threads.count += stride
-            if automaton.accepts[target] {
+            if accepts[target] {
                 group.end = row.position
                 group.code = code
                 group.runFirst = thread[1]
                 group.node = thread[2]
-                if automaton.starts[target] == automaton.starts[target + 1] { threads.count -= stride }
+                if starts[target] == starts[target + 1] { threads.count -= stride }
                 return false
             }
         }
@@ -220,8 +270,8 @@ final class MatchStepper {
     private func forgetSeen() {
         entryCount = 0
         if stamp == .max {
-            for index in seen.indices { seen[index] = 0 }
-            for index in table.indices { table[index] = 0 }
+            for index in 0..<automaton.count { seen[index] = 0 }
+            for index in 0..<tableCount { table[index] = 0 }
             stamp = 0
         }
         stamp += 1
@@ -230,7 +280,7 @@ final class MatchStepper {
     @inline(__always)
     private func hash(_ thread: UnsafePointer<Int64>) -> UInt64 {
         var hash = KeyHash.int64(thread[0])
-        let live = plan.liveRegisters[Int(thread[0])]
+        let live = live[Int(thread[0])]
         for word in 0..<registerCount where isLive(live, word) {
             hash = KeyHash.combine(hash, UInt64(bitPattern: thread[KeyMatches.threadWords + word]))
         }
@@ -241,8 +291,8 @@ final class MatchStepper {
     private func isLive(_ live: UInt64, _ word: Int) -> Bool { word >= 64 || live & (1 << UInt64(word)) != 0 }
 
     private func isKnown(_ thread: UnsafePointer<Int64>, _ threads: WordBuffer) -> Bool {
-        let live = plan.liveRegisters[Int(thread[0])]
-        let mask = table.count - 1
+        let live = live[Int(thread[0])]
+        let mask = tableCount - 1
         var place = Int(truncatingIfNeeded: hash(thread)) & mask
         while table[place] >> 32 == UInt64(stamp) {
             let other = threads.base + (Int(table[place] & 0xFFFF_FFFF) - 1) * stride
@@ -264,25 +314,27 @@ final class MatchStepper {
             seen[target] = stamp
             return
         }
-        if (entryCount + 1) * 2 > table.count { growTable(threads) }
+        if (entryCount + 1) * 2 > tableCount { growTable(threads) }
         enter(hash(thread), threads.count / stride)
         entryCount += 1
     }
 
     private func enter(_ hash: UInt64, _ index: Int) {
-        let mask = table.count - 1
+        let mask = tableCount - 1
         var place = Int(truncatingIfNeeded: hash) & mask
         while table[place] >> 32 == UInt64(stamp) { place = (place + 1) & mask }
         table[place] = UInt64(stamp) << 32 | UInt64(index + 1)
     }
 
     private func growTable(_ threads: WordBuffer) {
-        let old = table
-        table = Array(repeating: 0, count: old.count * 4)
-        for entry in old where entry >> 32 == UInt64(stamp) {
-            let index = Int(entry & 0xFFFF_FFFF) - 1
+        let (old, oldCount) = (table, tableCount)
+        tableCount = oldCount * 4
+        table = Self.copy([UInt64](repeating: 0, count: tableCount))
+        for place in 0..<oldCount where old[place] >> 32 == UInt64(stamp) {
+            let index = Int(old[place] & 0xFFFF_FFFF) - 1
             enter(hash(UnsafePointer(threads.base + index * stride)), index)
         }
+        old.deallocate()
     }
 
     // MARK: Time and the end
@@ -294,7 +346,7 @@ final class MatchStepper {
 
     /// Ends the threads that no later row can complete in time: such a row comes at `watermark` or after it.
     func expire(_ key: KeyMatches, watermark: Int64) {
-        guard let within = plan.node.withinMicroseconds else { return }
+        guard let within else { return }
         for index in key.groups.indices where Self.isOver(key.groups[index].startTime, watermark, within: within) {
             key.groups[index].threadCount = 0
         }
@@ -308,10 +360,9 @@ final class MatchStepper {
             search: for thread in group.threadStart..<group.threadStart + group.threadCount where hasEnd {
                 let words = key.threads.base + thread * stride
                 let position = Int(words[0])
-                for target in Int(automaton.starts[position])..<Int(automaton.starts[position + 1])
-                where automaton.targets[target] == MatchAutomaton.end {
+                for target in Int(starts[position])..<Int(starts[position + 1]) where targets[target] == MatchAutomaton.end {
                     group.end = key.next - 1
-                    group.code = plan.codes[position]
+                    group.code = codes[position]
                     group.runFirst = words[1]
                     group.node = words[2]
                     break search

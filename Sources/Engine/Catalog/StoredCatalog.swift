@@ -22,19 +22,27 @@ package struct QuerySettings: Hashable, Sendable {
     package var partitionCount = 4
     package var optimizerRules = Set(OptimizerRule.allCases)
     package var allowedLatenessMicroseconds: Int64 = 0
+    /// 0: for ever.
+    package var stateTTLMicroseconds: Int64 = 0
 
     package init() {}
 
-    /// `4:1:0` or `4:1:0:3,4`: partitions, whether the optimiser runs, lateness, rules left out by their numbers. Rules that this version
-    /// does not know are not left out; a number is never used again.
+    /// `4:1:0`, `4:1:0:3,4`, `4:1:0:ttl=3600000000`: partitions, whether the optimiser runs, lateness, rules left out by their numbers, the
+    /// TTL of state when there is one. Rules that this version does not know are not left out; a number is never used again.
     var text: String {
         let left = OptimizerRule.allCases.indices.filter { !optimizerRules.contains(OptimizerRule.allCases[$0]) }
-        let base = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
-        return optimizerRules.isEmpty || left.isEmpty ? base : base + ":" + left.map(String.init).joined(separator: ",")
+        var text = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
+        if !optimizerRules.isEmpty, !left.isEmpty { text += ":" + left.map(String.init).joined(separator: ",") }
+        return stateTTLMicroseconds == 0 ? text : text + ":ttl=\(stateTTLMicroseconds)"
     }
 
     init?(text: Substring) {
-        let words = text.split(separator: ":")
+        var words = text.split(separator: ":")
+        if let last = words.last, last.hasPrefix("ttl=") {
+            guard let ttl = Int64(last.dropFirst(4)), ttl >= 0 else { return nil }
+            stateTTLMicroseconds = ttl
+            words.removeLast()
+        }
         guard words.count == 3 || words.count == 4, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
         partitionCount = partitions
         optimizerRules = words[1] == "1" ? Set(OptimizerRule.allCases) : []

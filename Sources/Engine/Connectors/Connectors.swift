@@ -104,11 +104,12 @@ package enum Connectors {
     ) throws(ConnectorError) -> any RowSink {
         switch relation.connector {
         case "file":
+            let writesKinds = isChangelog || relation.readsChangeKinds
             if !relation.partitionBy.isEmpty {
                 return try PartitionedFileSink(
-                    relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: appendsToExisting)
+                    relation, fileSystem: fileSystem, isChangelog: writesKinds, appendsToExisting: appendsToExisting)
             }
-            return try FileSink(relation, fileSystem: fileSystem, isChangelog: isChangelog, appendsToExisting: appendsToExisting)
+            return try FileSink(relation, fileSystem: fileSystem, isChangelog: writesKinds, appendsToExisting: appendsToExisting)
         case "blackhole": return BlackholeSink()
         case "print": return PrintSink(relation, isChangelog: isChangelog, standardOutput: standardOutput)
         default: throw ConnectorError("\(relation.name): connector '\(relation.connector)' cannot be written")

@@ -14,8 +14,10 @@ package struct FileFormat: Sendable {
     package let nullText: String
     /// Sources only: the file keeps growing.
     package let follows: Bool
+    /// Each row says what kind of change it is.
+    package let hasChangeKinds: Bool
 
-    package static let optionNames = ["path", "format", "header", "delimiter", "null", "follow"]
+    package static let optionNames = ["path", "format", "header", "delimiter", "null", "follow", "changelog"]
 
     package init(_ relation: RelationDefinition) throws(ConnectorError) {
         let options = ConnectorOptions(relation)
@@ -55,5 +57,6 @@ package struct FileFormat: Sendable {
         }
         nullText = options.text("null") ?? ""
         follows = try options.boolean("follow") ?? false
+        hasChangeKinds = relation.readsChangeKinds
     }
 }

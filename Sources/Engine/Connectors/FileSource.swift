@@ -184,6 +184,7 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
         options.batchRowLimit = min(max(batchRows, 1), 1 << 20)
         options.columnsNotNull = columnsNotNull
         options.startByteOffset = Int(from)
+        options.changeKindKey = format.hasChangeKinds ? "op" : nil
         options.limits.badRowByteCountMax = RejectedRow.bytesMax
         switch format.encoding {
         case .json: return .json(JSONLinesDecoder(schema: schema, options: options))

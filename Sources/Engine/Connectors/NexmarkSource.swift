@@ -187,7 +187,36 @@ package final class NexmarkSource: ReplayableSource, @unchecked Sendable {
             throw ConnectorError("nexmark: there are no events \(from) to \(to) in shard \(shard)")
         }
         guard columns.allSatisfy(fields.indices.contains) else { throw ConnectorError("nexmark: there is no such column") }
-        let wanted = columns.map { fields[$0] }
+        return try read(shard: shard, from: from, to: to, wanted: columns.map { fields[$0] }, batchRows: batchRows)
+    }
+
+    /// Only the wanted fields of events are made: their texts are most of the work.
+    package func read(shard: Int, from: Int64, to: Int64, paths: [ColumnPath], batchRows: Int) throws(ConnectorError) -> SourceChunk {
+        guard paths.allSatisfy({ fields.indices.contains($0.column) && $0.type(in: fields.map(\.type)) != nil }) else {
+            throw ConnectorError("nexmark: there is no such column")
+        }
+        guard shard >= 0 && shard < shardCount, from >= 0, to <= lastPosition(shard) else {
+            throw ConnectorError("nexmark: there are no events \(from) to \(to) in shard \(shard)")
+        }
+        let (columns, places) = ColumnPath.wholeColumns(of: paths)
+        var wanted = columns.map { fields[$0] }
+        var narrowed = paths
+        for (place, column) in columns.enumerated() {
+            let inside = paths.filter { $0.column == column }
+            // Events are rows of plain fields: one level below the column.
+            guard case .row(let all) = wanted[place].type, inside.allSatisfy({ $0.fields.count == 1 }) else { continue }
+            let kept = Set(inside.map { $0.fields[0] }).sorted()
+            wanted[place].type = .row(kept.map { all[$0] })
+            for index in narrowed.indices where paths[index].column == column {
+                narrowed[index].fields = [kept.firstIndex(of: paths[index].fields[0]) ?? 0]
+            }
+        }
+        var chunk = try read(shard: shard, from: from, to: to, wanted: wanted, batchRows: batchRows)
+        chunk.batches = chunk.batches.map { $0.following(narrowed, places: places) }
+        return chunk
+    }
+
+    private func read(shard: Int, from: Int64, to: Int64, wanted: [(field: NexmarkField, type: SQLType)], batchRows: Int) throws(ConnectorError) -> SourceChunk {
         var chunk = SourceChunk(next: max(from, to))
         var row = generator.configuration.rowCount(of: kind, before: from)
         let last = generator.configuration.rowCount(of: kind, before: max(from, to))

@@ -82,6 +82,7 @@ package final class Session {
         options.rules = settings.optimizerRules
         options.evaluate = { (try? CompiledExpression.compile($0))?.constantValue }
         options.allowedLatenessMicroseconds = settings.allowedLatenessMicroseconds
+        options.stateTTLMicroseconds = settings.stateTTLMicroseconds == 0 ? nil : settings.stateTTLMicroseconds
         return options
     }
 

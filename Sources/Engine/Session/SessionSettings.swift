@@ -12,6 +12,8 @@ package struct SessionSettings: Sendable {
     /// The rules that may run; `SET optimizer = off` leaves none, `SET optimizer_off = '..'` names some.
     package var optimizerRules = Set(OptimizerRule.allCases)
     package var allowedLatenessMicroseconds: Int64 = 0
+    /// 0: for ever.
+    package var stateTTLMicroseconds: Int64 = 0
 
     init(_ options: EngineOptions) {
         batchRows = options.batchRows
@@ -27,17 +29,20 @@ package struct SessionSettings: Sendable {
             kept.partitionCount = partitionCount
             kept.optimizerRules = optimizerRules
             kept.allowedLatenessMicroseconds = allowedLatenessMicroseconds
+            kept.stateTTLMicroseconds = stateTTLMicroseconds
             return kept
         }
         set {
             partitionCount = newValue.partitionCount
             optimizerRules = newValue.optimizerRules
             allowedLatenessMicroseconds = newValue.allowedLatenessMicroseconds
+            stateTTLMicroseconds = newValue.stateTTLMicroseconds
         }
     }
 
     package static let names = [
-        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "partitions", "workers",
+        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "partitions", "state_ttl",
+        "workers",
     ]
 
     /// The value of a setting as SET would take it; nil for an unknown name.
@@ -52,6 +57,7 @@ package struct SessionSettings: Sendable {
         case "optimizer_off":
             "'" + OptimizerRule.allCases.filter { !optimizerRules.contains($0) }.map(\.rawValue).joined(separator: ", ") + "'"
         case "allowed_lateness": "INTERVAL '\(Double(allowedLatenessMicroseconds) / 1e6)' SECOND"
+        case "state_ttl": "INTERVAL '\(Double(stateTTLMicroseconds) / 1e6)' SECOND"
         default: nil
         }
     }
@@ -64,6 +70,7 @@ package struct SessionSettings: Sendable {
         case "partitions": partitionCount = try SessionSettings.count(value, in: 1...256)
         case "checkpoint_interval": checkpointIntervalMicroseconds = try SessionSettings.microseconds(value)
         case "allowed_lateness": allowedLatenessMicroseconds = try SessionSettings.microseconds(value)
+        case "state_ttl", "table.exec.state.ttl": stateTTLMicroseconds = try SessionSettings.microseconds(value)
         case "optimizer": optimizerRules = try SessionSettings.switchValue(value) ? Set(OptimizerRule.allCases) : []
         case "optimizer_off": optimizerRules = try SessionSettings.rules(without: value)
         default: throw SessionSettings.unknown(name)
@@ -78,6 +85,7 @@ package struct SessionSettings: Sendable {
         case "partitions": partitionCount = defaults.partitionCount
         case "checkpoint_interval": checkpointIntervalMicroseconds = defaults.checkpointIntervalMicroseconds
         case "allowed_lateness": allowedLatenessMicroseconds = defaults.allowedLatenessMicroseconds
+        case "state_ttl", "table.exec.state.ttl": stateTTLMicroseconds = defaults.stateTTLMicroseconds
         case "optimizer", "optimizer_off": optimizerRules = defaults.optimizerRules
         case "all": self = defaults
         default: throw SessionSettings.unknown(name)
@@ -100,10 +108,13 @@ package struct SessionSettings: Sendable {
     }
 
     private static func microseconds(_ value: Expression) throws(SQLError) -> Int64 {
-        if case .literal(let literal) = value.kind,
-            let time = ExpressionTyping.constantMicroseconds(try ExpressionTyping.literal(literal, span: value.span)), time >= 0
-        {
-            return time
+        if case .literal(let written) = value.kind {
+            var literal = written
+            // '1 h' as people write it in options.
+            if case .string(let text) = written { literal = .interval(text: text, from: nil, to: nil) }
+            if let time = ExpressionTyping.constantMicroseconds(try ExpressionTyping.literal(literal, span: value.span)), time >= 0 {
+                return time
+            }
         }
         throw SQLError(
             "expected an interval that is not negative", at: value.span, hint: "for example INTERVAL '10' SECOND",

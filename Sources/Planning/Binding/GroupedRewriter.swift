@@ -28,7 +28,13 @@ struct GroupedRewriter {
         if ordinal >= SubqueryCollector.columnBase { return expression }
         // Window functions stand above the aggregation: their columns are placed later.
         if ordinal >= OverCollector.columnBase { return expression }
-        if ordinal >= Grouping.groupingBase { return groupings[ordinal - Grouping.groupingBase] }
+        if ordinal >= Grouping.groupingBase {
+            let place = ordinal - Grouping.groupingBase
+            guard groupings.indices.contains(place) else {
+                throw SQLError("GROUPING is not supported in this subquery", at: expression.span, code: SQLError.featureNotSupported)
+            }
+            return groupings[place]
+        }
         if ordinal >= callBase {
             return .column(ordinal - callBase + callColumn, expression.type, span: expression.span)
         }

@@ -135,13 +135,18 @@ final class MatchOperandNames: MatchNames {
 
     private func bind(_ call: FunctionCall, _ span: SourceSpan, _ binder: ExpressionBinder) throws(SQLError) -> BoundExpression? {
         let name = call.name.last.name
+        if call.over != nil {
+            throw SQLError(
+                "window functions cannot stand in MATCH_RECOGNIZE", at: span,
+                hint: "use FIRST, LAST, PREV, NEXT or an aggregate over a variable", code: SQLError.windowingError)
+        }
         guard let function = MatchFunction.named(name) else {
-            if call.over == nil, let aggregate = AggregateFunction.named(name) { return try bind(aggregate, call, span, binder) }
+            if let aggregate = AggregateFunction.named(name) { return try bind(aggregate, call, span, binder) }
             try refuseSemantics(call)
             return nil
         }
-        if case let other? = call.over.map({ _ in "OVER" }) ?? call.filter.map({ _ in "FILTER" }) ?? (call.isDistinct ? "DISTINCT" : nil) {
-            throw SQLError("\(name.uppercased()) takes no \(other)", at: span)
+        if call.filter != nil || call.isDistinct {
+            throw SQLError("\(name.uppercased()) takes no \(call.isDistinct ? "DISTINCT" : "FILTER")", at: span)
         }
         switch function {
         case .prev, .next: return try bindPhysical(call, isNext: function == .next, span, binder)

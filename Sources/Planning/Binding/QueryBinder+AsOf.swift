@@ -20,6 +20,11 @@ extension QueryBinder {
         }
         let bound = try ExpressionBinder(scope: left.scope, clause: .join).bind(time)
         if left.plan.isProcessingTime(bound) {
+            if left.plan.retracts(mode: mode) {
+                throw SQLError(
+                    "a look-up by rows that can be taken back is not supported yet", at: table.span,
+                    hint: "the left input is a changelog", code: SQLError.featureNotSupported)
+            }
             join.version = .processingTime
             return
         }

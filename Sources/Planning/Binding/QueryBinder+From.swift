@@ -142,7 +142,13 @@ extension QueryBinder {
                 "the time column of a window must be a TIMESTAMP; \"\(time.name)\" is \(time.type.name)", at: function.time.span,
                 code: SQLError.windowingError)
         }
-        try checkTime(input.plan, time.ordinal, time.name, span: function.time.span)
+        var (plan, timeColumn) = (input.plan, time.ordinal)
+        if mode == .continuous, !plan.isTimeAttribute(timeColumn), plan.isProcessingTime(.column(timeColumn, time.type)),
+            let clocked = plan.followingClock(time.type)
+        {
+            (plan, timeColumn) = clocked
+        }
+        try checkTime(plan, timeColumn, time.name, span: function.time.span)
         var partition: [Int]?
         if let columns = function.partitionBy {
             partition = []
@@ -151,7 +157,7 @@ extension QueryBinder {
             }
         }
         let window = LogicalWindow(
-            shape: try function.shape(timeType: time.type, span: table.span), timeColumn: time.ordinal, partitionColumns: partition,
+            shape: try function.shape(timeType: time.type, span: table.span), timeColumn: timeColumn, partitionColumns: partition,
             span: table.span)
         let windowFields = LogicalPlan.windowFields(time.type)
         var fields = input.fields + windowFields
@@ -161,7 +167,10 @@ extension QueryBinder {
         // In a window over a window the outer one's columns are meant.
         let shadowed = Set(windowFields.map(\.name))
         scope.columns.removeAll { $0.ordinal < input.fields.count && shadowed.contains($0.name.lowercased()) }
-        return BoundTable(plan: .window(input.plan, window), scope: scope)
+        // The clock that the windows follow, where it was added, stands before their columns.
+        let added = plan.fields.count - input.fields.count
+        for index in scope.columns.indices where scope.columns[index].ordinal >= input.fields.count { scope.columns[index].ordinal += added }
+        return BoundTable(plan: .window(plan, window), scope: scope)
     }
 
     private func bindData(_ function: WindowTableFunction, _ context: QueryContext) throws(SQLError) -> (BoundQuery, String?) {

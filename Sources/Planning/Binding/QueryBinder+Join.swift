@@ -28,6 +28,8 @@ extension QueryBinder {
         let base = left.plan.fields.count
         for index in right.scope.columns.indices { right.scope.columns[index].ordinal += base }
         var join = LogicalJoin(kind: Self.joinOperator(kind), condition: nil, span: table.span)
+        join.leftTTLMicroseconds = Self.stateTTL(left.scope, context)
+        join.rightTTLMicroseconds = Self.stateTTL(right.scope, context)
         var scope = Scope(columns: left.scope.columns + right.scope.columns)
         var merged: [LogicalColumn] = []
         switch condition {
@@ -51,6 +53,12 @@ extension QueryBinder {
         var plan = LogicalPlan.join(left.plan, right.plan, join)
         if !merged.isEmpty { plan = .project(plan, LogicalPlan.passing(plan.fields) + merged) }
         return BoundTable(plan: plan, scope: scope)
+    }
+
+    /// A hint holds for a table, not for what it was joined to before.
+    private static func stateTTL(_ scope: Scope, _ context: QueryContext) -> Int64? {
+        let tables = scope.tables
+        return tables.count == 1 ? context.stateTTL[tables[0].lowercased()] : nil
     }
 
     private static func joinOperator(_ kind: JoinKind) -> JoinOperator {

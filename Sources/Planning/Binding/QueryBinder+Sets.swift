@@ -100,7 +100,7 @@ extension QueryBinder {
         let isRight = BoundExpression(.not(isLeft), type: .boolean)
         func rows(_ filter: BoundExpression, _ side: String) -> LogicalAggregateCall {
             LogicalAggregateCall(
-                function: .countRows, argument: nil, filter: filter, isDistinct: false, resultType: .bigint, text: "count of the \(side)",
+                function: .countRows, arguments: [], filter: filter, isDistinct: false, resultType: .bigint, text: "count of the \(side)",
                 span: span)
         }
         try count(5, span: span)

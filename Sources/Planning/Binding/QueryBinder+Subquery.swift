@@ -45,7 +45,14 @@ private enum SubqueryTest {
 
 extension QueryBinder {
     func bindSource(_ select: Select, _ context: QueryContext, outer: Scope? = nil) throws(SQLError) -> BoundSource {
-        let from = try bindFrom(select.from, context)
+        var fromContext = context
+        fromContext.stateTTL = try stateTTL(select)
+        let from = try bindFrom(select.from, fromContext)
+        for hint in select.stateTTL where !from.scope.tables.contains(where: { $0.lowercased() == hint.table.name.lowercased() }) {
+            throw SQLError(
+                "STATE_TTL names \"\(hint.table.name)\", which is not in FROM", at: hint.table.span,
+                hint: "in FROM: " + from.scope.tables.joined(separator: ", "), code: SQLError.undefinedTable)
+        }
         guard let condition = select.filter else {
             return BoundSource(plan: place(nil, over: from.plan), scope: from.scope, correlated: [])
         }
@@ -79,6 +86,20 @@ extension QueryBinder {
             plan = .filter(plan, subqueries.placed(predicate))
         }
         return BoundSource(plan: plan, scope: from.scope, correlated: correlated)
+    }
+
+    private func stateTTL(_ select: Select) throws(SQLError) -> [String: Int64] {
+        var found: [String: Int64] = [:]
+        for hint in select.stateTTL {
+            let literal = try ExpressionTyping.literal(.interval(text: hint.text, from: nil, to: nil), span: hint.span)
+            guard let microseconds = ExpressionTyping.constantMicroseconds(literal), microseconds > 0 else {
+                throw SQLError(
+                    "STATE_TTL needs a positive interval of fixed length", at: hint.span, hint: "for example '1 h'",
+                    code: SQLError.invalidParameter)
+            }
+            found[hint.table.name.lowercased()] = microseconds
+        }
+        return found
     }
 
     // MARK: Conditions

@@ -34,6 +34,8 @@ struct QueryContext {
     var commonTables: CommonTableScope?
     var emit: EmitClause?
     var isTopLevel = false
+    /// Of the SELECT whose FROM is being bound: microseconds by table.
+    var stateTTL: [String: Int64] = [:]
 }
 
 final class QueryBinder {
@@ -78,6 +80,7 @@ final class QueryBinder {
         }
         var context = outer
         context.isTopLevel = false
+        context.stateTTL = [:]
         context.emit = query.emit ?? outer.emit
         try bindCommonTables(query.with, &context)
 

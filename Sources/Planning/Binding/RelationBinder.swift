@@ -249,6 +249,18 @@ enum RelationBinder {
 
     // MARK: Options
 
+    /// `changelog = 'op'`: each row has the key `op` with `+I`, `-U`, `+U` or `-D`. `'append'`: rows are only ever added, and a query that takes
+    /// rows back cannot write here.
+    private static func isChangelog(_ option: Option) throws(SQLError) -> Bool {
+        switch option.value.lowercased() {
+        case "op", "true", "on": return true
+        case "append", "false", "off": return false
+        default:
+            throw SQLError(
+                "option \"changelog\" is 'op' or 'append', not '\(option.value)'", at: option.keySpan, code: SQLError.invalidParameter)
+        }
+    }
+
     private static func bindOptions(_ options: [Option], _ relation: inout RelationDefinition) throws(SQLError) {
         var seen: Set<String> = []
         for option in options {
@@ -261,6 +273,7 @@ enum RelationBinder {
             } else {
                 relation.options[key] = option.value
             }
+            if key == "changelog" { relation.isChangelog = try isChangelog(option) }
         }
         FilesystemSpelling.apply(to: &relation)
     }

@@ -116,7 +116,7 @@ final class SubqueryCollector {
             guard let value = body.items.first, body.items.count == 1 else { throw Self.oneColumn(query) }
             let (plan, pairs) = try aggregated(body, extraKeys: [], query)
             let rewriter = GroupedRewriter(
-                keys: body.keys(pairs.map(\.inner)), callBase: body.grouping.callBase, callColumn: pairs.count, scope: body.scope)
+                keys: body.keys(pairs.map(\.inner)), callBase: body.grouping.callBase, callColumn: pairs.count, groupings: [], scope: body.scope)
             let calls = body.grouping.calls
             // No group, no row: the aggregates of nothing are NULL, but counts are 0.
             let rewritten = try rewriter.rewrite(value).substituting { ordinal in
@@ -217,7 +217,7 @@ struct SubqueryBody {
         grouping = Grouping(scope: scope, columnCount: plan.fields.count)
         _ = try? grouping.column(
             of: LogicalAggregateCall(
-                function: .countRows, argument: nil, filter: nil, isDistinct: false, resultType: .bigint, text: "count(*)", span: span))
+                function: .countRows, arguments: [], filter: nil, isDistinct: false, resultType: .bigint, text: "count(*)", span: span))
     }
 
     func keys(_ expressions: [BoundExpression]) -> [(match: BoundExpression, column: Int)] {
@@ -252,7 +252,7 @@ extension BoundExpression {
 
 extension AggregateFunction {
     /// Whether it is 0 where there are no rows, and not NULL.
-    var isZeroOfNothing: Bool { self == .countRows || self == .count }
+    var isZeroOfNothing: Bool { self == .countRows || self == .count || self == .approxCountDistinct || self == .regrCount }
 }
 
 extension LogicalPlan {

@@ -69,6 +69,17 @@ package struct RelationDefinition: Hashable, Sendable {
         self.isChangelog = isChangelog
     }
 
+    /// Whether a query that takes rows back cannot write here.
+    package var isAppendOnly: Bool {
+        switch options["changelog"]?.lowercased() {
+        case "append", "false", "off": true
+        default: false
+        }
+    }
+
+    /// Whether rows come in as text with their change kind under the key `op`.
+    package var readsChangeKinds: Bool { options["changelog"] != nil && !isAppendOnly }
+
     /// The columns that are stored, in order: the schema of the log's frames, of files, of INSERT.
     package var physicalColumns: [Int] { columns.indices.filter { columns[$0].computed == nil } }
     package var physicalSchema: Schema {

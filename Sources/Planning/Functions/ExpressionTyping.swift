@@ -173,6 +173,8 @@ package enum ExpressionTyping {
                 if isBehindPoint, scalar == "9" || scalar == "0" { scale += 1 }
             }
             return make(.toNumber, arguments, .decimal(precision: SQLType.decimalPrecisionMax, scale: Swift.min(scale, SQLType.decimalPrecisionMax)))
+        case .convertBase where arguments[0].type.isInteger:
+            return make(function, [try toText(arguments[0])] + arguments.dropFirst(), result)
         case .quoteLiteral, .quoteNullable: return make(function, [try toText(arguments[0])], .text)
         case .concat, .concatWithSeparator, .format:
             var texts: [BoundExpression] = []

@@ -132,7 +132,12 @@ extension ExpressionTyping {
         var branches: [BoundBranch] = []
         var index = 1
         while index + 1 < arguments.count {
-            let condition = try isDistinct(arguments[0], arguments[index], negated: true, span: span, text: text)
+            // A bare NULL has become a text; as a search value it has no type.
+            let isNull = arguments[index].constantValue?.isNull ?? false
+            let condition =
+                isNull
+                ? try isTest(arguments[0], .null, negated: false, span: span, text: text)
+                : try isDistinct(arguments[0], arguments[index], negated: true, span: span, text: text)
             branches.append(BoundBranch(condition: condition, result: arguments[index + 1]))
             index += 2
         }

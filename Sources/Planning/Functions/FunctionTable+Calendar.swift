@@ -4,9 +4,6 @@ import Columns
 
 extension FunctionTable {
     static let calendars: [FunctionDefinition] = [
-        FunctionDefinition(
-            "proctime", meaning: .clock(.timestampTZ(precision: 3)), .time, "The epoch's reading of the clock, in milliseconds.",
-            FunctionSignature([], .type(.timestampTZ(precision: 3)))),
         field("century", "The century, 1 to 100."), field("decade", "The year divided by ten."), field("millennium", "The millennium."),
         field("isoyear", "The year that the ISO week belongs to."), field("isodow", "The day of the week, 1 (Monday) to 7."),
         field("millisecond", "The seconds in milliseconds, with the whole seconds.", alias: "milliseconds"),

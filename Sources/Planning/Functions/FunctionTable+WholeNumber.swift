@@ -40,7 +40,7 @@ extension FunctionTable {
         FunctionDefinition(
             "conv", meaning: .call(.convertBase), .number,
             "A whole number, written in the base of the second argument (2 to 36), in the base of the third.",
-            FunctionSignature([.text, .integer, .integer], .type(.text))),
+            FunctionSignature([.text, .integer, .integer], .type(.text)), FunctionSignature([.bigint, .integer, .integer], .type(.text))),
         FunctionDefinition(
             "to_number", meaning: .call(.toNumber), .number, "The number that a text shows in a PostgreSQL pattern: `99G999D9S`.",
             FunctionSignature([.text, .text], .rule("decimal, its scale after the pattern") { _ in .decimal(precision: 38, scale: 0) })),

@@ -36,6 +36,8 @@ struct JoinAnalysis {
     var time = Time.none
     /// Columns of the join's output that belong to the window.
     var windowColumns: Set<Int> = []
+    /// The times of an interval, where the join's kind leaves no NULL in them.
+    var timeColumns: Set<Int> = []
     /// Bounds a difference of times from one end only.
     var oneSidedBound: BoundExpression?
 
@@ -49,7 +51,7 @@ struct JoinAnalysis {
         }
         guard mode == .continuous, join.version == nil, join.kind != .antiNullAware, !left.retracts(mode: mode), !right.retracts(mode: mode) else { return }
         if findWindow(left, right, join, base) { return }
-        findInterval(left, right, comparisons)
+        findInterval(left, right, join, base, comparisons)
     }
 
     private static func isKey(_ conjunct: BoundExpression) -> Bool {
@@ -146,7 +148,9 @@ struct JoinAnalysis {
 
     // MARK: Intervals
 
-    private mutating func findInterval(_ left: LogicalPlan, _ right: LogicalPlan, _ comparisons: [(index: Int, bound: TimeBound)]) {
+    private mutating func findInterval(
+        _ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ base: Int, _ comparisons: [(index: Int, bound: TimeBound)]
+    ) {
         struct Pair: Hashable { var left: Int, right: Int }
         var bounds: [Pair: (lower: Int64?, upper: Int64?, used: [Int])] = [:]
         var order: [Pair] = []
@@ -168,7 +172,11 @@ struct JoinAnalysis {
                 if let index = bound.used.first { oneSidedBound = oneSidedBound ?? others[index] }
                 continue
             }
+            // Nothing can match: there is no interval to keep rows for.
+            guard lower <= upper else { continue }
             time = .interval(leftTime: pair.left, rightTime: pair.right, lower: lower, upper: upper)
+            if join.kind != .right, join.kind != .full, left.isTimeAttribute(pair.left) { timeColumns.insert(pair.left) }
+            if join.kind == .inner || join.kind == .right, right.isTimeAttribute(pair.right) { timeColumns.insert(base + pair.right) }
             oneSidedBound = nil
             let used = Set(bound.used)
             others = others.enumerated().filter { !used.contains($0.offset) }.map(\.element)
@@ -187,7 +195,7 @@ struct JoinAnalysis {
             let analysis = JoinAnalysis(left, right, join, mode: mode)
             switch analysis.time {
             case .none: join.bound = .none
-            case .interval: join.bound = .interval
+            case .interval: join.bound = .interval(columns: analysis.timeColumns)
             case .window: join.bound = .window(columns: analysis.windowColumns)
             }
             return .join(left, right, join)

@@ -15,8 +15,9 @@ package struct LogicalJoin: Hashable, Sendable {
     /// depends on it, and kept by every rule.
     package enum Bound: Hashable, Sendable {
         case none
-        /// The condition bounds the difference of a time of either side from both ends.
-        case interval
+        /// The condition bounds the difference of a time of either side from both ends. Output columns that still drive event time: the
+        /// join holds the watermark back by the bounds.
+        case interval(columns: Set<Int>)
         /// The condition equates the windows of both sides. Output columns that are columns of that window.
         case window(columns: Set<Int>)
     }

@@ -2,7 +2,8 @@
 //
 // A window join gives a window's rows no later than the watermark reaches its end, as its inputs do, so the windows of both sides are one
 // window of the join, numbered as the join. An as-of join gives a left row when the watermark passes its time, and a look-up at
-// once: time attributes of the left side stay such. A row of an interval join may be older than the watermark by its bounds.
+// once: time attributes of the left side stay such. A row of an interval join may be older than the watermark of its inputs by its
+// bounds, so the join gives a watermark that is held back by them, and both times still drive event time.
 
 import Columns
 
@@ -12,7 +13,9 @@ extension LogicalPlan {
         switch join.version {
         case .eventTime(let leftTime, _, _)?: return column == leftTime
         case .processingTime?: return column < left.fields.count && left.isTimeAttribute(column)
-        case nil: return windowOrigin(column, of: join, left, right, depth: 0)?.role == .time
+        case nil:
+            if case .interval(let columns) = join.bound { return columns.contains(column) }
+            return windowOrigin(column, of: join, left, right, depth: 0)?.role == .time
         }
     }
 
@@ -27,6 +30,18 @@ extension LogicalPlan {
         }
         origin?.isClosed = true
         return origin
+    }
+
+    /// Windows of one shape in all inputs are one window.
+    static func windowOrigin(_ column: Int, ofUnion inputs: [LogicalPlan], depth: Int) -> WindowOrigin? {
+        guard let first = inputs.first?.windowOrigin(column) else { return nil }
+        if case .session = first.shape, !first.isClosed { return nil }
+        for input in inputs.dropFirst() {
+            guard let origin = input.windowOrigin(column), origin.role == first.role, origin.shape == first.shape,
+                origin.isClosed || first.shape.fixedSize != nil
+            else { return nil }
+        }
+        return WindowOrigin(role: first.role, shape: first.shape, depth: depth, isClosed: true)
     }
 
     static func retracts(_ join: LogicalJoin, _ left: LogicalPlan, _ right: LogicalPlan, mode: RunMode) -> Bool {
@@ -70,6 +85,30 @@ extension LogicalPlan {
         // A stored row's clock is that of the epoch in which it was stored.
         case .join(let left, _, let join):
             return join.version == .processingTime && column < left.fields.count && left.isProcessingTime(column: column)
+        }
+    }
+
+    /// The plan with one more column, the epoch's clock, as its time attribute in place of an event time; and that column. nil when what
+    /// stands above the relation is more than filters and projections.
+    func followingClock(_ type: SQLType) -> (LogicalPlan, Int)? {
+        switch self {
+        case .scan:
+            let fields = fields
+            guard
+                let clock = try? ExpressionTyping.cast(
+                    BoundExpression(.epochClock, type: .timestampTZ(precision: 6)), to: type, mode: .explicit, span: .none, text: "")
+            else { return nil }
+            let projected = LogicalPlan.project(self, LogicalPlan.passing(fields) + [LogicalColumn(expression: clock, name: "clock")])
+            let node = WatermarkNode(timeColumn: fields.count, expression: .column(fields.count, type), delayMicroseconds: 0)
+            return (.watermark(projected, node), fields.count)
+        case .watermark(let input, _): return input.followingClock(type)
+        case .filter(let input, let predicate):
+            guard let (plan, column) = input.followingClock(type) else { return nil }
+            return (.filter(plan, predicate), column)
+        case .project(let input, let columns):
+            guard let (plan, column) = input.followingClock(type) else { return nil }
+            return (.project(plan, columns + [LogicalColumn(expression: .column(column, type), name: "clock")]), columns.count)
+        default: return nil
         }
     }
 

@@ -6,8 +6,9 @@
 //
 // A window column is window_start, window_end or window_time of a window function. It is open while the rows are still those
 // of the input (each row once per window), and closed when an aggregation has made one row per window and key, which comes when
-// the watermark reaches the window's end. Plans have no joins yet, so the nodes above a window form a chain, and the window is
-// identified by its depth below the node asked about.
+// the watermark reaches the window's end. A window join and a union
+// make one window of those of their inputs: theirs. The window is identified by the number of nodes between the node asked about and it;
+// joins whose sides keep windows of their own give none.
 
 import Columns
 import Syntax
@@ -56,7 +57,8 @@ extension LogicalPlan {
 
     func windowOrigin(_ column: Int, depth: Int = 0) -> WindowOrigin? {
         switch self {
-        case .scan, .values, .watermark, .union, .match: return nil
+        case .scan, .values, .watermark, .match: return nil
+        case .union(let inputs): return Self.windowOrigin(column, ofUnion: inputs, depth: depth)
         case .expand(let input, let rows, _):
             // The same column of the input in every row.
             guard let first = rows.first, column < first.count, let source = first[column].plainColumn,

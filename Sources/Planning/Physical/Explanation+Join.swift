@@ -36,7 +36,10 @@ extension PhysicalPlan {
             text += ", newest \(right[rightTime]) \(isStrict ? "<" : "<=") \(left[leftTime])"
         }
         if let residual = node.residual { text += ", where " + ExpressionText.print(residual, left + right) }
-        return text + ", state: " + state(node, left, right)
+        text += ", state: " + state(node, left, right)
+        if node.leftRetracts { text += ", left \(node.leftIsUnique ? "updates by key" : "retracts")" }
+        if node.rightRetracts { text += ", right \(node.rightIsUnique ? "updates by key" : "retracts")" }
+        return text
     }
 
     private static func moved(_ name: String, _ microseconds: Int64) -> String {

@@ -18,7 +18,7 @@ extension MatchNode {
         if !partition.isEmpty { parts.append("by (\(partition.map(name).joined(separator: ", ")))") }
         parts.append("in order of (" + order.map { name($0.column) + ($0.isDescending ? " desc" : "") }.joined(separator: ", ") + ")")
         parts.append("pattern (\(pattern.text(variables)))")
-        if let withinMicroseconds { parts.append("within \(Double(withinMicroseconds) / 1e6) s") }
+        if let withinMicroseconds { parts.append("within \(ExpressionText.duration(withinMicroseconds))") }
         switch rows {
         case .oneRow: parts.append("one row per match")
         case .allRows: parts.append("all rows per match")

@@ -45,7 +45,11 @@ extension PhysicalBuilder {
         node.nullSafeKeys = analysis.keys.map(\.isNullSafe)
         node.time = time(analysis, join, &sides.left, &sides.right)
         node.rightIsBounded = mode == .bounded || Self.readsFilesOnly(sides.right.plan)
-        if node.time == .none { note(join, analysis, left, right) }
+        if node.time == .none {
+            note(join, analysis, left, right)
+        } else {
+            (node.leftTTLMicroseconds, node.rightTTLMicroseconds) = (nil, nil)
+        }
 
         let (leftWidth, rightWidth) = (sides.left.width, sides.right.width)
         let (leftTotal, types) = (sides.left.columns.count, (sides.left.columns + sides.right.columns).map(\.type))

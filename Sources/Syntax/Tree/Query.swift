@@ -62,6 +62,8 @@ package struct Select: Hashable, Sendable {
     /// `WINDOW w AS (..)`.
     package var windows: [NamedWindow]
     package var qualify: Expression?
+    /// `/*+ STATE_TTL('a' = '1 h') */` behind SELECT.
+    package var stateTTL: [StateTTL] = []
     package var span: SourceSpan
 
     package init(
@@ -80,6 +82,14 @@ package struct Select: Hashable, Sendable {
         self.qualify = qualify
         self.span = span
     }
+}
+
+/// How long a join keeps rows of a table.
+package struct StateTTL: Hashable, Sendable {
+    package var table: Identifier
+    package var text: String
+    /// Of the text.
+    package var span: SourceSpan
 }
 
 package struct SelectItem: Hashable, Sendable {

@@ -85,7 +85,7 @@ struct Unfolded {
         case .call(let function, let operands):
             let hasUnit: Bool =
                 switch function {
-                case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff: true
+                case .extract, .dateTruncate, .dateCeil, .timestampAdd, .timestampDiff, .epochUnits, .timestampFromUnits, .unitBoundaries: true
                 default: false
                 }
             result.kind = .call(function, operands.enumerated().map { hasUnit && $0.offset == 0 ? $0.element : rewrite($0.element) })

@@ -58,7 +58,7 @@ final class NestedExpressionTests: XCTestCase {
             ("array_append(ARRAY[1], 2)", "[1,2]"), ("array_append(NULL, 2)", "[2]"), ("array_prepend('a', ARRAY['b'])", "[\"a\",\"b\"]"),
             ("array_cat(ARRAY[1], ARRAY[2.5])", "[1.0,2.5]"), ("ARRAY[1] || 2", "[1,2]"), ("ARRAY[1] || ARRAY[2]", "[1,2]"), ("ARRAY[1] || NULL", "[1]"),
             ("array_remove(ARRAY[1, NULL, 1, 2], 1)", "[null,2]"), ("array_remove(ARRAY[1, NULL], NULL)", "[1]"),
-            ("array_replace(ARRAY[1, 2, 1], 1, 9)", "[9,2,9]"), ("array_position(ARRAY['a', 'b', 'a'], 'a', 2)", "3"), ("array_position(ARRAY[1], 5)", "NULL"),
+            ("array_replace(ARRAY[1, 2, 1], 1, 9)", "[9,2,9]"), ("array_position(ARRAY['a', 'b', 'a'], 'a', 2)", "3"), ("array_position(ARRAY[1], 5)", "NULL"), ("array_position(ARRAY[1], 1, -9223372036854775808)", "1"), ("array_slice(ARRAY[1, 2], -9223372036854775808, 9223372036854775807)", "[1,2]"),
             ("array_positions(ARRAY[1, 2, 1], 1)", "[1,3]"), ("array_contains(ARRAY[1, 2], 2)", "true"), ("array_contains(ARRAY[1], 5)", "false"),
             ("array_contains_all(ARRAY[1, 2, 3], ARRAY[3, 1])", "true"), ("array_contains_all(ARRAY[1], ARRAY[1, NULL])", "false"),
             ("arrays_overlap(ARRAY[1, 2], ARRAY[3, 2])", "true"), ("array_distinct(ARRAY[3, 1, 3, NULL, NULL])", "[3,1,null]"),

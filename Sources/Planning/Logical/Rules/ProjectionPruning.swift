@@ -155,6 +155,7 @@ enum ProjectionPruning {
                 leftTime: lower.places[leftTime] ?? 0, rightTime: other.places[rightTime] ?? 0, isStrict: isStrict)
         }
         result.versionKey = join.versionKey.map { Set($0.compactMap { other.places[$0] }) }
+        if case .interval(let columns) = join.bound { result.bound = .interval(columns: Set(columns.compactMap { places[$0] })) }
         if case .window(let columns) = join.bound { result.bound = .window(columns: Set(columns.compactMap { places[$0] })) }
         if join.kind.keepsLeftOnly { places = lower.places }
         return Pruned(plan: .join(lower.plan, other.plan, result), places: places)
