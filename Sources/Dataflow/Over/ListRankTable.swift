@@ -416,9 +416,11 @@ final class ListRankTable: RankTable {
 
     private func rebuild(_ keeps: (Key) -> Bool) {
         let made = KeyTable(keyWidth: layout.keyWidth, keyStrings: layout.keyStrings, template: template, isIndexed: layout.keyWidth > 0)
+        var empty = 0
         for slot in 0..<table.count {
             let key = key(slot)
             if keeps(key) {
+                if key.count == 0 && key.capacity > 0 { empty += 1 }
                 let row = table.row(slot)
                 _ = made.adopt(row, hash: layout.keyHash(row), strings: layout.keyStrings, indexed: layout.keyWidth > 0)
             } else if let entries = key.entries {
@@ -427,7 +429,7 @@ final class ListRankTable: RankTable {
             }
         }
         table = made
-        emptyKeys = 0
+        emptyKeys = empty
     }
 
     // MARK: State

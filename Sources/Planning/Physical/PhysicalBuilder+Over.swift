@@ -82,7 +82,11 @@ extension PhysicalBuilder {
                 "state of \(calls) grows with every row: order the window by the event time ascending, add window_end to PARTITION BY, or keep the first rows with a filter on ROW_NUMBER()"
             )
         case .eventTime:
-            guard !over.partition.isEmpty else { return }
+            // What lies behind a frame bounded by time goes, and with it partitions that rest.
+            let isBounded = over.calls.allSatisfy {
+                $0.function.usesFrame && $0.frame.unit == .range && $0.frame.start != .unboundedPreceding
+            }
+            guard !over.partition.isEmpty, !isBounded else { return }
             add("state of \(calls) grows with the number of partitions")
         case .atEnd, .windowClose: return
         }
