@@ -64,7 +64,7 @@ enum SpecialMathKernels {
     private static let cotangent45 = cosineOfQuadrant(45) / sineOfQuadrant(45)
     private static let arcSineOfHalf = Glibc.asin(0.5)
     private static let arcCosineOfHalf = Glibc.acos(0.5)
-    private static let arcTangentOfOne = Glibc.atan(1)
+    private static let arcTangentOfOne = Glibc.atan(1.0)
 
     private static func sineTo30(_ degrees: Double) -> Double { Glibc.sin(degrees * radiansPerDegree) / sine30 / 2 }
     private static func cosineTo60(_ degrees: Double) -> Double { 1 - (1 - Glibc.cos(degrees * radiansPerDegree)) / oneLessCosine60 / 2 }
