@@ -3,7 +3,8 @@
 // then the preference of the pattern: what a backtracking engine would find, without backtracking.
 //
 // It owns its working memory, so one is made per batch and used for every row. Before it runs the threads it asks the lazy automaton
-// (`RegexAutomaton`), which for ASCII text knows in a few nanoseconds per byte whether there is a match at all.
+// (`RegexAutomaton`), which for ASCII text knows in a few nanoseconds per byte whether there is a match at all. Patterns that never
+// have two threads do without them (`RegexOnePass`).
 
 import Columns
 
@@ -13,13 +14,13 @@ final class RegexMatcher {
     /// Of the last match: byte offsets, two per group, -1 where a group took no part.
     let slots: UnsafeMutablePointer<Int>
 
-    private var current: ThreadList
-    private var next: ThreadList
+    private let lists: (ThreadList, ThreadList)
     private let work: UnsafeMutablePointer<Int>
     private let stack: UnsafeMutablePointer<Entry>
     private let instructions: UnsafeMutablePointer<RegexInstruction>
     private let classes: UnsafeMutablePointer<RegexClass>
     private let automaton: RegexAutomaton?
+    private let onePass: RegexOnePass?
 
     /// A thread to add, or (restore) a slot to put back once everything behind a save has been added.
     private struct Entry {
@@ -59,7 +60,7 @@ final class RegexMatcher {
     }
 
     /// `groups`: how many of them to follow; nil for all, 0 for only where the match is.
-    init(_ program: RegexProgram, groups: Int? = nil) {
+    init(_ program: RegexProgram, groups: Int? = nil, triesOnePass: Bool = true) {
         self.program = program
         let count = program.instructions.count
         slotCount = 2 * ((groups ?? program.groupCount) + 1)
@@ -73,14 +74,14 @@ final class RegexMatcher {
         instructions.initialize(from: program.instructions, count: count)
         classes = .allocate(capacity: max(program.classes.count, 1))
         classes.initialize(from: program.classes, count: program.classes.count)
-        current = ThreadList(count, slotCount)
-        next = ThreadList(count, slotCount)
+        lists = (ThreadList(count, slotCount), ThreadList(count, slotCount))
+        onePass = program.hasBoundaries || !triesOnePass ? nil : RegexOnePass(program, slotCount: slotCount)
         automaton = program.hasBoundaries ? nil : RegexAutomaton(program)
     }
 
     deinit {
-        current.deallocate()
-        next.deallocate()
+        lists.0.deallocate()
+        lists.1.deallocate()
         slots.deallocate()
         work.deallocate()
         stack.deallocate()
@@ -103,6 +104,13 @@ final class RegexMatcher {
                 while first > start && bytes[first] & 0xC0 == 0x80 { first -= 1 }
             }
         }
+        if let onePass {
+            switch onePass.find(bytes, from: first, slots: slots) {
+            case .found: return true
+            case .notFound: return false
+            case .unknown(let begin): return run(bytes, from: begin, anyWill: anyWill)
+            }
+        }
         if let automaton, let verdict = automaton.matches(bytes, from: first) {
             if !verdict || anyWill { return verdict }
         }
@@ -112,6 +120,8 @@ final class RegexMatcher {
     private func run(_ bytes: Bytes, from start: Int, anyWill: Bool) -> Bool {
         let slotCount = slotCount
         let isAnchored = program.isAnchored
+        // Own copies: a property of the object would be checked for exclusive access at every use.
+        var (current, next) = lists
         current.count = 0
         var isFound = false
         var position = start

@@ -105,6 +105,43 @@ final class RegexExpressionTests: XCTestCase {
         }
     }
 
+    /// The matcher for patterns with one thread against the threads: the same match, the same groups.
+    func testOnePassAgainstThreads() throws {
+        var random = TestRandom(22)
+        let letters: [Character] = ["a", "b", "c", "x", "1", "&", "="]
+        let given = ["(&|^)c=([^&]*)", "^(a*)(b?)", "a(b|c)?x", "(a|b(c))*1", "a*?b", "x{2,3}(a?)", "(a*)b", ""]
+        var taken = 0
+        for round in 0..<6_000 {
+            let pattern = round < given.count ? given[round] : randomPattern(&random, 3)
+            guard let program = try? RegexProgram(pattern) else { continue }
+            let slotCount = 2 * (program.groupCount + 1)
+            if !program.hasBoundaries, RegexOnePass(program, slotCount: slotCount) != nil { taken += 1 }
+            let fast = RegexMatcher(program)
+            let slow = RegexMatcher(program, triesOnePass: false)
+            for _ in 0..<6 {
+                var text = String((0..<Int.random(in: 0...12, using: &random)).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] })
+                if round % 9 == 0 { text += "é" }
+                Array(text.utf8).withUnsafeBufferPointer { bytes in
+                    for start in [0, min(1, bytes.count), bytes.count / 2] {
+                        let found = fast.find(bytes, from: start)
+                        XCTAssertEqual(found, slow.find(bytes, from: start), "\(pattern) in \(text)")
+                        guard found else { continue }
+                        for slot in 0..<slotCount {
+                            XCTAssertEqual(fast.slots[slot], slow.slots[slot], "slot \(slot) of \(pattern) in \(text) from \(start)")
+                        }
+                    }
+                }
+            }
+        }
+        XCTAssertGreaterThan(taken, 1_000)
+        XCTAssertNotNil(RegexOnePass(try RegexProgram("(&|^)channel_id=([^&]*)"), slotCount: 6))
+        // Many starts that each read far: handed over to the threads, and quick.
+        let hostile = [UInt8](repeating: UInt8(ascii: "a"), count: 200_000)
+        let program = try RegexProgram("a*b")
+        XCTAssertNotNil(RegexOnePass(program, slotCount: 2))
+        hostile.withUnsafeBufferPointer { XCTAssertFalse(RegexMatcher(program).find($0)) }
+    }
+
     func testAgainstBacktracking() throws {
         var random = TestRandom(21)
         let letters: [Character] = ["a", "b", "c", "é", "x", "1", " ", "\n"]
