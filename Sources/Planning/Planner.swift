@@ -46,7 +46,7 @@ package struct PlannedInsert: Sendable {
 /// Settings of the session that reach planning.
 package struct PlannerOptions: Sendable {
     /// The optimiser's rules that may run.
-    package var rules = Set(OptimizerRule.allCases)
+    package var rules = OptimizerRule.standard
     /// What lets constant folding compute; planning itself never knows how.
     package var evaluate: ConstantEvaluator?
     package var allowedLatenessMicroseconds: Int64 = 0
@@ -57,7 +57,7 @@ package struct PlannerOptions: Sendable {
 
     package var usesOptimizer: Bool {
         get { !rules.isEmpty }
-        set { rules = newValue ? Set(OptimizerRule.allCases) : [] }
+        set { rules = newValue ? OptimizerRule.standard : [] }
     }
 }
 
@@ -221,11 +221,11 @@ struct PlanStages {
         var builder = PhysicalBuilder(mode: mode)
         var built = try builder.build(logical)
         if mode == .continuous {
-            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds)
-                .apply(built, needsUpdateBefore: target?.connector != "blackhole")
+            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds).apply(built)
             if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
         }
-        let (plan, physicalRules) = Optimizer.optimize(built, options: options)
+        let (plan, physicalRules) = Optimizer.optimize(
+            built, mode: mode, sink: target?.connector == "blackhole" ? .nothing : .all, options: options)
         applied.formUnion(physicalRules)
         rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(

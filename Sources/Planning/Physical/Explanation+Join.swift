@@ -39,7 +39,7 @@ extension PhysicalPlan {
         text += ", state: " + state(node, left, right)
         if node.leftRetracts { text += ", left \(node.leftIsUnique ? "updates by key" : "retracts")" }
         if node.rightRetracts { text += ", right \(node.rightIsUnique ? "updates by key" : "retracts")" }
-        return text
+        return text + made(by: node.madeBy)
     }
 
     private static func moved(_ name: String, _ microseconds: Int64) -> String {

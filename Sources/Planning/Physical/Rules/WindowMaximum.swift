@@ -93,10 +93,11 @@ enum WindowMaximum {
             BoundExpression(.isNull(.column($0, types[$0]), negated: true), type: .boolean)
         }
         guard let condition = BoundExpression.conjunction(tested), partition.contains(windowEnd) else { return nil }
-        let rank = RankNode(
+        var rank = RankNode(
             function: .rank, partition: partition,
             order: [SortNode.Key(column: extreme.column, isDescending: extreme.isMaximum, nullsFirst: false)], lastRank: 1, emitsRank: false,
             emit: .onWindowClose(windowEnd: windowEnd))
+        rank.madeBy = .windowMaximum
         let ranked = PhysicalPlan.project(.rank(.filter(rows.base, condition), rank), output)
         return BoundExpression.conjunction(rest).map { .filter(ranked, $0) } ?? ranked
     }
