@@ -90,7 +90,7 @@ final class GoldenTests: XCTestCase {
     }
 
     /// What planning makes of a script: definitions go into the catalog, the rest is explained.
-    static func output(_ source: String, kind: ExplainKind?) -> String {
+    static func output(_ source: String, kind: ExplainKind?, options: PlannerOptions = PlannerOptions()) -> String {
         do {
             var catalog = TestCatalog.standard
             var lines: [String] = []
@@ -109,9 +109,9 @@ final class GoldenTests: XCTestCase {
                     catalog.add(made)
                     lines.append("function \(made.signature) \(made.result.name)")
                 default:
-                    lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: PlannerOptions())
+                    lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: options)
                     if case .query(let query) = parsed.statement.kind {
-                        lines.append("columns: " + describe(try Planner.plan(query, catalog: catalog, options: PlannerOptions()).query.schema))
+                        lines.append("columns: " + describe(try Planner.plan(query, catalog: catalog, options: options).query.schema))
                     }
                 }
             }

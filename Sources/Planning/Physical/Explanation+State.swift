@@ -49,7 +49,8 @@ extension PhysicalPlan {
             until = "until the session ends"
         case let shape?:
             let isPerWindow = node.emit == .changes || node.allowedLatenessMicroseconds > 0
-            unit.append(isPerWindow ? "window" : shape.sliceText)
+            // The window of an aggregation over windows is among its keys.
+            if !unit.contains("window_end") { unit.append(isPerWindow ? "window" : shape.sliceText) }
             until =
                 node.allowedLatenessMicroseconds > 0
                 ? "until the watermark is \(ExpressionText.duration(node.allowedLatenessMicroseconds)) past the window's end" : "until the window closes"
@@ -76,7 +77,14 @@ extension PhysicalPlan {
 
     private static func state(_ node: RankNode, _ names: [String]) -> String {
         let each = each(node.partition, names)
-        let rows = node.inputRetracts ? "all rows" : node.lastRank == 1 ? "the first row" : "the first \(node.lastRank) rows"
+        let rows: String
+        switch (node.inputRetracts, node.function == .rowNumber, node.lastRank == 1) {
+        case (true, _, _): rows = "all rows"
+        case (false, true, true): rows = "the first row"
+        case (false, true, false): rows = "the first \(node.lastRank) rows"
+        case (false, false, true): rows = "the first row and its equals"
+        case (false, false, false): rows = "rows of rank \(node.lastRank) and before"
+        }
         switch node.emit {
         case .changes: return "\(rows)\(each), \(lifetime(node.stateTTLMicroseconds))"
         case .onWindowClose: return "\(rows)\(each), until the window closes"

@@ -12,8 +12,12 @@ import Columns
 enum WindowMaximum {
     static func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
         let lowered = plan.mapInputs(apply)
-        guard case .join(let left, let right, let node) = lowered else { return lowered }
-        return rewrite(left, right, node) ?? lowered
+        switch lowered {
+        case .join(let left, let right, let node): return rewrite(left, right, node) ?? lowered
+        // The columns of the join are a projection now, which the one above it may take in.
+        case .project(let input, let columns) where lowered != plan: return PhysicalBuilder.project(input, columns)
+        default: return lowered
+        }
     }
 
     /// A plan as expressions over a keyed step.
