@@ -36,6 +36,15 @@ final class GoldenTests: XCTestCase {
         for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
     }
 
+    /// What people who know Flink, PostgreSQL or Kinesis get wrong.
+    func testMistakes() throws {
+        let file = try GoldenFile("mistakes.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 200)
+        XCTAssertEqual(Set(file.cases.map(\.input)).count, file.cases.count, "a statement twice")
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testWindowFunctions() throws {
         let file = try GoldenFile("over.txt")
         XCTAssertGreaterThanOrEqual(file.cases.count, 15)

@@ -364,6 +364,7 @@ error: this string has no end
   |
 1 | select 'abc from bid
   |        ^
+hint: a quote inside a string is written twice: 'it''s'
 ========
 select "abc from bid
 --------
@@ -700,6 +701,7 @@ error: expected WATERMARK, PRIMARY KEY or a column name, found ")"
   |
 1 | create stream a (b int,)
   |                        ^
+hint: is there a comma too many before ")"?
 ========
 create stream a (b int c int)
 --------
@@ -824,6 +826,7 @@ error: expected INSERT INTO, found "select"
   |
 1 | create query q as select 1
   |                   ^^^^^^
+hint: a saved query writes its rows somewhere: CREATE QUERY q AS INSERT INTO .. SELECT ..; a query with a name is a VIEW
 ========
 create or view v as select 1
 --------
@@ -930,6 +933,7 @@ error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "u
   |
 1 | update bid set a = 1
   | ^^^^^^
+hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
 ========
 delete from bid
 --------
@@ -938,6 +942,7 @@ error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "d
   |
 1 | delete from bid
   | ^^^^^^
+hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
 ========
 foo
 --------
