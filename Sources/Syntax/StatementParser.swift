@@ -265,8 +265,14 @@ struct StatementParser {
         if token.kind == .end, expected.contains(where: { $0.shown == "\")\"" }), let open = openParenthesis() {
             return "the \"(\" before \(Self.describe(open)) is not closed"
         }
+        switch token.kind == .word ? token.text.uppercased() : "" {
+        case "SEMI": return "rows with a partner: WHERE EXISTS (SELECT ..), or WHERE x IN (SELECT ..)"
+        case "ANTI": return "rows without a partner: WHERE NOT EXISTS (SELECT ..)"
+        case "ALL" where before.keyword == .by: return "name the columns"
+        default: break
+        }
         switch before.kind == .word ? before.text.uppercased() : "" {
-        case "TOP" where token.kind == .number: return "the first rows are had with LIMIT \(token.text) at the end"
+        case "TOP" where token.kind == .integer: return "the first rows are had with LIMIT \(token.text) at the end"
         case "MINUS" where token.keyword == .select: return "what the second query gives is taken away with EXCEPT"
         case "LIKE", "ILIKE": return token.symbol == .percent ? "a pattern is a text: LIKE '%a%'" : nil
         case "STRING", "TEXT": return token.symbol == .leftParenthesis ? "\(before.text.uppercased()) has no length; VARCHAR(n) has" : nil

@@ -520,6 +520,7 @@ error: expected AS, FROM, ",", WHERE, ... or ")", found the end of the statement
   |
 1 | select * from (select 1
   |                        ^
+hint: the "(" before "select" is not closed
 ========
 select * from table(bid)
 --------
@@ -959,6 +960,7 @@ error: expected AS, FROM, ",", WHERE, ... or ")", found the end of the statement
   |
 1 | (select 1
   |          ^
+hint: the "(" before "select" is not closed
 ========
 select 1 1
 --------

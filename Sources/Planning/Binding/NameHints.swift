@@ -11,9 +11,9 @@ enum NameHints {
         "datediff": "write TIMESTAMPDIFF(DAY, a, b), or a - b for an interval", "date_diff": "write TIMESTAMPDIFF(DAY, a, b), or a - b for an interval",
         "dateadd": "write ts + INTERVAL '1' DAY, or TIMESTAMPADD(DAY, 1, ts)", "date_add": "write ts + INTERVAL '1' DAY, or TIMESTAMPADD(DAY, 1, ts)",
         "date_sub": "write ts - INTERVAL '1' DAY", "isnull": "write x IS NULL, or coalesce(x, y)", "charindex": "write position('x' IN y)",
+        "explode": "write FROM t CROSS JOIN UNNEST(array) AS u (x)", "flatten": "write FROM t CROSS JOIN UNNEST(array) AS u (x)",
         "convert": "write CAST(x AS type)", "tostring": "write CAST(x AS VARCHAR)", "toint": "write CAST(x AS INTEGER)",
-        "nvarchar": "write CAST(x AS VARCHAR)", "decode_case": "write CASE x WHEN a THEN b ELSE c END",
-        "window_start": "window_start is a column of a window table function: FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), size))",
+        "nvarchar": "write CAST(x AS VARCHAR)",
     ]
 
     private static let windowColumns: Set<String> = ["window_start", "window_end", "window_time"]

@@ -200,7 +200,9 @@ extension ExpressionTyping {
         } catch {
             guard expression.isUntypedText, type.isNumeric || type == .boolean, error.hint == nil else { throw error }
             throw SQLError(
-                error.message, at: error.span, hint: "a text beside \(type.name) is read as \(type.name); CAST the other side AS VARCHAR to have texts",
+                error.message, at: error.span,
+                hint: type == .boolean
+                    ? "a condition is expected here: compare the text with something" : "a text beside \(type.name) is read as \(type.name); CAST the other side AS VARCHAR to have texts",
                 code: error.code)
         }
     }

@@ -6,6 +6,9 @@ extension LogicalPlan {
     /// The uppermost node that takes back rows of inputs that do not; nil when the plan takes nothing back.
     func retractionCause(mode: RunMode) -> (what: String, remedy: String)? {
         guard retracts(mode: mode) else { return nil }
+        if case .filter(let input, let predicate) = self, let pattern = Self.rankPattern(input, predicate), !pattern.input.retracts(mode: mode) {
+            return ("a ranking replaces the rows it gave", "add window_end to PARTITION BY, so that each window is ranked once")
+        }
         for input in inputs where input.retracts(mode: mode) { return input.retractionCause(mode: mode) }
         switch self {
         case .scan(let scan): return ("\"\(scan.relation.name)\" is a changelog", "write into a target that takes updates")
@@ -27,10 +30,9 @@ extension LogicalPlan {
                     "bound the join by event time (ON .. AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' HOUR), which waits for the partner"
                 )
             }
-        case .filter: return ("a ranking replaces the rows it gave", "add window_end to PARTITION BY, so that each window is ranked once")
-        case .sort: return ("ORDER BY .. LIMIT replaces the rows it gave", "leave it out")
+        case .sort: return ("ORDER BY .. LIMIT replaces the rows it gave", "leave ORDER BY .. LIMIT out")
         case .over: return ("window functions in this order change with later rows", "ORDER BY the event time, ascending")
-        case .values, .watermark, .project, .window, .union, .limit, .match, .unnest, .expand, .replicate: return nil
+        case .values, .watermark, .filter, .project, .window, .union, .limit, .match, .unnest, .expand, .replicate: return nil
         }
     }
 }
