@@ -132,7 +132,7 @@ extension PhysicalPlan {
             let columns = expressions.enumerated().map { place, expression in
                 let text = ExpressionText.print(expression, names)
                 let name = Self.name(expression, place, names)
-                return name.hasPrefix("$") ? "\(name) := \(text)" : text
+                return name.hasPrefix("$") && text != name ? "\(name) := \(text)" : text
             }
             return "project " + columns.joined(separator: ", ")
         case .assignWindow(let input, let node):
