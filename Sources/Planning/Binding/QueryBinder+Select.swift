@@ -27,6 +27,10 @@ private struct Keys {
 
 extension QueryBinder {
     func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
+        do { return try bindParts(of: select, query, context) } catch { throw NameHints.alias(error, select.items) }
+    }
+
+    private func bindParts(of select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
         let source = try bindSource(select, context)
         var plan = source.plan
         let scope = source.scope

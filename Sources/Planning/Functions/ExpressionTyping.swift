@@ -28,7 +28,8 @@ package enum ExpressionTyping {
             }
             throw SQLError(
                 "function \(name.name) does not exist", at: name.span,
-                hint: NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
+                hint: NameHints.function(name.name)
+                    ?? NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
                 code: SQLError.undefinedFunction)
         }
         let (signature, converted) = try resolve(definition, name: name, arguments, span: span)
