@@ -50,6 +50,21 @@ static inline uint32_t millrace_crc32c_hardware(uint32_t crc, const void *data, 
 static inline int millrace_has_crc32c(void) { return 0; }
 #endif
 
+// Which of sixteen bytes are `byte`: bit i for the i-th.
+static inline uint32_t millrace_equal16(const void *bytes, uint8_t byte) {
+#if defined(__x86_64__)
+    typedef char Vector __attribute__((vector_size(16)));
+    Vector block;
+    memcpy(&block, bytes, 16);
+    return (uint32_t)__builtin_ia32_pmovmskb128((Vector)(block == (char)byte));
+#else
+    const uint8_t *p = (const uint8_t *)bytes;
+    uint32_t hits = 0;
+    for (int i = 0; i < 16; i++) hits |= (uint32_t)(p[i] == byte) << i;
+    return hits;
+#endif
+}
+
 static inline void millrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 static inline uint64_t millrace_load64(const void *address) {

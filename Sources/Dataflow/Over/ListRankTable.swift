@@ -255,6 +255,8 @@ final class ListRankTable: RankTable {
     }
 
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        // What is kept from here on is not shown in this epoch.
+        let texts = store.arena.keeper
         var before: [Ranked] = []
         var after: [Ranked] = []
         for (index, slot) in touched.enumerated() {
@@ -265,12 +267,12 @@ final class ListRankTable: RankTable {
                 let visible = visibleCount(key.entries, count: key.count)
                 rank(UnsafeBufferPointer(start: key.entries, count: visible), into: &after)
                 difference(before, after, &output)
-                if output.count >= 8_192 { output.flush(into: &batches) }
+                if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
             }
             key.control &= 0xFFFF_FFFF
             if node.stateTTLMicroseconds != nil { key.clock = clockMicroseconds }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
         if !keepsAll { keepPending() }
         touched.removeAll(keepingCapacity: true)
         shown.removeAll(keepingCapacity: true)
@@ -387,14 +389,15 @@ final class ListRankTable: RankTable {
     }
 
     func emitAll(_ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        let texts = store.arena.keeper
         var ranked: [Ranked] = []
         for slot in 0..<table.count {
             let key = key(slot)
             rank(UnsafeBufferPointer(start: key.entries, count: visibleCount(key.entries, count: key.count)), into: &ranked)
             for row in ranked { output.add(row.row, rank: row.rank, .insert) }
-            if output.count >= 8_192 { output.flush(into: &batches) }
+            if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
     }
 
     func removeAll() {

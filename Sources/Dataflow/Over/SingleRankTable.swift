@@ -73,6 +73,8 @@ final class SingleRankTable: RankTable {
     }
 
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        // What is kept from here on is not shown in this epoch.
+        let texts = table.arena.keeper
         let block = 4_096
         var start = 0
         while start < touched.count {
@@ -87,7 +89,7 @@ final class SingleRankTable: RankTable {
                         output.add(candidates[index], rank: 1, .insert)
                     }
                 }
-                output.flush(into: &batches)
+                output.flush(into: &batches, arena: texts)
             }
             for index in start..<end {
                 let state = table.row(Int(touched[index]))
@@ -132,11 +134,12 @@ final class SingleRankTable: RankTable {
     }
 
     func emitAll(_ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        let texts = table.arena.keeper
         for slot in 0..<table.count {
             output.add(table.row(slot) + kept, rank: 1, .insert)
-            if output.count >= 8_192 { output.flush(into: &batches) }
+            if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
     }
 
     func removeAll() { table.removeAll() }

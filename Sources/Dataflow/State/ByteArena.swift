@@ -15,6 +15,15 @@ struct ByteArena {
     /// True when more than half is garbage, and enough for compacting to be worth it.
     var wantsCompaction: Bool { garbageByteCount > 64 * 1024 && garbageByteCount * 2 > byteCount }
 
+    private final class Held {
+        private let blocks: [Buffer]
+        init(_ blocks: [Buffer]) { self.blocks = blocks }
+    }
+
+    /// Keeps every text that lies here now alive for as long as it lives itself, whatever becomes of the arena. For owners that never use
+    /// `replace`: columns may then show the arena's texts without a copy.
+    var keeper: Buffer { Buffer(borrowing: EmptyBytes.pointer, byteCount: 0, owner: Held(blocks)) }
+
     mutating func copy(_ view: StringView) -> StringView {
         let count = view.count
         guard count > 0 else { return .empty }
