@@ -57,7 +57,8 @@ class Query:
         #: Statements that come before: functions, views, side inputs.
         self.prelude = []
         for part in parts:
-            match = re.match(r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(\w+)\s*\((.*)\)\s*(?:PARTITIONED\s+BY\s*\([^)]*\)\s*)?WITH\s*\(", part, re.IGNORECASE | re.DOTALL)
+            plain = re.sub(r"PARTITIONED\s+BY\s*\([^)]*\)", "", part, flags=re.IGNORECASE)
+            match = re.match(r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(\w+)\s*\((.*)\)\s*WITH\s*\(", plain, re.IGNORECASE | re.DOTALL)
             if match and match.group(1) == self.sink:
                 definition = part
                 self.columns = match.group(2).strip()

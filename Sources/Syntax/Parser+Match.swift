@@ -156,14 +156,14 @@ extension StatementParser {
     /// `a b | c`.
     @inline(never)
     private mutating func parsePattern() throws(SQLError) -> RowPattern {
-        try enter()
+        try enter(Self.patternLevels)
         let start = current.span
         var parts = [try parsePatternSequence()]
         while accept(.bar) {
             parts.append(try parsePatternSequence())
             try checkCount(parts.count)
         }
-        leave()
+        leave(Self.patternLevels)
         return parts.count == 1 ? parts[0] : RowPattern(.alternation(parts), span: span(from: start))
     }
 

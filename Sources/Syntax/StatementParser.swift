@@ -203,11 +203,12 @@ struct StatementParser {
 
     // MARK: Limits
 
-    /// A query, a call and a table pass through more functions than a pair of parentheses, and count accordingly. With these a level
+    /// A query, a call, a table and a row pattern pass through more functions than a pair of parentheses, and count accordingly. With these a level
     /// costs less than 2.5 KiB of stack, whatever it is; LimitTests tries each construct.
     static let queryLevels = 4
     static let callLevels = 2
     static let tableLevels = 2
+    static let patternLevels = 2
 
     @inline(never)
     mutating func enter(_ levels: Int = 1) throws(SQLError) {

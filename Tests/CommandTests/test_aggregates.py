@@ -18,7 +18,8 @@ NUMBERS = [
     "regr_slope(y, x)", "regr_intercept(y, x)", "regr_r2(y, x)", "median(x)", "quantile_cont(x, 0.1)", "quantile_cont(y, 0.93)",
     "percentile_cont(0.3) WITHIN GROUP (ORDER BY x DESC)", "percentile_disc(0.6) WITHIN GROUP (ORDER BY x)", "quantile_disc(n, 0.25)",
     "sum(x)", "avg(x)", "min(x)", "max(y)", "count(DISTINCT n)", "sum(DISTINCT n)", "bit_and(n)", "bit_or(n)", "bit_xor(n)",
-    "arg_min(x, id)", "arg_max(n, id)", "count_if(x > 0)", "first(x ORDER BY id)", "last(n ORDER BY id)", "product(z)", "avg(n) FILTER (WHERE x > 0)",
+    "arg_min(x, id)", "arg_max(n, id)", "count_if(x > 0)", "first(x ORDER BY id) FILTER (WHERE x IS NOT NULL)",
+    "last(n ORDER BY id) FILTER (WHERE n IS NOT NULL)", "product(z)", "avg(n) FILTER (WHERE x > 0)",
 ]
 
 
@@ -45,6 +46,7 @@ class AggregatesAgainstDuckDB(CommandTest):
             f"WITH (connector = 'file', path = '{self.source}', format = 'json');\n"
         )
         self.duck = duckdb.connect()
+        self.duck.execute("SET default_null_order = 'nulls_last_on_asc_first_on_desc'")
         self.duck.execute(
             f"CREATE TABLE t AS SELECT * FROM read_json('{self.source}', format = 'newline_delimited', columns = "
             "{id: 'BIGINT', k: 'VARCHAR', n: 'BIGINT', x: 'DOUBLE', y: 'DOUBLE', z: 'DOUBLE', s: 'VARCHAR'})"

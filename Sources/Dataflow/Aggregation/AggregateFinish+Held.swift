@@ -224,6 +224,10 @@ extension GroupLayout {
         return chosen.map { [$0] } ?? []
     }
 
+    /// The largest array, and the longest text, that an aggregate makes.
+    private static let elementsMax: Int64 = 1 << 24
+    private static let textByteCountMax = 1 << 28
+
     /// False when the result is too large; it is then NULL.
     private static func append(_ call: Call, _ held: [HeldRow], to builder: ColumnBuilder) -> Bool {
         guard let first = held.first else {
@@ -235,7 +239,7 @@ extension GroupLayout {
             OrderedEncoding.append(call.argumentType, row.bytes, &place, to: target)
         }
         // Counts of a damaged snapshot may be anything.
-        guard held.reduce(0, { $0 &+ min($1.count, Int64(UInt32.max)) }) <= Int64(UInt32.max) else {
+        guard held.reduce(0, { $0 &+ min($1.count, Int64(UInt32.max)) }) <= elementsMax else {
             builder.appendNull()
             return false
         }
@@ -259,7 +263,7 @@ extension GroupLayout {
                 let (product, isTooMuch) = (texts.strings[index].count + separator.count).multipliedReportingOverflow(by: Int(row.count))
                 total = isTooMuch ? .max : total.addingReportingOverflow(product).overflow ? .max : total + product
             }
-            guard total <= StringView.lengthMax else {
+            guard total <= textByteCountMax else {
                 builder.appendNull()
                 return false
             }

@@ -91,7 +91,7 @@ final class AggregateStage: Stage {
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? AggregateFeeder }
-        let mayBeDue = epoch.watermark > closedWatermark || epoch.hasEnded
+        let mayBeDue = epoch.watermark > closedWatermark || epoch.hasEnded || node.keys.isEmpty
         var due: [Int] = []
         for partition in 0..<partitionCount {
             let hasInput = self.feeders.contains { !$0.inputs[partition].isEmpty || !($0.deferred.isEmpty || $0.deferred[partition].isEmpty) }

@@ -1,6 +1,9 @@
 // ForeverPartition: groups without a window. One table that lives as long as the query; groups that have lost all their rows are
 // dropped from it when they are half of it.
 //
+// A query without keys has one group, which is there before any row and stays when all rows have gone: as a table's count is 0, not
+// nothing. Its row is given in the first epoch, and updated from then on.
+//
 // With a TTL a group that comes again after it has expired is a new one (see GroupTable); so what comes out depends on the clocks of the
 // epochs only. Memory follows later: every epoch looks at a few slots more than it touched, round after round, and when a round has found
 // that half of the groups have expired, the table is rebuilt without them. No epoch looks at all groups.
@@ -11,8 +14,8 @@ import Planning
 final class ForeverPartition: AggregatePartition {
     private let node: AggregateNode
     private let emitter: GroupEmitter
-    /// The partition that answers for a query without keys.
-    private let isFirst: Bool
+    /// Answers for a query without keys: gives a row whether there is input or not.
+    private let givesAlways: Bool
     private var table: GroupTable
     private var isDone = false
     private var emptiedSinceCompaction = 0
@@ -27,7 +30,7 @@ final class ForeverPartition: AggregatePartition {
     init(_ node: AggregateNode, emitter: GroupEmitter, isFirst: Bool) {
         self.node = node
         self.emitter = emitter
-        self.isFirst = isFirst
+        givesAlways = isFirst && node.keys.isEmpty
         table = GroupTable(emitter.layout)
     }
 
@@ -39,12 +42,15 @@ final class ForeverPartition: AggregatePartition {
         }
     }
 
-    func isDue(_ epoch: StageEpoch) -> Bool { node.emit != .changes && epoch.hasEnded && !isDone }
+    func isDue(_ epoch: StageEpoch) -> Bool {
+        node.emit == .changes ? givesAlways && table.count == 0 : epoch.hasEnded && !isDone
+    }
 
     func advance(_ epoch: StageEpoch, deferred: [DeferredRow], _ context: TaskContext, _ output: inout [RowBatch]) {
         if node.emit == .changes {
-            emitter.emitChanges(table, slots: table.touched, window: nil, context, into: &output)
-            if emitter.layout.rowCountOffset >= 0 {
+            if givesAlways && table.count == 0 { table.touch(table.table.append()) }
+            emitter.emitChanges(table, slots: table.touched, window: nil, givesEmpty: givesAlways, context, into: &output)
+            if emitter.layout.rowCountOffset >= 0 && !givesAlways {
                 for slot in table.touched where !table.isLive(Int(slot)) { emptiedSinceCompaction += 1 }
             }
             let touched = table.touched.count
@@ -53,9 +59,8 @@ final class ForeverPartition: AggregatePartition {
             if (emptiedSinceCompaction > 64 && emptiedSinceCompaction * 2 > table.count) || table.wantsCompaction { compact() }
         } else if epoch.hasEnded && !isDone {
             isDone = true
-            if node.keys.isEmpty && isFirst && table.count == 0 { _ = table.table.append() }
-            let emitsEmpty = node.keys.isEmpty && isFirst
-            emitter.emit(table, window: nil, emitsEmpty: emitsEmpty, context, into: &output)
+            if givesAlways && table.count == 0 { _ = table.table.append() }
+            emitter.emit(table, window: nil, emitsEmpty: givesAlways, context, into: &output)
             table.removeAll()
         }
     }
@@ -76,8 +81,9 @@ final class ForeverPartition: AggregatePartition {
     private func compact() {
         var map: [Int32] = []
         let old = table
+        let givesAlways = givesAlways
         table = old.compacted(slotMap: &map) { slot in
-            let isKept = !old.isExpired(slot) && (old.isLive(slot) || old.control(slot) & GroupLayout.emitted != 0)
+            let isKept = !old.isExpired(slot) && (givesAlways || old.isLive(slot) || old.control(slot) & GroupLayout.emitted != 0)
             expiredCount += old.isExpired(slot) ? 1 : 0
             return isKept
         }

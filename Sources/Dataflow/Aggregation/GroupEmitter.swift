@@ -57,13 +57,14 @@ struct GroupEmitter {
         }
     }
 
-    /// What changed for the given groups.
+    /// What changed for the given groups; those without rows are not taken back when `givesEmpty`.
     func emitChanges(
-        _ table: GroupTable, slots: [UInt32], window: (start: Int64, end: Int64)?, _ context: TaskContext, into output: inout [RowBatch]
+        _ table: GroupTable, slots: [UInt32], window: (start: Int64, end: Int64)?, givesEmpty: Bool = false, _ context: TaskContext,
+        into output: inout [RowBatch]
     ) {
         emitChanges(
             table, slots: slots, leading: { table.keyColumns($0, count: $1) + windowColumns(window, count: $1) },
-            results: { layout.finish($0, count: $1, failures: &$2) }, isLive: { table.isLive($0) }, context, into: &output)
+            results: { layout.finish($0, count: $1, failures: &$2) }, isLive: { givesEmpty || table.isLive($0) }, context, into: &output)
     }
 
     /// The same with other columns: `leading` never change for a row of the table, `results` are the ones that are compared and kept.

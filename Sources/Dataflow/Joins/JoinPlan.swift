@@ -19,12 +19,21 @@ final class JoinPlan: Sendable {
             return time % bucketMicroseconds < 0 ? quotient - 1 : quotient
         }
 
+        func bucketStart(_ time: Int64) -> Int64 {
+            guard time > .min, time < .max else { return time }
+            let rest = time % bucketMicroseconds
+            return WindowGrid.subtract(time, rest < 0 ? rest + bucketMicroseconds : rest)
+        }
+
         /// The stamp below which all rows of a side have left the reach of partners from `watermark` on.
         func expired(port: Int, partnerWatermark watermark: Int64) -> Int64 {
             if watermark == .max { return .max }
             // A row reaches as far as its time + high.
             return bucket(WindowGrid.subtract(watermark, high[port]))
         }
+
+        /// The stamp below which no row of a side can be taken back any more: what takes it back has the same time.
+        func settled(ownWatermark watermark: Int64) -> Int64 { watermark == .max ? .max : bucket(watermark) }
     }
 
     let name: String

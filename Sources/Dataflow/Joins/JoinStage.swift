@@ -9,7 +9,8 @@
 //   time: asOf                                 AsOfPartition: versions by key, left rows waiting
 //
 // Output watermark, so that the time columns of both sides stay event times behind a join:
-// - interval: min(left, right, right + lower, left - upper), less what a bucket of rows waits longer than it must;
+// - interval: min(left, right, right + lower, left - upper), less what a bucket of rows waits longer than it must (a row of a side
+//   that retracts stays, and waits, until its own watermark has passed it too: until then it may be taken back);
 // - lookup: that of the left, once left rows need not wait any more;
 // - all others: min(left, right); a left row of an as-of join waits for no more than that.
 
@@ -135,13 +136,10 @@ final class JoinStage: Stage {
         var reached = min(left, right)
         // Left rows still to come, or still to come out: from right + lower on; right ones from left - upper on.
         for (own, limit) in [(0, WindowGrid.add(right, interval.lower)), (1, WindowGrid.subtract(left, interval.upper))] {
+            let comesLate = plan.givesUnmatched(own) || plan.keepsLeftOnly
+            if comesLate && plan.retracts[own] { reached = min(reached, interval.bucketStart(own == 0 ? left : right)) }
             guard (own == 0 ? right : left) < .max else { continue }
-            var limit = limit
-            if plan.givesUnmatched(own) || plan.keepsLeftOnly {
-                let rest = limit % interval.bucketMicroseconds
-                limit = WindowGrid.subtract(limit, rest < 0 ? rest + interval.bucketMicroseconds : rest)
-            }
-            reached = min(reached, limit)
+            reached = min(reached, comesLate ? interval.bucketStart(limit) : limit)
         }
         return reached
     }

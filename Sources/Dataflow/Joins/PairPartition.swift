@@ -318,7 +318,9 @@ final class PairPartition: JoinPartition {
 
     private func expiryLimit(_ port: Int, _ epoch: StageEpoch) -> Int64? {
         guard epoch.ports.count == 2 else { return nil }
-        return plan.interval?.expired(port: port, partnerWatermark: epoch.ports[1 - port].watermark)
+        guard let interval = plan.interval else { return nil }
+        let limit = interval.expired(port: port, partnerWatermark: epoch.ports[1 - port].watermark)
+        return plan.retracts[port] ? min(limit, interval.settled(ownWatermark: epoch.ports[port].watermark)) : limit
     }
 
     func advance(_ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {

@@ -39,7 +39,9 @@ final class OverAggregate {
             node: node, inputTypes: inputTypes, countsRows: false, emittedTypes: nil, manualKeyBytes: OverAggregate.keyByteCount)
         columns = layout.inputColumns
         switch function {
-        case .countRows, .count, .sum, .min, .max, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop, .boolAnd, .boolOr: isSimple = true
+        case .countRows, .count, .sum, .min, .max, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop, .boolAnd, .boolOr:
+            // A text that is replaced is written over where it lies: a copied state would see that.
+            isSimple = layout.stringOffsets.isEmpty
         default: isSimple = false
         }
         isWhole = call.frame.start == .unboundedPreceding && call.frame.end == .unboundedFollowing

@@ -133,16 +133,16 @@ struct OverReach {
                     keeps[row] = true
                     wanted -= 1
                 }
-            case .lastValue where isUnbounded && call.ignoresNulls, .lag where call.ignoresNulls:
+            case .lastValue where isUnbounded, .lag where call.ignoresNulls:
                 // Of all ends that a frame may still have, the first is that of the next row; what lies before the rows that stay anyway:
-                // the last values that are not NULL.
+                // the last values, those that are not NULL where NULLs are ignored.
                 var wanted = call.function == .lag ? call.offset : 1
                 var row = emitted - 1
                 if case .preceding = call.frame.end {
                     while row >= 0, keeps[row] { row -= 1 }
                 }
                 while row >= 0, wanted > 0 {
-                    if !isNull(row) {
+                    if !(call.ignoresNulls && isNull(row)) {
                         keeps[row] = true
                         wanted -= 1
                     }

@@ -242,7 +242,7 @@ final class KeyMatches {
         let count = try reader.readCount(bytesEach: max(layout.width - layout.stringOffsets.count * 8, 1))
         let limit = Int64.max / 4
         guard firstKept >= 0, next >= firstKept, next < limit, next - firstKept == Int64(count), nextStart >= 0, nextStart <= next,
-            frontier >= firstKept, frontier <= next, covered >= -1, covered < next, matchCount >= 0, matchCount < limit
+            frontier >= (plan.showsUnmatched ? firstKept : 0), frontier <= next, covered >= -1, covered < next, matchCount >= 0, matchCount < limit
         else { throw reader.failure("a partial match of rows that are not there") }
         for _ in 0..<count {
             let base = makeRow(width: layout.width)
