@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2")))
@@ -62,6 +65,18 @@ static inline uint32_t millrace_equal16(const void *bytes, uint8_t byte) {
     uint32_t hits = 0;
     for (int i = 0; i < 16; i++) hits |= (uint32_t)(p[i] == byte) << i;
     return hits;
+#endif
+}
+
+// Asks for pages of 2 MiB where a block is large: state that is touched all over then costs fewer faults and fewer misses in the TLB.
+static inline void millrace_advise_large(void *block, size_t count) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t start = ((uintptr_t)block + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)block + count) & ~(page - 1);
+    if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+    (void)block; (void)count;
 #endif
 }
 

@@ -7,6 +7,7 @@
 // copied into the store. A key that is full has the word of its last row as its threshold, so most rows that are not wanted cost one
 // comparison. What a key showed when the epoch began is copied aside the first time it is touched; the difference is what is given.
 
+import CMillrace
 import Columns
 import Glibc
 import Planning
@@ -41,6 +42,8 @@ final class ListRankTable: RankTable {
     private var shownStarts: [Int] = []
     /// Rows of the store that left in this epoch: they are still needed to take them back.
     private var released: [UnsafeMutableRawPointer] = []
+    /// Entries whose rows are copied into the store at the end of the epoch; empty otherwise.
+    private var pending: [UnsafeMutablePointer<RankEntry>] = []
     private var emptyKeys = 0
     private var lastSweepMicroseconds = Int64.min
     private let entriesOffset: Int
@@ -260,6 +263,11 @@ final class ListRankTable: RankTable {
         var before: [Ranked] = []
         var after: [Ranked] = []
         for (index, slot) in touched.enumerated() {
+            if index &+ 16 < touched.count { millrace_prefetch(table.row(Int(touched[index &+ 16])) + entriesOffset) }
+            if index &+ 8 < touched.count, let ahead = self.key(Int(touched[index &+ 8])).entries {
+                millrace_prefetch(ahead)
+                millrace_prefetch(ahead + 4)
+            }
             let key = key(Int(slot))
             if emits {
                 let end = index + 1 < shownStarts.count ? shownStarts[index + 1] : shown.count
@@ -296,10 +304,14 @@ final class ListRankTable: RankTable {
         for slot in touched {
             let key = key(Int(slot))
             guard let entries = key.entries else { continue }
-            for index in 0..<key.count where entries[index].isPending {
-                entries[index] = RankEntry(UnsafeRawPointer(store.keep(entries[index].row)), word: entries[index].word, isPending: false)
+            for index in 0..<key.count where entries[index].isPending { pending.append(entries + index) }
+        }
+        pending.withUnsafeBufferPointer { pending in
+            store.keep(count: pending.count) { pending[$0].pointee.row } kept: { index, row in
+                pending[index].pointee = RankEntry(UnsafeRawPointer(row), word: pending[index].pointee.word, isPending: false)
             }
         }
+        pending.removeAll(keepingCapacity: true)
     }
 
     /// Entries from `firstRank` on with their ranks.

@@ -3,6 +3,7 @@
 // Bytes are appended to blocks that never move, so views stay valid until `removeAll` or until the owner compacts: it copies what it
 // still needs into a fresh arena. `garbageByteCount` counts what the owner said it no longer needs.
 
+import CMillrace
 import Columns
 import Glibc
 
@@ -28,8 +29,11 @@ struct ByteArena {
         let count = view.count
         guard count > 0 else { return .empty }
         if blocks.isEmpty || used + count > blocks[blocks.count - 1].byteCount {
-            // Blocks grow with the arena, so that a small table stays small.
-            blocks.append(Buffer(byteCount: max(count, min(max(byteCount, 256), 256 * 1024))))
+            // Blocks grow with the arena, so that a small table stays small; those of a large one are made of large pages.
+            let most = byteCount < 32 << 20 ? 256 * 1024 : 8 << 20
+            let block = Buffer(byteCount: max(count, min(max(byteCount, 256), most)))
+            if block.byteCount >= 4 << 20 { millrace_advise_large(block.base, block.byteCount) }
+            blocks.append(block)
             used = 0
         }
         let target = blocks[blocks.count - 1].base + used
