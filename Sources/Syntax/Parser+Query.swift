@@ -169,7 +169,13 @@ extension StatementParser {
             advance()
             select.isStream = true
         }
-        if accept(.distinct) {
+        if at(.distinct), isNext(.on), peek(2).symbol == .leftParenthesis {
+            advance()
+            advance()
+            advance()
+            select.distinctOn = try parseExpressionList()
+            try expect(.rightParenthesis)
+        } else if accept(.distinct) {
             select.isDistinct = true
         } else {
             _ = accept(.all)

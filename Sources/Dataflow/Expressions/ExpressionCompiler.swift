@@ -184,6 +184,7 @@ enum KernelTable {
         case .countNulls, .countNonNulls: return NullCountKernels.kernel(request)
         case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return try PatternKernels.kernel(request)
         case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return try MatchKernels.kernel(request)
+        case .regexpExtractAll, .regexpMatch, .regexpSplit: return try MatchListKernels.kernel(request)
         case .concatOperator, .upper, .lower, .initcap, .charLength, .octetLength, .substring, .left, .right, .overlay, .position, .strpos,
             .locate, .replace, .translate, .trimBoth, .trimLeft, .trimRight, .padLeft, .padRight, .repeatText, .reverse, .concat,
             .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .contains, .substringIndex:
