@@ -46,7 +46,7 @@ package struct PlannedInsert: Sendable {
 /// Settings of the session that reach planning.
 package struct PlannerOptions: Sendable {
     /// The optimiser's rules that may run.
-    package var rules = Set(OptimizerRule.allCases)
+    package var rules = OptimizerRule.standard
     /// What lets constant folding compute; planning itself never knows how.
     package var evaluate: ConstantEvaluator?
     package var allowedLatenessMicroseconds: Int64 = 0
@@ -57,7 +57,7 @@ package struct PlannerOptions: Sendable {
 
     package var usesOptimizer: Bool {
         get { !rules.isEmpty }
-        set { rules = newValue ? Set(OptimizerRule.allCases) : [] }
+        set { rules = newValue ? OptimizerRule.standard : [] }
     }
 }
 
@@ -194,9 +194,10 @@ package enum Planner {
         let (target, query) = try InsertBinder.bind(insert, binder: binder)
         let stages = try PlanStages(query, startFrom: insert.query.startFrom, mode: .continuous, options: options, target: target)
         if stages.planned.changelog == .retract, target.isAppendOnly {
+            let cause = query.plan.retractionCause(mode: .continuous)
             throw SQLError(
-                "\"\(target.name)\" takes no updates, and the query takes rows back", at: insert.query.span,
-                hint: "group by a window, which gives each result once; or leave out changelog = 'append', so that rows carry an op",
+                "\"\(target.name)\" takes no updates, and the query takes rows back" + (cause.map { ": " + $0.what } ?? ""), at: insert.query.span,
+                hint: (cause.map { $0.remedy + "; " } ?? "") + "or leave out changelog = 'append', so that rows carry an op",
                 code: SQLError.featureNotSupported)
         }
         return (target, stages)
@@ -220,12 +221,13 @@ struct PlanStages {
         (logical, applied) = Optimizer.optimize(bound.plan, mode: mode, options: options)
         var builder = PhysicalBuilder(mode: mode)
         var built = try builder.build(logical)
+        builder.notices += NullComparison.notices(bound.plan)
         if mode == .continuous {
-            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds)
-                .apply(built, needsUpdateBefore: target?.connector != "blackhole")
+            built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds).apply(built)
             if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
         }
-        let (plan, physicalRules) = Optimizer.optimize(built, options: options)
+        let (plan, physicalRules) = Optimizer.optimize(
+            built, mode: mode, sink: target?.connector == "blackhole" ? .nothing : .all, options: options)
         applied.formUnion(physicalRules)
         rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(

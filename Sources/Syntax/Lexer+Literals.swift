@@ -27,7 +27,8 @@ extension Lexer {
                 end += 1
             }
         }
-        return unterminated("this string has no end", from: start, openingLength: bodyAt - start)
+        return unterminated(
+            "this string has no end", from: start, openingLength: bodyAt - start, hint: "a quote inside a string is written twice: 'it''s'")
     }
 
     private mutating func finishString(_ content: [UInt8], from start: Int, to end: Int) -> Token {

@@ -75,8 +75,8 @@ struct Lexer {
     }
 
     /// An opening that is never closed: the token takes the rest of the source, the caret stands under the opening.
-    mutating func unterminated(_ message: String, from start: Int, openingLength: Int) -> Token {
-        let token = invalid(message, from: start, to: start + openingLength)
+    mutating func unterminated(_ message: String, from start: Int, openingLength: Int, hint: String? = nil) -> Token {
+        let token = invalid(message, from: start, to: start + openingLength, hint: hint)
         position = bytes.count
         openStart = start
         return token

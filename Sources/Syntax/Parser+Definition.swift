@@ -42,6 +42,10 @@ extension StatementParser {
         case .query:
             let options = accept(.with) ? try parseOptions() : []
             try expect(.as)
+            if startsQuery() {
+                note("INSERT INTO", .insert)
+                throw unexpected(hint: "a saved query writes its rows somewhere: CREATE QUERY \(name.last.name) AS INSERT INTO .. SELECT ..; a query with a name is a VIEW")
+            }
             try expect(.insert, shown: "INSERT INTO")
             let insert = try parseInsert()
             return .createQuery(
@@ -194,6 +198,14 @@ extension StatementParser {
         }
         note(.watermark)
         note("PRIMARY KEY", .primary)
+        if at(.rightParenthesis), index > 0, tokens[index - 1].symbol == .comma {
+            note("a column name")
+            throw unexpected(hint: "is there a comma too many before \")\"?")
+        }
+        if at(.watermark), isName(peek(1)), peek(2).keyword == .as {
+            throw SQLError(
+                "expected FOR, found \(Self.describe(peek(1)))", at: peek(1).span, hint: "WATERMARK FOR \(peek(1).text) AS \(peek(1).text) - INTERVAL '5' SECOND")
+        }
         let name = try parseIdentifier("a column name")
         if accept(.as) {
             relation.columns.append(ColumnClause(name: name, kind: .computed(try parseExpression()), span: span(from: start)))

@@ -74,6 +74,9 @@ extension StatementParser {
         var notChaining: Precedence?
         while let precedence = infixPrecedence(), precedence >= minimum {
             if precedence == notChaining {
+                if case .binary(_, _, let right, _) = left.kind, case .binary(.overlaps, _, _, let place) = right.kind {
+                    throw SQLError("unexpected \"&&\" between comparisons", at: place, hint: "did you mean AND?")
+                }
                 throw SQLError(
                     "\(current.text.uppercased()) cannot follow another comparison", at: current.span,
                     hint: "join the two by AND, or use parentheses")

@@ -64,6 +64,8 @@ extension StatementParser {
             var isNamed = isName(current) && peek(1).kind == .word && Self.typeFamilies[peek(1).text.uppercased()] != nil
             // `INT ARRAY` is a type as well.
             if isNamed, peek(1).keyword == .array, peek(2).symbol != .less, Self.typeFamilies[current.text.uppercased()] != nil { isNamed = false }
+            // `x INTT`: what follows a name that is no type was meant to be one.
+            if isName(current), Self.typeFamilies[current.text.uppercased()] == nil, isName(peek(1)) { isNamed = true }
             let name = isNamed ? takeIdentifier() : nil
             parameters.append(CreateFunction.Parameter(name: name, type: try parseTypeName()))
             try checkCount(parameters.count, max: 100, what: "parameters")

@@ -180,6 +180,15 @@ extension StatementParser {
         } else {
             _ = accept(.all)
         }
+        if at(.from) {
+            note(Self.anExpression)
+            throw unexpected(hint: "name the columns, or write * for all of them")
+        }
+        if select.isDistinct, at(.on) {
+            throw SQLError(
+                "DISTINCT ON is not supported", at: current.span,
+                hint: "the first row of each key: SELECT .. QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY ..) = 1", code: SQLError.featureNotSupported)
+        }
         repeat {
             select.items.append(try parseSelectItem())
             try checkCount(select.items.count)
@@ -279,7 +288,13 @@ extension StatementParser {
     private mutating func parseSelectItem() throws(SQLError) -> SelectItem {
         if let star = try acceptStar() { return SelectItem(expression: star) }
         let expression = try parseExpression()
-        if accept(.as) { return SelectItem(expression: expression, alias: try parseLabel("a column name")) }
+        if accept(.as) {
+            if current.kind == .string {
+                note("a column name")
+                throw unexpected(hint: "a name stands without quotes or in double ones: \"\(current.text)\"")
+            }
+            return SelectItem(expression: expression, alias: try parseLabel("a column name"))
+        }
         note(.from)
         if isName(current), !at(.qualify), !atWindowClause, !atEmitClause, !atStartClause {
             note(.where, .union)
@@ -320,7 +335,8 @@ extension StatementParser {
     @inline(never)
     private mutating func parseGroupBy(into select: inout Select) throws(SQLError) {
         try expect(.by)
-        if accept(.all) {
+        if at(.all) {
+            advance()
             select.groupBy = [.all]
             return
         }

@@ -44,7 +44,22 @@ extension StatementParser {
         if let refusal = refusedStatement() { throw refusal }
         note(.with, .values)
         note("another statement")
-        throw unexpected()
+        throw unexpected(hint: foreignStatementHint)
+    }
+
+    /// Statements of other systems.
+    private var foreignStatementHint: String? {
+        guard current.kind == .word else { return nil }
+        switch current.text.uppercased() {
+        case "UPDATE", "DELETE", "MERGE", "UPSERT", "REPLACE":
+            return "rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date"
+        case "TRUNCATE": return "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
+        case "ALTER": return "DROP it and CREATE it anew; CREATE OR REPLACE VIEW replaces a view"
+        case "FROM": return "SELECT comes before FROM"
+        case "USE": return "there is one database and one catalog: names stand alone"
+        case "BEGIN", "COMMIT", "ROLLBACK", "START": return "each statement stands alone: there are no transactions"
+        default: return nil
+        }
     }
 
     /// What other systems show under other names; nil for what `parseShow` knows.

@@ -27,6 +27,13 @@ extension StatementParser {
         "JSON": .plain(.json), "JSONB": .plain(.json),
     ]
 
+    /// Types of other systems, and what is nearest to them here.
+    private static let foreignTypes = [
+        "NUMBER": "DECIMAL", "VARCHAR2": "VARCHAR", "NVARCHAR": "VARCHAR", "CLOB": "VARCHAR", "UUID": "VARCHAR", "DATETIME": "TIMESTAMP", "DATETIME2": "TIMESTAMP",
+        "INT64": "BIGINT", "INT32": "INT", "LONG": "BIGINT", "UINT64": "DECIMAL(20, 0)", "FLOAT64": "DOUBLE", "FLOAT32": "REAL", "BLOB": "BYTES", "SERIAL": "INT",
+        "BIGSERIAL": "BIGINT", "STRUCT": "ROW", "LIST": "ARRAY", "OBJECT": "JSON",
+    ]
+
     @inline(never)
     mutating func parseTypeName() throws(SQLError) -> TypeName {
         try enter()
@@ -57,7 +64,7 @@ extension StatementParser {
         let token = current
         guard token.kind == .word, let family = Self.typeFamilies[token.text.uppercased()] else {
             if token.kind == .word || token.kind == .quotedWord, isName(token) {
-                let nearest = NearestName.find(token.text, among: Self.typeFamilies.keys.sorted())
+                let nearest = Self.foreignTypes[token.text.uppercased()] ?? NearestName.find(token.text, among: Self.typeFamilies.keys.sorted())
                 throw SQLError(
                     "type \"\(token.text)\" does not exist", at: token.span, hint: nearest.map { "did you mean \($0)?" },
                     code: SQLError.undefinedObject)

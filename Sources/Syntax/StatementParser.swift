@@ -255,7 +255,44 @@ struct StatementParser {
             return SQLError(
                 "expected \(shown), found \(Self.describe(before))", at: before.span, hint: "did you mean \(shown)?")
         }
-        return SQLError("expected \(expectedList()), found \(Self.describe(token))", at: token.span, hint: hint ?? reservedHint(token))
+        return SQLError("expected \(expectedList()), found \(Self.describe(token))", at: token.span, hint: hint ?? habitHint(token) ?? reservedHint(token))
+    }
+
+    /// What the word before, or a parenthesis, tells about the habit behind the mistake.
+    private func habitHint(_ token: Token) -> String? {
+        guard index > 0 else { return nil }
+        let before = tokens[index - 1]
+        if token.kind == .end, expected.contains(where: { $0.shown == "\")\"" }), let open = openParenthesis() {
+            return "the \"(\" before \(Self.describe(open)) is not closed"
+        }
+        switch token.kind == .word ? token.text.uppercased() : "" {
+        case "SEMI": return "rows with a partner: WHERE EXISTS (SELECT ..), or WHERE x IN (SELECT ..)"
+        case "ANTI": return "rows without a partner: WHERE NOT EXISTS (SELECT ..)"
+        case "ALL" where before.keyword == .by: return "name the columns"
+        default: break
+        }
+        switch before.kind == .word ? before.text.uppercased() : "" {
+        case "TOP" where token.kind == .integer: return "the first rows are had with LIMIT \(token.text) at the end"
+        case "MINUS" where token.keyword == .select: return "what the second query gives is taken away with EXCEPT"
+        case "LIKE", "ILIKE": return token.symbol == .percent ? "a pattern is a text: LIKE '%a%'" : nil
+        case "STRING", "TEXT": return token.symbol == .leftParenthesis ? "\(before.text.uppercased()) has no length; VARCHAR(n) has" : nil
+        default: return nil
+        }
+    }
+
+    /// What stands behind the last parenthesis that is open here.
+    private func openParenthesis() -> Token? {
+        var closed = 0
+        var place = index - 1
+        while place >= 0 {
+            if tokens[place].symbol == .rightParenthesis { closed += 1 }
+            if tokens[place].symbol == .leftParenthesis {
+                if closed == 0 { return place + 1 < index ? tokens[place + 1] : nil }
+                closed -= 1
+            }
+            place -= 1
+        }
+        return nil
     }
 
     /// What the word was probably meant to be, with the words that belong to it: `GROUP BY`.

@@ -3,6 +3,9 @@
 //
 // A file has four parts: `--- setup` (DDL), `--- input` (JSON lines for stream t), `--- query`, `--- expected` (the result as JSON lines, folded
 // when it is a changelog, sorted). MILLRACE_UPDATE=1 writes the expected part anew from the plainest run: look at the difference.
+//
+// A fifth, `--- rules`, names rules of the optimiser, a line each, that must change this query's plan: it is also run with each of them
+// switched on and off.
 
 import Columns
 import Dataflow
@@ -20,6 +23,7 @@ final class GoldenTests: XCTestCase {
         var setup: String
         var input: String
         var query: String
+        var rules: [OptimizerRule] = []
         var expected: [String]
     }
 
@@ -32,6 +36,22 @@ final class GoldenTests: XCTestCase {
         var shards = 1
         var usesOptimizer = true
         var restarts = false
+        /// One rule that runs or does not, whatever it does by itself.
+        var rule: (rule: OptimizerRule, isOn: Bool)?
+    }
+
+    private static func distortions(of golden: Case) -> [Distortion] {
+        distortions
+            + golden.rules.flatMap { rule in
+                [true, false].flatMap { isOn in
+                    [
+                        Distortion(name: "\(rule.rawValue) \(isOn ? "on" : "off")", epochRows: 9, rule: (rule, isOn)),
+                        Distortion(
+                            name: "\(rule.rawValue) \(isOn ? "on" : "off"), restarts, three workers", batchRows: 2, epochRows: 4, workers: 3,
+                            restarts: true, rule: (rule, isOn)),
+                    ]
+                }
+            }
     }
 
     static let distortions = [
@@ -53,11 +73,15 @@ final class GoldenTests: XCTestCase {
         XCTAssertGreaterThan(names.count, 15)
         for name in names {
             var golden = try Self.load(name)
-            for (index, distortion) in Self.distortions.enumerated() {
+            for (index, distortion) in Self.distortions(of: golden).enumerated() {
                 // Rows in a bounded disorder over several shards may come late by chance of which shard is read first; a late row is a test of one
                 // shard only.
                 if distortion.shards > 1 && (golden.name.contains("late") || golden.query.contains("_value(")) { continue }
-                let result = try XCTUnwrap(run(golden, distortion), "\(name), \(distortion.name)")
+                let result: [String]
+                do { result = try XCTUnwrap(run(golden, distortion), "\(name), \(distortion.name)") } catch {
+                    XCTFail("\(name), \(distortion.name): \(error)")
+                    continue
+                }
                 if index == 0, ProcessInfo.processInfo.environment["MILLRACE_UPDATE"] != nil {
                     golden.expected = result
                     try Self.store(golden)
@@ -86,6 +110,9 @@ final class GoldenTests: XCTestCase {
         defer { try? engine.close() }
         let session = engine.makeSession()
         if !distortion.usesOptimizer { session.settings.optimizerRules = [] }
+        if let (rule, isOn) = distortion.rule {
+            if isOn { session.settings.optimizerRules.insert(rule) } else { session.settings.optimizerRules.remove(rule) }
+        }
         var setup = golden.setup.trimmingCharacters(in: .whitespacesAndNewlines)
         if distortion.shards > 1 { setup += " PARTITION BY k SHARDS \(distortion.shards)" }
         for statement in try Parser.parseScript(setup) { _ = try session.execute(statement, source: setup) }
@@ -98,6 +125,12 @@ final class GoldenTests: XCTestCase {
         let planned = try engine.withCatalog { catalog in
             try Planner.plan(query, mode: .continuous, catalog: catalog, options: session.plannerOptions)
         }.query
+        if let (rule, isOn) = distortion.rule {
+            var other = session.plannerOptions
+            if isOn { other.rules.remove(rule) } else { other.rules.insert(rule) }
+            let opposite = try engine.withCatalog { catalog in try Planner.plan(query, mode: .continuous, catalog: catalog, options: other) }.query
+            XCTAssertNotEqual(planned.plan, opposite.plan, "\(golden.name): \(rule.rawValue) changes nothing")
+        }
         var settings = RunnerSettings()
         settings.batchRows = distortion.batchRows
         settings.epochRowsMax = distortion.epochRows
@@ -147,6 +180,7 @@ final class GoldenTests: XCTestCase {
         func body(_ key: String) -> String { (parts[key] ?? []).joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines) }
         return Case(
             name: name, setup: body("setup"), input: body("input"), query: body("query"),
+            rules: try body("rules").split(separator: "\n").map { try XCTUnwrap(OptimizerRule(rawValue: String($0)), "\(name): \($0)") },
             expected: body("expected").split(separator: "\n").map(String.init))
     }
 
@@ -158,7 +192,7 @@ final class GoldenTests: XCTestCase {
             \(golden.input)
             --- query
             \(golden.query)
-            --- expected
+            \(golden.rules.isEmpty ? "" : "--- rules\n" + golden.rules.map { $0.rawValue + "\n" }.joined())--- expected
             \(golden.expected.joined(separator: "\n"))
 
             """

@@ -118,7 +118,9 @@ struct OracleRun {
         var options = PlannerOptions()
         switch random.below(4) {
         case 0: options.rules = []
-        case 1: options.rules = options.rules.filter { _ in random.below(2) == 0 }
+        case 1: options.rules = Set(OptimizerRule.allCases.filter { _ in random.below(2) == 0 })
+        // With those that run only when they are asked for.
+        case 2: options.rules = Set(OptimizerRule.allCases)
         default: break
         }
         let query = try Parser.parseQuery(sql)

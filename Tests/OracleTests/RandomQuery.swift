@@ -24,7 +24,7 @@ struct RandomQuery {
     mutating func untimed() -> String { source(depth: 1 + random.below(3)).sql }
 
     mutating func timed() -> String {
-        switch random.below(7) {
+        switch random.below(9) {
         case 0, 1: return windowed("e", columns: true).sql
         case 2:
             let (a, b) = (windowed("e", columns: true), windowed("f", columns: true))
@@ -48,6 +48,24 @@ struct RandomQuery {
             let inner = windowed("e", columns: true)
             return """
                 SELECT window_start, max(n) AS top, count(*) AS c FROM (\(inner.sql)) GROUP BY window_start, window_end
+                """
+        case 6:
+            // A chain of which one join is bounded, wherever it stands.
+            let (low, high) = (random.below(4), random.below(4))
+            let interval = "c.ts BETWEEN a.ts - INTERVAL '\(low)' SECOND AND a.ts + INTERVAL '\(high)' SECOND"
+            let residual = random.below(2) == 0 ? "" : " AND b.v < c.v"
+            return pick([
+                "SELECT a.id AS aid, b.id AS bid, c.id AS cid FROM e a JOIN t b ON a.v = b.v JOIN f c ON a.k = c.k AND \(interval)\(residual)",
+                "SELECT a.id AS aid, b.s AS bs, c.id AS cid FROM t b, e a, f c WHERE b.k = a.k AND a.v = c.v AND \(interval)\(residual)",
+                "SELECT a.id AS aid, b.id AS bid, c.v AS cv FROM (e a JOIN (SELECT k, max(id) AS id, max(v) AS v FROM u GROUP BY k) b ON a.k = b.k) JOIN f c ON a.v = c.v AND \(interval)",
+            ])
+        case 7:
+            let inner = windowed("e", columns: true).sql
+            let (call, comparison) = pick([("max", ">="), ("min", "<="), ("max", "="), ("max", "<=")])
+            return """
+                SELECT a.k AS k, a.n AS n, a.window_start AS ws FROM (\(inner)) a JOIN (
+                SELECT \(call)(n) AS m, window_start AS ws, window_end AS we FROM (\(inner)) GROUP BY window_start, window_end) b
+                ON a.window_start = b.ws AND a.window_end = b.we AND a.n \(comparison) b.m
                 """
         default:
             let inner = windowed("e", columns: true)

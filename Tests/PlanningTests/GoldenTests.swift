@@ -36,6 +36,15 @@ final class GoldenTests: XCTestCase {
         for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
     }
 
+    /// What people who know Flink, PostgreSQL or Kinesis get wrong.
+    func testMistakes() throws {
+        let file = try GoldenFile("mistakes.txt")
+        XCTAssertGreaterThanOrEqual(file.cases.count, 200)
+        XCTAssertEqual(Set(file.cases.map(\.input)).count, file.cases.count, "a statement twice")
+        try file.check { Self.output($0, kind: .physical) }
+        for item in file.cases { XCTAssertTrue(item.expected.hasPrefix("error: "), "line \(item.line) is no error") }
+    }
+
     func testWindowFunctions() throws {
         let file = try GoldenFile("over.txt")
         XCTAssertGreaterThanOrEqual(file.cases.count, 15)
@@ -90,7 +99,7 @@ final class GoldenTests: XCTestCase {
     }
 
     /// What planning makes of a script: definitions go into the catalog, the rest is explained.
-    static func output(_ source: String, kind: ExplainKind?) -> String {
+    static func output(_ source: String, kind: ExplainKind?, options: PlannerOptions = PlannerOptions()) -> String {
         do {
             var catalog = TestCatalog.standard
             var lines: [String] = []
@@ -109,9 +118,9 @@ final class GoldenTests: XCTestCase {
                     catalog.add(made)
                     lines.append("function \(made.signature) \(made.result.name)")
                 default:
-                    lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: PlannerOptions())
+                    lines += try Planner.explain(parsed.statement, kind: kind, catalog: catalog, options: options)
                     if case .query(let query) = parsed.statement.kind {
-                        lines.append("columns: " + describe(try Planner.plan(query, catalog: catalog, options: PlannerOptions()).query.schema))
+                        lines.append("columns: " + describe(try Planner.plan(query, catalog: catalog, options: options).query.schema))
                     }
                 }
             }

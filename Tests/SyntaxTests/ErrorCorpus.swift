@@ -364,6 +364,7 @@ error: this string has no end
   |
 1 | select 'abc from bid
   |        ^
+hint: a quote inside a string is written twice: 'it''s'
 ========
 select "abc from bid
 --------
@@ -519,6 +520,7 @@ error: expected AS, FROM, ",", WHERE, ... or ")", found the end of the statement
   |
 1 | select * from (select 1
   |                        ^
+hint: the "(" before "select" is not closed
 ========
 select * from table(bid)
 --------
@@ -700,6 +702,7 @@ error: expected WATERMARK, PRIMARY KEY or a column name, found ")"
   |
 1 | create stream a (b int,)
   |                        ^
+hint: is there a comma too many before ")"?
 ========
 create stream a (b int c int)
 --------
@@ -824,6 +827,7 @@ error: expected INSERT INTO, found "select"
   |
 1 | create query q as select 1
   |                   ^^^^^^
+hint: a saved query writes its rows somewhere: CREATE QUERY q AS INSERT INTO .. SELECT ..; a query with a name is a VIEW
 ========
 create or view v as select 1
 --------
@@ -930,6 +934,7 @@ error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "u
   |
 1 | update bid set a = 1
   | ^^^^^^
+hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
 ========
 delete from bid
 --------
@@ -938,6 +943,7 @@ error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "d
   |
 1 | delete from bid
   | ^^^^^^
+hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
 ========
 foo
 --------
@@ -954,6 +960,7 @@ error: expected AS, FROM, ",", WHERE, ... or ")", found the end of the statement
   |
 1 | (select 1
   |          ^
+hint: the "(" before "select" is not closed
 ========
 select 1 1
 --------

@@ -2,7 +2,7 @@
 //
 // 1. Rows without an event time fail; rows whose windows have all closed are late (see `TimeSplitter`).
 // 2. The rest is cut into runs of one slice each.
-// 3. A large task aggregates locally, one table per slice; when that does not reduce (more than `distinctShareMax` of the rows are groups
+// 3. When the plan says so (`isTwoPhase`) a large task aggregates locally, one table per slice; when that does not reduce (more than `distinctShareMax` of the rows are groups
 //    of their own), it goes on by handing rows out to partitions by the hash of their key. A small task does so from the start, and so does
 //    one for an aggregate that must see its rows in order.
 //
@@ -48,7 +48,7 @@ final class AggregateFeeder: Feeder {
         inputs = Array(repeating: [], count: stage.partitionCount)
         deferred = stage.grid == nil ? [] : Array(repeating: [], count: stage.partitionCount)
         arrival = stage.arrivalBase &+ Int64(task) << 24 &+ 1
-        isAggregating = rowEstimate >= AggregateFeeder.rowsAggregatedMin && !stage.layout.isOrderSensitive
+        isAggregating = stage.node.isTwoPhase && rowEstimate >= AggregateFeeder.rowsAggregatedMin && !stage.layout.isOrderSensitive
     }
 
     func push(_ batch: RowBatch, _ context: TaskContext) {

@@ -88,6 +88,7 @@ final class PairPartition: JoinPartition {
         guard batch.count > 0 else { return }
         if own.layout.isStamped { stamp(port, batch, context) }
         if batch.changes != nil && counts(port) { takeBackOwn(port, batch, &output) }
+        if batch.changes != nil && !plan.node.emitsUpdateBefore && !counts(0) && !counts(1) { passOverOldRows(batch) }
         if sides[1 - port].rows.liveCount > 0 && !plan.isLookup { pair(port, batch, context, &output) }
         if counts(port) { noteAdded(port, batch.count) }
         own.release()
@@ -104,6 +105,11 @@ final class PairPartition: JoinPartition {
         } else {
             for row in 0..<batch.count where signs[row] > 0 { own.stamp(references[row], context.clockMicroseconds) }
         }
+    }
+
+    /// Old rows of updates have left the state, and nobody above asks what they were joined with.
+    private func passOverOldRows(_ batch: RowBatch) {
+        for row in 0..<batch.count where batch.change(at: row) == .updateBefore { scratch.signs[row] = 0 }
     }
 
     /// Rows of this batch that are taken back and had been given by themselves.

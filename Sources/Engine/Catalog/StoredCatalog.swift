@@ -20,17 +20,19 @@ import Syntax
 /// The settings that a saved query was planned with. Its checkpoints fit no other plan, so they are kept with it.
 package struct QuerySettings: Hashable, Sendable {
     package var partitionCount = 4
-    package var optimizerRules = Set(OptimizerRule.allCases)
+    package var optimizerRules = OptimizerRule.standard
     package var allowedLatenessMicroseconds: Int64 = 0
     /// 0: for ever.
     package var stateTTLMicroseconds: Int64 = 0
 
     package init() {}
 
-    /// `4:1:0`, `4:1:0:3,4`, `4:1:0:ttl=3600000000`: partitions, whether the optimiser runs, lateness, rules left out by their numbers, the
-    /// TTL of state when there is one. Rules that this version does not know are not left out; a number is never used again.
+    /// `4:1:0`, `4:1:0:3,4`, `4:1:0:ttl=3600000000`: partitions, whether the optimiser runs, lateness, the numbers of the rules that run or do not
+    /// otherwise than they do by themselves, the TTL of state when there is one. Numbers that this version does not know are passed over; one is
+    /// never used again.
     var text: String {
-        let left = OptimizerRule.allCases.indices.filter { !optimizerRules.contains(OptimizerRule.allCases[$0]) }
+        let other = optimizerRules.symmetricDifference(OptimizerRule.standard)
+        let left = OptimizerRule.allCases.indices.filter { other.contains(OptimizerRule.allCases[$0]) }
         var text = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
         if !optimizerRules.isEmpty, !left.isEmpty { text += ":" + left.map(String.init).joined(separator: ",") }
         return stateTTLMicroseconds == 0 ? text : text + ":ttl=\(stateTTLMicroseconds)"
@@ -45,11 +47,10 @@ package struct QuerySettings: Hashable, Sendable {
         }
         guard words.count == 3 || words.count == 4, let partitions = Int(words[0]), (1...256).contains(partitions), let lateness = Int64(words[2]) else { return nil }
         partitionCount = partitions
-        optimizerRules = words[1] == "1" ? Set(OptimizerRule.allCases) : []
+        optimizerRules = words[1] == "1" ? OptimizerRule.standard : []
         if words.count == 4 {
-            for number in words[3].split(separator: ",").compactMap({ Int($0) }) where OptimizerRule.allCases.indices.contains(number) {
-                optimizerRules.remove(OptimizerRule.allCases[number])
-            }
+            let numbers = words[3].split(separator: ",").compactMap { Int($0) }.filter(OptimizerRule.allCases.indices.contains)
+            optimizerRules.formSymmetricDifference(numbers.map { OptimizerRule.allCases[$0] })
         }
         allowedLatenessMicroseconds = lateness
     }

@@ -9,8 +9,9 @@ package struct SessionSettings: Sendable {
     package var workerCount: Int
     package var partitionCount = 4
     package var checkpointIntervalMicroseconds: Int64
-    /// The rules that may run; `SET optimizer = off` leaves none, `SET optimizer_off = '..'` names some.
-    package var optimizerRules = Set(OptimizerRule.allCases)
+    /// The rules that may run; `SET optimizer = off` leaves none, `SET optimizer_off = '..'` names some that do not run, `optimizer_on` some that
+    /// run besides the standard ones.
+    package var optimizerRules = OptimizerRule.standard
     package var allowedLatenessMicroseconds: Int64 = 0
     /// 0: for ever.
     package var stateTTLMicroseconds: Int64 = 0
@@ -41,7 +42,7 @@ package struct SessionSettings: Sendable {
     }
 
     package static let names = [
-        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "partitions", "state_ttl",
+        "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "optimizer_on", "partitions", "state_ttl",
         "workers",
     ]
 
@@ -54,8 +55,8 @@ package struct SessionSettings: Sendable {
         case "partitions": String(partitionCount)
         case "checkpoint_interval": "INTERVAL '\(Double(checkpointIntervalMicroseconds) / 1e6)' SECOND"
         case "optimizer": optimizerRules.isEmpty ? "off" : "on"
-        case "optimizer_off":
-            "'" + OptimizerRule.allCases.filter { !optimizerRules.contains($0) }.map(\.rawValue).joined(separator: ", ") + "'"
+        case "optimizer_off": Self.list(OptimizerRule.standard.subtracting(optimizerRules))
+        case "optimizer_on": Self.list(optimizerRules.subtracting(OptimizerRule.standard))
         case "allowed_lateness": "INTERVAL '\(Double(allowedLatenessMicroseconds) / 1e6)' SECOND"
         case "state_ttl": "INTERVAL '\(Double(stateTTLMicroseconds) / 1e6)' SECOND"
         default: nil
@@ -71,8 +72,14 @@ package struct SessionSettings: Sendable {
         case "checkpoint_interval": checkpointIntervalMicroseconds = try SessionSettings.microseconds(value)
         case "allowed_lateness": allowedLatenessMicroseconds = try SessionSettings.microseconds(value)
         case "state_ttl", "table.exec.state.ttl": stateTTLMicroseconds = try SessionSettings.microseconds(value)
-        case "optimizer": optimizerRules = try SessionSettings.switchValue(value) ? Set(OptimizerRule.allCases) : []
-        case "optimizer_off": optimizerRules = try SessionSettings.rules(without: value)
+        case "optimizer": optimizerRules = try SessionSettings.switchValue(value) ? OptimizerRule.standard : []
+        case "optimizer_off":
+            let more = optimizerRules.subtracting(OptimizerRule.standard)
+            optimizerRules = OptimizerRule.standard.union(more).subtracting(try SessionSettings.rules(in: value))
+        case "optimizer_on":
+            optimizerRules = optimizerRules.intersection(OptimizerRule.standard).union(try SessionSettings.rules(in: value))
+        case "table.optimizer.distinct-agg.split.enabled":
+            if try SessionSettings.switchValue(value) { optimizerRules.insert(.splitDistinct) } else { optimizerRules.remove(.splitDistinct) }
         default: throw SessionSettings.unknown(name)
         }
     }
@@ -86,7 +93,7 @@ package struct SessionSettings: Sendable {
         case "checkpoint_interval": checkpointIntervalMicroseconds = defaults.checkpointIntervalMicroseconds
         case "allowed_lateness": allowedLatenessMicroseconds = defaults.allowedLatenessMicroseconds
         case "state_ttl", "table.exec.state.ttl": stateTTLMicroseconds = defaults.stateTTLMicroseconds
-        case "optimizer", "optimizer_off": optimizerRules = defaults.optimizerRules
+        case "optimizer", "optimizer_off", "optimizer_on", "table.optimizer.distinct-agg.split.enabled": optimizerRules = defaults.optimizerRules
         case "all": self = defaults
         default: throw SessionSettings.unknown(name)
         }
@@ -132,12 +139,16 @@ package struct SessionSettings: Sendable {
             code: SQLError.invalidParameter)
     }
 
-    /// All rules but those named in a list such as 'filter push-down, shared plans'.
-    private static func rules(without value: Expression) throws(SQLError) -> Set<OptimizerRule> {
+    private static func list(_ rules: Set<OptimizerRule>) -> String {
+        "'" + OptimizerRule.allCases.filter(rules.contains).map(\.rawValue).joined(separator: ", ") + "'"
+    }
+
+    /// The rules named in a list such as 'filter push-down, shared plans'.
+    private static func rules(in value: Expression) throws(SQLError) -> Set<OptimizerRule> {
         guard case .literal(.string(let text)) = value.kind else {
             throw SQLError("expected a text with names of rules", at: value.span, code: SQLError.invalidParameter)
         }
-        var rules = Set(OptimizerRule.allCases)
+        var rules: Set<OptimizerRule> = []
         for part in text.split(separator: ",") {
             let words = part.split(separator: " ").joined(separator: " ").lowercased()
             if words.isEmpty { continue }
@@ -148,7 +159,7 @@ package struct SessionSettings: Sendable {
                     hint: NearestName.find(words, among: names).map { "did you mean \"\($0)\"?" } ?? "rules are " + names.joined(separator: ", "),
                     code: SQLError.invalidParameter)
             }
-            rules.remove(rule)
+            rules.insert(rule)
         }
         return rules
     }

@@ -14,11 +14,14 @@ extension ExpressionBinder {
         let name = call.name.last.name.lowercased()
         guard let grouping else {
             if case .aggregate = clause {
-                throw SQLError("aggregate function calls cannot be nested", at: span, code: SQLError.groupingError)
+                throw SQLError(
+                    "aggregate function calls cannot be nested", at: span,
+                    hint: "compute the inner one in a subquery: FROM (SELECT k, \(name)(..) AS x FROM .. GROUP BY k)", code: SQLError.groupingError)
             }
             throw SQLError(
                 "aggregate functions are not allowed in \(clause.name)", at: span,
-                hint: isWhere ? "filter groups with HAVING" : nil, code: SQLError.groupingError)
+                hint: isWhere ? "filter groups with HAVING, or compare with a subquery: x = (SELECT max(x) FROM t)" : isGroupBy ? "compute it in a subquery and group by its result around that" : nil,
+                code: SQLError.groupingError)
         }
         if definition.isJSON { return try bindJSONAggregate(definition, call, expression, grouping) }
         if case let named?? = call.argumentNames.first(where: { $0 != nil }) {
@@ -270,6 +273,7 @@ extension ExpressionBinder {
     }
 
     private var isWhere: Bool { if case .where = clause { true } else { false } }
+    private var isGroupBy: Bool { if case .groupBy = clause { true } else { false } }
 }
 
 /// A call as it was written, for the parts that all aggregates share.
@@ -292,7 +296,13 @@ private struct WrittenAggregate {
         let numbers = ["no argument", "one argument", "two arguments"]
         throw SQLError(
             count == 0 ? "\(name) needs \(wanted == 1 ? "an argument" : numbers[wanted])" : "\(name) takes \(numbers[wanted]), not \(count)",
-            at: span, hint: name == "count" && count == 0 ? "to count rows write count(*)" : nil, code: SQLError.undefinedFunction)
+            at: span,
+            hint: name == "count" && count == 0
+                ? "to count rows write count(*)"
+                : name == "max" && count > 1
+                    ? "greatest(a, b) is the largest of several columns of a row"
+                    : name == "min" && count > 1 ? "least(a, b) is the smallest of several columns of a row" : nil,
+            code: SQLError.undefinedFunction)
     }
 
     func unsuitable(_ arguments: [BoundExpression]) -> SQLError {
@@ -301,9 +311,13 @@ private struct WrittenAggregate {
             hint = "CAST the argument to VARCHAR"
         } else if arguments.contains(where: { $0.type.isText }) {
             hint = "CAST the argument to a number"
+        } else if arguments.contains(where: { $0.type == .boolean }) {
+            hint = "count_if(x) counts the rows in which it is true"
+        } else if arguments.contains(where: { $0.type.isTimestamp || $0.type == .date }) {
+            hint = "of times there are min and max; EXTRACT(EPOCH FROM x) is a number of seconds"
         }
         return SQLError(
-            "function \(name)(\(arguments.map(\.type.name).joined(separator: ", "))) does not exist", at: span, hint: hint,
+            "function \(name)(\(arguments.map { $0.type.name.lowercased() }.joined(separator: ", "))) does not exist", at: span, hint: hint,
             code: SQLError.undefinedFunction)
     }
 }

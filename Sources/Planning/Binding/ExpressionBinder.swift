@@ -317,6 +317,11 @@ struct ExpressionBinder {
         guard case .call(let call) = expression.kind else { throw refusal(expression) }
         if let user = try bindUserCall(call, expression) { return user }
         if let special = try bindSpecialCall(call, expression) { return special }
+        // `DATEDIFF(day, a, b)`: what is wrong is the function, not that there is no column "day".
+        if let hint = NameHints.function(call.name.last.name), FunctionTable.find(call.name.last.name) == nil {
+            throw SQLError(
+                "function \(call.name.last.name) does not exist", at: call.name.span, hint: hint, code: SQLError.undefinedFunction)
+        }
         return try finish(call, expression, try bindAll(call.arguments))
     }
 
@@ -369,7 +374,7 @@ struct ExpressionBinder {
         } catch {
             // The scalar functions do not know the aggregates' names.
             let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
-            if error.code == SQLError.undefinedFunction, error.span == name.span,
+            if error.code == SQLError.undefinedFunction, error.span == name.span, NameHints.function(name.name) == nil,
                 let nearest = NearestName.find(name.name, among: known)
             {
                 throw SQLError(error.message, at: error.span, hint: "did you mean \"\(nearest)\"?", code: error.code)
@@ -415,7 +420,9 @@ struct ExpressionBinder {
         let written = try GroupWindow.bind(call, kind: function.kind, span: span, scope: grouping.scope)
         guard let window = grouping.window else {
             throw SQLError(
-                "\(name) needs \(function.kind.rawValue.uppercased())(...) in GROUP BY", at: span, code: SQLError.windowingError)
+                "\(name) needs \(function.kind.rawValue.uppercased())(...) in GROUP BY", at: span,
+                hint: "GROUP BY \(function.kind.rawValue.uppercased())(ts, ..), or FROM TABLE(\(function.kind.rawValue.uppercased())(TABLE t, DESCRIPTOR(ts), ..)) with GROUP BY window_start, window_end",
+                code: SQLError.windowingError)
         }
         guard window.shape == written.shape, window.time.isSame(as: written.time) else {
             throw SQLError(

@@ -41,6 +41,6 @@ struct GroupedRewriter {
         let name = scope.columns.first { $0.ordinal == ordinal }?.name ?? "?"
         throw SQLError(
             "column \"\(name)\" must appear in the GROUP BY clause or be used in an aggregate function", at: expression.span,
-            code: SQLError.groupingError)
+            hint: "group by it too, or say which of its values: max(\(name)), last_value(\(name))", code: SQLError.groupingError)
     }
 }

@@ -76,7 +76,8 @@ enum InsertBinder {
         case nil:
             throw SQLError(
                 "relation \"\(name.last.name)\" does not exist", at: name.span,
-                hint: NearestName.find(name.last.name, among: catalog.entryNames).map { "did you mean \"\($0)\"?" },
+                hint: NearestName.find(name.last.name, among: catalog.entryNames).map { "did you mean \"\($0)\"?" }
+                    ?? "CREATE STREAM \(name.last.name) (..) makes it",
                 code: SQLError.undefinedTable)
         }
     }

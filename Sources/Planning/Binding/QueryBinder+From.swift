@@ -68,7 +68,7 @@ extension QueryBinder {
             throw SQLError(
                 "relation \"\(written)\" does not exist", at: name.span,
                 hint: NearestName.find(name.last.name, among: known).map { "did you mean \"\($0)\"?" }
-                    ?? (known.isEmpty ? "there are no streams yet: CREATE STREAM makes one" : nil),
+                    ?? (known.isEmpty ? "there are no streams yet: CREATE STREAM makes one" : "SHOW STREAMS, SHOW TABLES and SHOW VIEWS list what there is"),
                 code: SQLError.undefinedTable)
         }
         switch entry {

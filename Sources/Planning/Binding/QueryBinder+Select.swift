@@ -31,6 +31,10 @@ extension QueryBinder {
             let (ranked, ordered) = firstRows(select, query)
             return try bindSelect(ranked, ordered, context)
         }
+        do { return try bindParts(of: select, query, context) } catch { throw NameHints.alias(error, select.items) }
+    }
+
+    private func bindParts(of select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
         let source = try bindSource(select, context)
         var plan = source.plan
         let scope = source.scope

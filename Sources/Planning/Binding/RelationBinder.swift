@@ -28,7 +28,8 @@ enum RelationBinder {
     private static func bindColumns(_ clause: CreateRelation, _ relation: inout RelationDefinition) throws(SQLError) {
         if clause.columns.isEmpty {
             throw SQLError(
-                "a \(clause.kind.rawValue.lowercased()) needs at least one column", at: clause.name.span, code: "42P16")
+                "a \(clause.kind.rawValue.lowercased()) needs at least one column", at: clause.name.span,
+                hint: "CREATE \(clause.kind.rawValue) \(clause.name.last.name) (k VARCHAR, v BIGINT)", code: "42P16")
         }
         if clause.columns.count > columnsMax {
             throw SQLError(

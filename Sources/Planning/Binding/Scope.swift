@@ -82,6 +82,12 @@ struct Scope {
                 "table reference \"\(identifier.name)\" is ambiguous", at: span, hint: "it could be " + Self.alternatives(matches),
                 code: SQLError.ambiguousColumn)
         }
+        let lowered = identifier.name.lowercased()
+        if let column = starColumns.first(where: { $0.name.lowercased() == lowered }) {
+            throw SQLError(
+                "missing FROM-clause entry for table \"\(identifier.name)\"", at: span,
+                hint: "\"\(column.name)\" is a column of type \(column.type.name); only a ROW has fields", code: SQLError.undefinedTable)
+        }
         throw SQLError(
             "missing FROM-clause entry for table \"\(identifier.name)\"", at: span,
             hint: NearestName.find(identifier.name, among: tables).map { "did you mean \"\($0)\"?" }
@@ -95,9 +101,15 @@ struct Scope {
         if hint == nil, name.parts.count == 1, tables.contains(where: { $0.lowercased() == name.last.name.lowercased() }) {
             hint = "\"\(name.last.name)\" is a table; name one of its columns"
         }
+        if hint == nil, name.parts.count == 1 { hint = NameHints.column(name.last) }
         if hint == nil, columns.isEmpty { hint = "there is no FROM clause to take columns from" }
-        if hint == nil, starColumns.count <= 12 {
-            hint = "there are " + starColumns.map(\.name).joined(separator: ", ")
+        if hint == nil {
+            // Of the table that was named, when one was.
+            let table = name.parts.count > 1 ? name.parts[name.parts.count - 2].name.lowercased() : nil
+            let known = starColumns.filter { table == nil || $0.table?.lowercased() == table }
+            if (1...12).contains(known.count) {
+                hint = "there \(known.count == 1 ? "is" : "are") " + known.map(\.name).joined(separator: ", ")
+            }
         }
         return SQLError("column \"\(written)\" does not exist", at: name.span, hint: hint, code: SQLError.undefinedColumn)
     }

@@ -15,7 +15,8 @@ extension ExpressionTyping {
         if operand.type == .null || operand.kind == .constant(.null) { return .constant(.null, type, span: span) }
         guard canCast(operand.type, to: type) else {
             throw SQLError(
-                "cannot cast type \(operand.type.name.lowercased()) to \(type.name.lowercased())", at: span, code: SQLError.datatypeMismatch)
+                "cannot cast type \(operand.type.name.lowercased()) to \(type.name.lowercased())", at: span,
+                hint: castHint(operand.type, type), code: SQLError.datatypeMismatch)
         }
         if mode == .assignment, !operand.isUntypedText, !isAssignable(operand.type, to: type) {
             throw SQLError(
@@ -26,6 +27,13 @@ extension ExpressionTyping {
             return .constant(folded, type, span: span)
         }
         return BoundExpression(.cast(operand, mode), type: type, span: span, text: text)
+    }
+
+    private static func castHint(_ source: SQLType, _ target: SQLType) -> String? {
+        if source.isTimestamp, target.isNumeric { return "EXTRACT(EPOCH FROM x) gives seconds since 1970" }
+        if source.isNumeric, target.isTimestamp { return "TO_TIMESTAMP(n) takes seconds since 1970, TO_TIMESTAMP_LTZ(n, 3) milliseconds" }
+        if source == .boolean, target.isNumeric { return "CAST it to INTEGER first, or write CASE WHEN x THEN 1 ELSE 0 END" }
+        return nil
     }
 
     /// Whether CAST knows the way.

@@ -32,7 +32,8 @@ extension ExpressionTyping {
         if operand.type == .boolean { return operand }
         if operand.type == .null || operand.isUntypedText { return try implicit(operand, .boolean) }
         throw SQLError(
-            "argument of \(what) must be boolean, not \(operand.type.name.lowercased())", at: operand.span, code: SQLError.datatypeMismatch)
+            "argument of \(what) must be boolean, not \(operand.type.name.lowercased())", at: operand.span,
+            hint: operand.type.isNumeric ? "compare it with something, as in x <> 0" : nil, code: SQLError.datatypeMismatch)
     }
 
     /// `x IS [NOT] NULL | TRUE | FALSE | UNKNOWN`: never NULL.

@@ -71,7 +71,7 @@ extension ExpressionTyping {
         guard operand.type.isNumeric || operand.type == .interval else {
             throw SQLError(
                 "operator does not exist: \(operation.rawValue) \(operand.type.name.lowercased())", at: span,
-                code: SQLError.undefinedFunction)
+                hint: operand.type.isText ? "CAST it to a number" : nil, code: SQLError.undefinedFunction)
         }
         guard operation == .minus else { return operand }
         if case .constant(let value) = operand.kind, let negated = negate(value, type: operand.type) {
@@ -205,14 +205,39 @@ extension ExpressionTyping {
 
     /// A conversion that needs no word from the user.
     static func implicit(_ expression: BoundExpression, _ type: SQLType) throws(SQLError) -> BoundExpression {
-        try cast(expression, to: type, mode: .explicit, span: expression.span, text: expression.text)
+        do {
+            return try cast(expression, to: type, mode: .explicit, span: expression.span, text: expression.text)
+        } catch {
+            guard expression.isUntypedText, type.isNumeric || type == .boolean, error.hint == nil else { throw error }
+            throw SQLError(
+                error.message, at: error.span,
+                hint: type == .boolean
+                    ? "a condition is expected here: compare the text with something" : "a text beside \(type.name) is read as \(type.name); CAST the other side AS VARCHAR to have texts",
+                code: error.code)
+        }
     }
 
     static func noOperator(_ operation: BinaryOperator, _ left: BoundExpression, _ right: BoundExpression, _ span: SourceSpan) -> SQLError {
         let names = [left, right].map { $0.type == .null ? "unknown" : $0.type.name.lowercased() }
-        let isMixed = left.type.isText != right.type.isText
         return SQLError(
             "operator does not exist: \(names[0]) \(operation.rawValue) \(names[1])", at: span,
-            hint: isMixed ? "a CAST makes both sides of one type" : nil, code: SQLError.undefinedFunction)
+            hint: operatorHint(operation, left.type, right.type), code: SQLError.undefinedFunction)
+    }
+
+    private static func operatorHint(_ operation: BinaryOperator, _ left: SQLType, _ right: SQLType) -> String? {
+        func isTime(_ type: SQLType) -> Bool { type.isTimestamp || type == .date }
+        switch operation {
+        case .bitAnd, .bitOr, .bitXor, .shiftLeft, .shiftRight:
+            return left.isText || right.isText ? "CAST the text to a whole number" : "\(operation.rawValue) takes whole numbers"
+        case .add where isTime(left) && isTime(right): return "the difference of two times, a - b, is an interval"
+        case .add, .subtract:
+            if (isTime(left) && right.isNumeric) || (left.isNumeric && isTime(right)) { return "a time moves by an interval, such as INTERVAL '1' SECOND" }
+        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            if (left.isTimestamp && right.isNumeric) || (left.isNumeric && right.isTimestamp) {
+                return "TO_TIMESTAMP(n) makes a time of seconds since 1970, TO_TIMESTAMP_LTZ(n, 3) of milliseconds"
+            }
+        default: break
+        }
+        return left.isText != right.isText ? "a CAST makes both sides of one type" : nil
     }
 }

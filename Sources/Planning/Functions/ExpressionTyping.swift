@@ -34,7 +34,8 @@ package enum ExpressionTyping {
             }
             throw SQLError(
                 "function \(name.name) does not exist", at: name.span,
-                hint: NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
+                hint: NameHints.function(name.name)
+                    ?? NearestName.find(name.name, among: FunctionTable.names).map { "did you mean \"\($0)\"?" },
                 code: SQLError.undefinedFunction)
         }
         let (signature, converted) = try resolve(definition, name: name, arguments, span: span)
@@ -191,6 +192,12 @@ package enum ExpressionTyping {
                 throw SQLError("array_sum needs an array of numbers, not \(arguments[0].type.name)", at: arguments[0].span, code: SQLError.undefinedFunction)
             }
             if element == .null { return make(function, [try cast(arguments[0], to: .array(.bigint), mode: .explicit, span: span, text: text)], .bigint) }
+        case .mapUnion:
+            guard arguments[0].type == arguments[1].type else {
+                throw SQLError(
+                    "map_union needs two maps of one type, not \(arguments[0].type.name) and \(arguments[1].type.name)", at: span,
+                    hint: "CAST one of them", code: SQLError.datatypeMismatch)
+            }
         case .mapFromArrays:
             guard arguments[1].type.isArray, let key = arguments[0].type.element, !key.isNested, key != .json else {
                 throw SQLError(

@@ -9,7 +9,7 @@ package enum FunctionRewrite: String, Hashable, Sendable {
     case space, bitLength, sha2, encode
     case bitAnd, bitOr, bitXor, shiftLeft, shiftRight
     case yearWeek, dayName, monthName, toDate, age, identity, addMonths, add, subtract, dateDifference, unixDate, dateFromUnixDate, convertZone
-    case timeZone, overlaps, mapUnion, jsonQuote, jsonUnquote, jsonPathArray
+    case timeZone, overlaps, jsonQuote, jsonUnquote, jsonPathArray
     /// So many of them as an interval.
     case years, months, weeks, days, hours, minutes, seconds, milliseconds, microseconds
 
@@ -116,21 +116,6 @@ extension ExpressionTyping {
             let moved = try atTimeZone(instant, zone: arguments[2], span: span, text: text)
             return call(.dateFormat, [moved, word("yyyy-MM-dd HH:mm:ss")], .text)
         case .overlaps: return try overlaps(arguments, span: span, text: text)
-        case .mapUnion:
-            guard arguments[0].type == arguments[1].type else {
-                let both = try unify(arguments, what: "maps")
-                return try self.rewrite(.mapUnion, both, result: both[0].type, span: span, text: text)
-            }
-            let entries = SQLType.array(arguments[0].type.element ?? .text)
-            let joined = call(.arrayCat, arguments.map { call(.mapEntries, [$0], entries) }, entries)
-            let isNull = try or(
-                [
-                    try isTest(arguments[0], .null, negated: false, span: span, text: text),
-                    try isTest(arguments[1], .null, negated: false, span: span, text: text),
-                ], span: span, text: text)
-            return try caseWhen(
-                branches: [BoundBranch(condition: isNull, result: .constant(.null, arguments[0].type, span: span))],
-                otherwise: call(.mapFromEntries, [joined], arguments[0].type), span: span, text: text)
         case .jsonQuote:
             return try cast(call(.toJSON, arguments, .json), to: .text, mode: .explicit, span: span, text: text)
         case .jsonUnquote:

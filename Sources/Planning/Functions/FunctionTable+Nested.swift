@@ -93,7 +93,7 @@ extension FunctionTable {
                 return .map(fields[0].type, fields[1].type)
             }),
         FunctionDefinition(
-            "map_union", meaning: .rewrite(.mapUnion), .map, "The entries of both maps; of a key in both the second one's value.",
+            "map_union", meaning: .call(.mapUnion), .map, "The entries of both maps, which are of one type; of a key in both the second one's value.",
             FunctionSignature([.map, .map], .argument(0))),
         map(["map_contains_key"], .mapContainsKey, "Whether the map has the key.", [.map, .mapKey], .type(.boolean)),
         map(

@@ -75,7 +75,7 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     case cardinality, arrayLength, arrayAppend, arrayPrepend, arrayCat, arrayRemove, arrayReplace, arrayPosition, arrayPositions, arrayContains
     case arrayContainsAll, arrayOverlaps, arrayDistinct, arraySort, arrayReverse, arrayMin, arrayMax, arraySum, arraySlice, arrayToString
     case arrayUnion, arrayExcept, arrayIntersect, arrayTrim, stringToArray, sequence
-    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap
+    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap, mapUnion
 
     // JSON. Paths are texts, read when they are constants.
     case jsonGet, jsonGetText, jsonExtractPath, jsonExtractPathText

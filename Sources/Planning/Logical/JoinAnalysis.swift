@@ -186,6 +186,15 @@ struct JoinAnalysis {
 
     // MARK: Over a plan
 
+    /// What the join is told.
+    var bound: LogicalJoin.Bound {
+        switch time {
+        case .none: .none
+        case .interval: .interval(columns: timeColumns)
+        case .window: .window(columns: windowColumns)
+        }
+    }
+
     /// The joins at the top of a plan, down to the first node that is neither a join nor a projection of one, told what bounds them.
     static func bounding(_ plan: LogicalPlan, mode: RunMode) -> LogicalPlan {
         guard mode == .continuous else { return plan }
@@ -193,11 +202,7 @@ struct JoinAnalysis {
         case .join(let left, let right, var join):
             let (left, right) = (bounding(left, mode: mode), bounding(right, mode: mode))
             let analysis = JoinAnalysis(left, right, join, mode: mode)
-            switch analysis.time {
-            case .none: join.bound = .none
-            case .interval: join.bound = .interval(columns: analysis.timeColumns)
-            case .window: join.bound = .window(columns: analysis.windowColumns)
-            }
+            join.bound = analysis.bound
             return .join(left, right, join)
         case .project(let input, let columns): return .project(bounding(input, mode: mode), columns)
         case .filter(let input, let predicate): return .filter(bounding(input, mode: mode), predicate)

@@ -31,6 +31,8 @@ package struct LogicalJoin: Hashable, Sendable {
     package var leftTTLMicroseconds: Int64?
     package var rightTTLMicroseconds: Int64?
     package var bound: Bound = .none
+    /// The rule that put the join here; nil as written.
+    package var madeBy: OptimizerRule?
     package var span: SourceSpan
 
     package init(

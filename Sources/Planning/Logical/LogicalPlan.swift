@@ -125,6 +125,8 @@ package struct LogicalAggregate: Hashable, Sendable {
     package var isDistinct: Bool
     /// Of a continuous query with a window: how long after its end a window still takes rows.
     package var allowedLatenessMicroseconds: Int64
+    /// The rule that put the aggregation here; nil as written.
+    package var madeBy: OptimizerRule?
     package var span: SourceSpan
 
     /// How many columns stand before the aggregates.

@@ -15,29 +15,41 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
     // Rules of the physical plan.
     case windowMaximum = "window maximum"
     case sharedPlans = "shared plans"
+    // Saved queries keep rules by number: new ones come last.
+    case joinOrder = "join order"
+    case splitDistinct = "split distinct"
+    case unreadUpdates = "unread updates"
+    case twoPhaseAggregation = "two-phase aggregation"
+
+    /// Those that run unless something else is asked for: all that pay in every case.
+    package static let standard = Set(allCases).subtracting([.splitDistinct])
 
     /// The rules of the logical plan that run until nothing changes.
     static let repeated: [OptimizerRule] = [
-        .constantFolding, .trivialFilters, .mergeProjections, .filterPushDown, .limitPushDown,
+        .constantFolding, .trivialFilters, .mergeProjections, .filterPushDown, .limitPushDown, .joinOrder,
     ]
 
-    func apply(_ plan: LogicalPlan, mode: RunMode, evaluate: ConstantEvaluator?) -> LogicalPlan {
+    func apply(_ plan: LogicalPlan, mode: RunMode, options: PlannerOptions) -> LogicalPlan {
         switch self {
-        case .constantFolding: ConstantFolding.apply(plan, evaluate: evaluate)
+        case .constantFolding: ConstantFolding.apply(plan, evaluate: options.evaluate)
         case .trivialFilters: TrivialFilters.apply(plan, mode: mode)
         case .mergeProjections: MergeProjections.apply(plan)
         case .filterPushDown: FilterPushDown.apply(plan)
         case .limitPushDown: LimitPushDown.apply(plan, mode: mode)
         case .nestedFields: NestedFields.apply(plan)
         case .projectionPruning: ProjectionPruning.apply(plan)
-        case .windowMaximum, .sharedPlans: plan
+        case .joinOrder: JoinOrder.apply(plan, mode: mode)
+        case .splitDistinct: SplitDistinct.apply(plan, mode: mode, hasTTL: options.stateTTLMicroseconds != nil)
+        case .windowMaximum, .sharedPlans, .unreadUpdates, .twoPhaseAggregation: plan
         }
     }
 
-    func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
+    func apply(_ plan: PhysicalPlan, mode: RunMode, sink: UpdateNeed) -> PhysicalPlan {
         switch self {
         case .windowMaximum: WindowMaximum.apply(plan)
         case .sharedPlans: SharedPlans.apply(plan)
+        case .unreadUpdates: mode == .continuous ? UnreadUpdates.apply(plan, sink: sink) : plan
+        case .twoPhaseAggregation: TwoPhaseAggregation.apply(plan)
         default: plan
         }
     }
@@ -52,7 +64,7 @@ enum Optimizer {
         var applied: Set<OptimizerRule> = []
         func step(_ rule: OptimizerRule) {
             guard options.rules.contains(rule) else { return }
-            let rewritten = rule.apply(plan, mode: mode, evaluate: options.evaluate)
+            let rewritten = rule.apply(plan, mode: mode, options: options)
             if rewritten != plan { applied.insert(rule) }
             plan = rewritten
         }
@@ -61,18 +73,21 @@ enum Optimizer {
             for rule in OptimizerRule.repeated { step(rule) }
             if plan == before { break }
         }
+        step(.splitDistinct)
         step(.nestedFields)
         step(.projectionPruning)
         step(.mergeProjections)
         return (plan, applied)
     }
 
-    /// The rules of the physical plan, once each.
-    static func optimize(_ plan: PhysicalPlan, options: PlannerOptions) -> (plan: PhysicalPlan, applied: Set<OptimizerRule>) {
+    /// The rules of the physical plan, once each. What one place needs of a step that runs for several is known when they are one.
+    static func optimize(_ plan: PhysicalPlan, mode: RunMode, sink: UpdateNeed, options: PlannerOptions) -> (
+        plan: PhysicalPlan, applied: Set<OptimizerRule>
+    ) {
         var plan = plan
         var applied: Set<OptimizerRule> = []
-        for rule in [OptimizerRule.windowMaximum, .sharedPlans] where options.rules.contains(rule) {
-            let rewritten = rule.apply(plan)
+        for rule in [OptimizerRule.windowMaximum, .twoPhaseAggregation, .sharedPlans, .unreadUpdates] where options.rules.contains(rule) {
+            let rewritten = rule.apply(plan, mode: mode, sink: sink)
             if rewritten != plan { applied.insert(rule) }
             plan = rewritten
         }

@@ -2,40 +2,36 @@
 //
 // - An input of a join has one row for each key at a time when its unique key is among the join's keys: the group keys of an aggregation,
 //   the partition of a rank of one row, and what projections and filters leave of them. Such a side needs no lists.
-// - The old row of an update is only given where somebody looks at it. Everything within a plan does; of the sinks `blackhole` does
-//   not.
 // - SET state_ttl holds for every node whose state nothing else bounds. A node with a TTL may forget a row and make it anew without having
 //   taken it back, so its keys are not unique then.
+//
+// Who needs the old row of an update is a rule of its own (`UnreadUpdates`).
 
 import Columns
 
 struct Changelogs {
     let stateTTLMicroseconds: Int64?
 
-    func apply(_ plan: PhysicalPlan, needsUpdateBefore: Bool) -> PhysicalPlan {
+    func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
         switch plan {
-        case .project(let input, let expressions): return .project(apply(input, needsUpdateBefore: needsUpdateBefore), expressions)
         case .aggregate(let input, var node):
             if node.window == nil, node.emit == .changes { node.stateTTLMicroseconds = node.stateTTLMicroseconds ?? stateTTLMicroseconds }
-            node.emitsUpdateBefore = needsUpdateBefore
-            return .aggregate(apply(input, needsUpdateBefore: true), node)
+            return .aggregate(apply(input), node)
         case .rank(let input, var node):
             if node.emit == .changes { node.stateTTLMicroseconds = node.stateTTLMicroseconds ?? stateTTLMicroseconds }
-            node.emitsUpdateBefore = needsUpdateBefore
-            return .rank(apply(input, needsUpdateBefore: true), node)
+            return .rank(apply(input), node)
         case .join(let left, let right, var node):
-            let (left, right) = (apply(left, needsUpdateBefore: true), apply(right, needsUpdateBefore: true))
+            let (left, right) = (apply(left), apply(right))
             if node.time == .none, !node.isBounded, node.kind != .antiNullAware {
                 node.leftTTLMicroseconds = node.leftTTLMicroseconds ?? stateTTLMicroseconds
                 node.rightTTLMicroseconds = node.rightTTLMicroseconds ?? stateTTLMicroseconds
             }
-            node.emitsUpdateBefore = needsUpdateBefore
             if node.leftTTLMicroseconds == nil, node.rightTTLMicroseconds == nil, node.time == .none, !node.isBounded {
                 node.leftIsUnique = left.isUnique(by: node.leftKeys)
                 node.rightIsUnique = right.isUnique(by: node.rightKeys)
             }
             return .join(left, right, node)
-        default: return plan.mapInputs { apply($0, needsUpdateBefore: true) }
+        default: return plan.mapInputs(apply)
         }
     }
 }

@@ -28,6 +28,7 @@ extension PhysicalPlan {
         }
         var text = "join \(node.kind.text)"
         if !keys.isEmpty { text += " on " + keys.joined(separator: " AND ") }
+        let (left, right) = (named("left", left, right), named("right", right, left))
         switch node.time {
         case .none, .lookup, .window: break
         case .interval(let leftTime, let rightTime, let lower, let upper):
@@ -39,7 +40,13 @@ extension PhysicalPlan {
         text += ", state: " + state(node, left, right)
         if node.leftRetracts { text += ", left \(node.leftIsUnique ? "updates by key" : "retracts")" }
         if node.rightRetracts { text += ", right \(node.rightIsUnique ? "updates by key" : "retracts")" }
-        return text
+        return text + made(by: node.madeBy)
+    }
+
+    /// Names of one side, those that the other side has too with the side ahead.
+    private static func named(_ side: String, _ names: [String], _ other: [String]) -> [String] {
+        let shared = Set(names).intersection(other)
+        return names.map { shared.contains($0) ? "\(side).\($0)" : $0 }
     }
 
     private static func moved(_ name: String, _ microseconds: Int64) -> String {

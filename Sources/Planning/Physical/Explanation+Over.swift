@@ -65,6 +65,6 @@ extension PhysicalPlan {
         case .atEnd: parts.append("emit at end")
         }
         if node.inputRetracts { parts.append("input retracts") }
-        return parts.joined(separator: " ")
+        return parts.joined(separator: " ") + made(by: node.madeBy)
     }
 }

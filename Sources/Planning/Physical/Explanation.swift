@@ -88,16 +88,18 @@ extension PhysicalPlan {
         return text.utf8.count <= nameLengthMax ? text : "$\(place)"
     }
 
-    package func lines(indent: Int = 0) -> [String] {
+    /// Of a query that goes on also what each node keeps and which changes come out of it.
+    package func lines(indent: Int = 0, mode: RunMode = .bounded) -> [String] {
         var shown: Set<Int> = []
-        return lines(indent, &shown)
+        return lines(indent, mode, &shown)
     }
 
     /// A shared plan is shown where it first stands.
-    private func lines(_ indent: Int, _ shown: inout Set<Int>) -> [String] {
-        let margin = String(repeating: "  ", count: indent)
-        if case .shared(_, let id) = self, !shown.insert(id).inserted { return [margin + label + ", as above"] }
-        return [margin + label] + inputs.flatMap { $0.lines(indent + 1, &shown) }
+    private func lines(_ indent: Int, _ mode: RunMode, _ shown: inout Set<Int>) -> [String] {
+        var line = String(repeating: "  ", count: indent) + label
+        if case .shared(_, let id) = self, !shown.insert(id).inserted { return [line + ", as above"] }
+        if mode == .continuous { line += (stateText.map { ", state: " + $0 } ?? "") + changesText }
+        return [line] + inputs.flatMap { $0.lines(indent + 1, mode, &shown) }
     }
 
     package var inputs: [PhysicalPlan] {
@@ -130,7 +132,7 @@ extension PhysicalPlan {
             let columns = expressions.enumerated().map { place, expression in
                 let text = ExpressionText.print(expression, names)
                 let name = Self.name(expression, place, names)
-                return name.hasPrefix("$") ? "\(name) := \(text)" : text
+                return name.hasPrefix("$") && text != name ? "\(name) := \(text)" : text
             }
             return "project " + columns.joined(separator: ", ")
         case .assignWindow(let input, let node):
@@ -173,8 +175,12 @@ extension PhysicalPlan {
             parts.append("allowed lateness \(ExpressionText.duration(node.allowedLatenessMicroseconds))")
         }
         if node.inputRetracts { parts.append("input retracts") }
-        return (node.aggregates.isEmpty ? "distinct " : "aggregate ") + parts.joined(separator: " ")
+        let text = (node.aggregates.isEmpty ? "distinct " : "aggregate ") + parts.joined(separator: " ") + (node.isTwoPhase ? ", two-phase" : "")
+        return text + Self.made(by: node.madeBy)
     }
+
+    /// The rule that put a node where it is.
+    static func made(by rule: OptimizerRule?) -> String { rule.map { " (by \($0.rawValue))" } ?? "" }
 
     static func sortLabel(_ node: SortNode, _ names: [String]) -> String {
         let keys = node.keys.map { key in
@@ -202,8 +208,8 @@ extension PlanStages {
         if kind != .logical {
             if !lines.isEmpty { lines.append("") }
             lines.append("== Physical plan ==")
-            lines += target.map { ["insert into \($0.name)"] } ?? []
-            lines += planned.plan.lines(indent: indent)
+            lines += target.map { ["insert into \($0.name), takes \($0.takenChanges)"] } ?? []
+            lines += planned.plan.lines(indent: indent, mode: mode)
         }
         lines.append("")
         lines.append("mode: \(mode == .bounded ? "bounded, ends with what is there now" : "continuous")")

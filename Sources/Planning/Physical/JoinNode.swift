@@ -52,13 +52,15 @@ package struct JoinNode: Hashable, Sendable {
     package var rightTTLMicroseconds: Int64?
     /// The inputs end: rows without a partner are given once, at the end, and nothing is taken back.
     package var isBounded: Bool
-    /// Whether anybody above needs the old row of an update.
+    /// Whether anybody above needs the old row of an update. Only joins that nobody reads leave them out.
     package var emitsUpdateBefore: Bool
     /// At most one live row for each key on that side: state without lists.
     package var leftIsUnique: Bool
     package var rightIsUnique: Bool
     /// Lookup joins: left rows wait until all right rows are there, because those end.
     package var rightIsBounded: Bool
+    /// The rule that put it here; nil as written.
+    package var madeBy: OptimizerRule?
 
     package init(
         kind: JoinOperator, leftKeys: [Int], rightKeys: [Int], nullSafeKeys: [Bool]? = nil, residual: BoundExpression? = nil,

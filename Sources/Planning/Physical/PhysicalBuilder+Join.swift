@@ -38,6 +38,7 @@ extension PhysicalBuilder {
             kind: join.kind, leftKeys: [], rightKeys: [], leftRetracts: left.retracts(mode: mode), rightRetracts: right.retracts(mode: mode),
             leftTTLMicroseconds: mode == .continuous ? join.leftTTLMicroseconds : nil,
             rightTTLMicroseconds: mode == .continuous ? join.rightTTLMicroseconds : nil, isBounded: mode == .bounded)
+        node.madeBy = join.madeBy
         for key in analysis.keys {
             node.leftKeys.append(sides.left.place(key.left))
             node.rightKeys.append(sides.right.place(key.right))

@@ -154,9 +154,10 @@ struct PhysicalBuilder {
         // count(*) alone needs rows, not columns; but a batch without columns helps nobody.
         if columns.isEmpty, let type = types.first { columns.append(.column(0, type)) }
 
-        let node = AggregateNode(
+        var node = AggregateNode(
             keys: keys, window: window, aggregates: calls, emit: emit,
-            allowedLatenessMicroseconds: window == nil ? 0 : aggregate.allowedLatenessMicroseconds, inputRetracts: retracts)
+            allowedLatenessMicroseconds: window == nil ? 0 : aggregate.allowedLatenessMicroseconds, inputRetracts: retracts, isTwoPhase: false)
+        node.madeBy = aggregate.madeBy
         note(aggregate)
         let result = PhysicalPlan.aggregate(Self.project(lowered, columns), node)
         guard window != nil else { return result }

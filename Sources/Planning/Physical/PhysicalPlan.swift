@@ -116,10 +116,14 @@ package struct AggregateNode: Hashable, Sendable {
     package var emitsUpdateBefore: Bool
     /// Without a window, emitting changes: a group not touched for so long (epoch clock) is forgotten.
     package var stateTTLMicroseconds: Int64?
+    /// Whether tasks aggregate their rows before they hand them out by key; a task that finds that it does not help stops it by itself.
+    package var isTwoPhase: Bool
+    /// The rule that put it here; nil as written.
+    package var madeBy: OptimizerRule?
 
     package init(
         keys: [Int], window: WindowNode?, aggregates: [AggregateCall], emit: EmitMode, allowedLatenessMicroseconds: Int64 = 0,
-        inputRetracts: Bool = false, emitsUpdateBefore: Bool = true, stateTTLMicroseconds: Int64? = nil
+        inputRetracts: Bool = false, emitsUpdateBefore: Bool = true, stateTTLMicroseconds: Int64? = nil, isTwoPhase: Bool = true
     ) {
         self.keys = keys
         self.window = window
@@ -129,6 +133,7 @@ package struct AggregateNode: Hashable, Sendable {
         self.inputRetracts = inputRetracts
         self.emitsUpdateBefore = emitsUpdateBefore
         self.stateTTLMicroseconds = stateTTLMicroseconds
+        self.isTwoPhase = isTwoPhase
     }
 }
 

@@ -28,6 +28,8 @@ package struct RankNode: Hashable, Sendable {
     package var inputRetracts: Bool
     package var emitsUpdateBefore: Bool
     package var stateTTLMicroseconds: Int64?
+    /// The rule that put it here; nil as written.
+    package var madeBy: OptimizerRule?
 
     package init(
         function: Function, partition: [Int], order: [SortNode.Key], firstRank: Int = 1, lastRank: Int, emitsRank: Bool, emit: Emit,

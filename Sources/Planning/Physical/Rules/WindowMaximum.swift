@@ -12,8 +12,12 @@ import Columns
 enum WindowMaximum {
     static func apply(_ plan: PhysicalPlan) -> PhysicalPlan {
         let lowered = plan.mapInputs(apply)
-        guard case .join(let left, let right, let node) = lowered else { return lowered }
-        return rewrite(left, right, node) ?? lowered
+        switch lowered {
+        case .join(let left, let right, let node): return rewrite(left, right, node) ?? lowered
+        // The columns of the join are a projection now, which the one above it may take in.
+        case .project(let input, let columns) where lowered != plan: return PhysicalBuilder.project(input, columns)
+        default: return lowered
+        }
     }
 
     /// A plan as expressions over a keyed step.
@@ -93,10 +97,11 @@ enum WindowMaximum {
             BoundExpression(.isNull(.column($0, types[$0]), negated: true), type: .boolean)
         }
         guard let condition = BoundExpression.conjunction(tested), partition.contains(windowEnd) else { return nil }
-        let rank = RankNode(
+        var rank = RankNode(
             function: .rank, partition: partition,
             order: [SortNode.Key(column: extreme.column, isDescending: extreme.isMaximum, nullsFirst: false)], lastRank: 1, emitsRank: false,
             emit: .onWindowClose(windowEnd: windowEnd))
+        rank.madeBy = .windowMaximum
         let ranked = PhysicalPlan.project(.rank(.filter(rows.base, condition), rank), output)
         return BoundExpression.conjunction(rest).map { .filter(ranked, $0) } ?? ranked
     }
