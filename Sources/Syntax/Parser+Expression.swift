@@ -226,6 +226,15 @@ extension StatementParser {
             leave()
             return Expression(.unary(unaryOperator, operand), span: start.union(operand.span))
         }
+        if at(.tilde) {
+            let name = Identifier("bitnot", span: start)
+            advance()
+            try enter()
+            let operand = try parsePrefix()
+            leave()
+            let call = FunctionCall(name: QualifiedName([name], span: start), arguments: [operand])
+            return Expression(.call(call), span: start.union(operand.span))
+        }
         return try parsePostfix()
     }
 

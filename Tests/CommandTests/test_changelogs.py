@@ -95,6 +95,35 @@ class Changelogs(CommandTest):
             self.rows("SELECT id, v FROM t ORDER BY id", "--data", self.data), [{"id": 1, "v": 11}, {"id": 3, "v": 6}])
         self.assertEqual(self.fold(self.tail("o", "--no-follow", "--from", "TRIM_HORIZON")), [{"n": 2, "s": 17}])
 
+    def test_versions_of_an_upsert_stream(self):
+        self.write(
+            "rates.json",
+            lines(
+                {"c": "EUR", "rate": 10, "ts": "2026-01-01T00:00:00"}, {"c": "USD", "rate": 20, "ts": "2026-01-01T00:00:00"},
+                {"c": "EUR", "rate": 11, "ts": "2026-01-01T00:00:10"}, {"c": "USD", "op": "D", "ts": "2026-01-01T00:00:12"},
+                {"c": "USD", "rate": 22, "ts": "2026-01-01T00:00:20"},
+            ),
+        )
+        self.write(
+            "orders.json",
+            lines(*({"id": n, "c": c, "at": f"2026-01-01T00:00:{second:02}"} for n, (c, second) in enumerate(
+                [("EUR", 5), ("EUR", 10), ("USD", 11), ("USD", 12), ("USD", 19), ("USD", 21), ("GBP", 22)]))),
+        )
+        tables = """
+            CREATE TABLE rates (c VARCHAR, rate INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (c) NOT ENFORCED)
+                WITH (connector = 'file', path = 'rates.json', changelog = 'upsert');
+            CREATE TABLE orders (id INT, c VARCHAR, at TIMESTAMP(3), WATERMARK FOR at AS at) WITH (connector = 'file', path = 'orders.json');
+            CREATE TABLE o (id INT, rate INT) WITH (connector = 'file', path = 'out.json');
+            """
+        query = "SELECT o.id, r.rate FROM orders AS o LEFT JOIN rates FOR SYSTEM_TIME AS OF o.at AS r ON o.c = r.c"
+        expected = [(0, 10), (1, 11), (2, 20), (3, None), (4, None), (5, 22), (6, None)]
+        for settings in ["", "SET epoch_rows = 1; SET batch_rows = 1;"]:
+            self.run_sql(settings + tables + f"INSERT INTO o {query};")
+            self.assertEqual(sorted((row["id"], row["rate"]) for row in self.read_json_lines("out.json")), expected)
+        self.assertEqual(sorted((row["id"], row["rate"]) for row in self.rows(tables + query + ";")), expected)
+        # As it is now.
+        self.assertEqual(self.rows(tables + "SELECT c, rate FROM rates ORDER BY c;"), [{"c": "EUR", "rate": 11}, {"c": "USD", "rate": 22}])
+
     def test_refusals(self):
         def error(sql):
             return self.run_sql(sql, expect=1).stderr
