@@ -10,13 +10,13 @@
 
 import Glibc
 
-package struct Column: @unchecked Sendable {
+public struct Column: @unchecked Sendable {
     // Safe to share: columns are never written once made.
     package let type: SQLType
     package let count: Int
     /// The first value; see `Layout` for what lies there.
-    package let values: UnsafeRawPointer
-    package let validity: UnsafePointer<UInt64>?
+    public let values: UnsafeRawPointer
+    public let validity: UnsafePointer<UInt64>?
     /// Child columns: the elements of a list, the fields of a structure.
     package let children: [Column]
     /// What keeps the memory alive.
@@ -46,18 +46,18 @@ package struct Column: @unchecked Sendable {
     }
 
     // Typed views of the values. Each is valid as long as the column is, and right only for its layout.
-    @inlinable package var bools: UnsafePointer<UInt8> { values.assumingMemoryBound(to: UInt8.self) }
-    @inlinable package var int64s: UnsafePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }
-    @inlinable package var doubles: UnsafePointer<Double> { values.assumingMemoryBound(to: Double.self) }
-    @inlinable package var int128s: UnsafePointer<Int128> { values.assumingMemoryBound(to: Int128.self) }
-    @inlinable package var strings: UnsafePointer<StringView> { values.assumingMemoryBound(to: StringView.self) }
-    @inlinable package var lists: UnsafePointer<ListView> { values.assumingMemoryBound(to: ListView.self) }
+    @inlinable public var bools: UnsafePointer<UInt8> { values.assumingMemoryBound(to: UInt8.self) }
+    @inlinable public var int64s: UnsafePointer<Int64> { values.assumingMemoryBound(to: Int64.self) }
+    @inlinable public var doubles: UnsafePointer<Double> { values.assumingMemoryBound(to: Double.self) }
+    @inlinable public var int128s: UnsafePointer<Int128> { values.assumingMemoryBound(to: Int128.self) }
+    @inlinable public var strings: UnsafePointer<StringView> { values.assumingMemoryBound(to: StringView.self) }
+    @inlinable public var lists: UnsafePointer<ListView> { values.assumingMemoryBound(to: ListView.self) }
 
     package var layout: Layout { type.layout }
-    package var mayHaveNulls: Bool { validity != nil }
+    @inlinable public var mayHaveNulls: Bool { validity != nil }
 
     @inlinable @inline(__always)
-    package func isNull(_ row: Int) -> Bool {
+    public func isNull(_ row: Int) -> Bool {
         guard let validity else { return false }
         return validity[row >> 6] & (1 << UInt64(row & 63)) == 0
     }
@@ -124,13 +124,13 @@ package struct Column: @unchecked Sendable {
 }
 
 /// Null bitmaps: a bit per row, set where there is a value.
-package enum Bitmap {
-    @inline(__always)
-    package static func wordCount(_ rows: Int) -> Int { (rows + 63) >> 6 }
+public enum Bitmap {
+    @inlinable @inline(__always)
+    public static func wordCount(_ rows: Int) -> Int { (rows + 63) >> 6 }
 
     /// The lowest `count` bits set; count in 0...63.
-    @inline(__always)
-    package static func lowMask(_ count: Int) -> UInt64 { (1 << UInt64(count)) &- 1 }
+    @inlinable @inline(__always)
+    public static func lowMask(_ count: Int) -> UInt64 { (1 << UInt64(count)) &- 1 }
 
     /// All set.
     package static func allValid(_ rows: Int) -> Buffer {

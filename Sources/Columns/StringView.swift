@@ -5,17 +5,20 @@ import Glibc
 /// Length, first four bytes, and a pointer to all of the bytes in a buffer that the column owns. Two views are equal when their first
 /// eight bytes are and the rest of the text is: most comparisons end at the first word. The pointer is valid as long as
 /// the column is, and never null.
-package struct StringView: @unchecked Sendable {
+///
+/// It is public, although nothing outside the package sees it: the compiler inlines in other modules only what is public (`@inlinable package`
+/// compiles to a call for each use), and its parts stand in the innermost loops of all of them. The same goes for `Column`.
+public struct StringView: @unchecked Sendable {
     // Safe to share: the bytes are never written once the column that owns them is made.
-    package var length: UInt32
+    public var length: UInt32
     /// The first four bytes, the first one lowest, zero where the text is shorter.
-    package var prefix: UInt32
-    package var pointer: UnsafePointer<UInt8>
+    public var prefix: UInt32
+    public var pointer: UnsafePointer<UInt8>
 
     package static let lengthMax = Int(UInt32.max >> 1)
 
     @inlinable @inline(__always)
-    package init(_ pointer: UnsafePointer<UInt8>, count: Int) {
+    public init(_ pointer: UnsafePointer<UInt8>, count: Int) {
         self.pointer = pointer
         length = UInt32(truncatingIfNeeded: count)
         var prefix: UInt32 = 0
@@ -30,21 +33,21 @@ package struct StringView: @unchecked Sendable {
     }
 
     @inlinable @inline(__always)
-    package var count: Int { Int(length) }
+    public var count: Int { Int(length) }
 
     @inlinable @inline(__always)
-    package var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: pointer, count: Int(length)) }
+    public var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: pointer, count: Int(length)) }
 
     package var string: String { String(decoding: bytes, as: UTF8.self) }
 
     @inlinable @inline(__always)
-    package static func equal(_ a: StringView, _ b: StringView) -> Bool {
+    public static func equal(_ a: StringView, _ b: StringView) -> Bool {
         a.length == b.length && a.prefix == b.prefix && (a.length <= 4 || memcmp(a.pointer, b.pointer, Int(a.length)) == 0)
     }
 
     /// Order by bytes, which for UTF-8 is the order of code points (PostgreSQL's "C" collation). Negative, zero or positive.
     @inlinable @inline(__always)
-    package static func compare(_ a: StringView, _ b: StringView) -> Int {
+    public static func compare(_ a: StringView, _ b: StringView) -> Int {
         if a.prefix != b.prefix {
             return a.prefix.byteSwapped < b.prefix.byteSwapped ? -1 : 1
         }
@@ -67,11 +70,12 @@ package enum EmptyBytes {
 }
 
 /// One ARRAY value: where its elements lie in the child column.
-package struct ListView {
-    package var offset: UInt32
-    package var length: UInt32
+public struct ListView {
+    public var offset: UInt32
+    public var length: UInt32
 
-    package init(offset: UInt32, length: UInt32) {
+    @inlinable @inline(__always)
+    public init(offset: UInt32, length: UInt32) {
         self.offset = offset
         self.length = length
     }

@@ -61,7 +61,7 @@ extension Engine {
         var canCatchUp = true
         for node in nodes {
             let source = try makeSource(node.relation, isBounded: mode == .bounded)
-            sources.append(source)
+            sources.append(UpsertSource.reading(source, of: node.relation))
             guard !(source is LogSource) else {
                 if mode != .bounded { isBounded = false }
                 continue

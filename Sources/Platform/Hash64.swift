@@ -1,36 +1,36 @@
 // Hash64: a fast 64-bit hash for tables in memory. Multiply two words to 128 bits and fold the halves together, in the manner of
 // wyhash (Wang Yi, public domain). Not for files: it may change between versions.
 
-package enum Hash64 {
+public enum Hash64 {
     @inlinable @inline(__always)
-    package static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    public static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
         let product = a.multipliedFullWidth(by: b)
         return product.high ^ product.low
     }
 
     @inlinable @inline(__always)
-    package static func hash(_ value: UInt64, seed: UInt64 = 0) -> UInt64 {
+    public static func hash(_ value: UInt64, seed: UInt64 = 0) -> UInt64 {
         mix(value ^ 0xA076_1D64_78BD_642F ^ seed, 0xE703_7ED1_A0B4_28DB)
     }
 
     @inlinable @inline(__always)
-    package static func hash(_ value: Int64, seed: UInt64 = 0) -> UInt64 { hash(UInt64(bitPattern: value), seed: seed) }
+    public static func hash(_ value: Int64, seed: UInt64 = 0) -> UInt64 { hash(UInt64(bitPattern: value), seed: seed) }
 
     /// Joins the hash of a further part to that of the ones before.
     @inlinable @inline(__always)
-    package static func combine(_ hash: UInt64, _ value: UInt64) -> UInt64 {
+    public static func combine(_ hash: UInt64, _ value: UInt64) -> UInt64 {
         mix(hash ^ 0x8EBC_6AF0_9C88_C6E3, value ^ 0x5899_65CC_7537_4CC3)
     }
 
     @inlinable
-    package static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
+    public static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
         guard let base = bytes.baseAddress else { return hash(base: UnsafeRawPointer(bitPattern: 8), count: 0, seed: seed) }
         return hash(base: base, count: bytes.count, seed: seed)
     }
 
     /// The hash of `count` bytes. Reads nothing outside them.
     @inlinable
-    package static func hash(base: UnsafeRawPointer?, count: Int, seed: UInt64) -> UInt64 {
+    public static func hash(base: UnsafeRawPointer?, count: Int, seed: UInt64) -> UInt64 {
         var state = seed ^ 0xA076_1D64_78BD_642F
         guard let base, count > 0 else { return mix(state, 0xE703_7ED1_A0B4_28DB) }
         @inline(__always) func word(_ offset: Int) -> UInt64 { base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }

@@ -179,9 +179,6 @@ struct Lexer {
             if symbol == .equal, byte(start + 1) == UInt8(ascii: "=") {
                 return invalid("unexpected \"==\"", from: start, to: start + 2, hint: "one = compares")
             }
-            if symbol == .ampersand, byte(start + 1) == UInt8(ascii: "&") {
-                return invalid("unexpected \"&&\"", from: start, to: start + 2, hint: "did you mean AND?")
-            }
             var token = token(.symbol, from: start, to: start + length, text: spelling)
             token.symbol = symbol
             return token

@@ -8,6 +8,7 @@
 //     TIMESTAMPADD(HOUR, 1, ts)       timestampadd('HOUR', 1, ts); TIMESTAMPDIFF
 //     STEP(ts BY INTERVAL ..)         step(ts, INTERVAL ..)
 //     SESSION(TABLE bid PARTITION BY a, ..)   session(TABLE bid, .., partition_by => DESCRIPTOR(a))
+//     JSON_VALUE(..) and its kin              see `Parser+JSON`
 
 extension StatementParser {
     /// At the opening parenthesis.
@@ -44,6 +45,7 @@ extension StatementParser {
             if accept(.order, shown: "ORDER BY") {
                 try expect(.by)
                 call.orderBy = try parseOrderItems()
+                if name.last.name.lowercased().hasPrefix("json_") { try parseJSONClauses(into: &call) }
             }
             try expect(.rightParenthesis)
         }
@@ -92,6 +94,7 @@ extension StatementParser {
     private mutating func parseArguments(into call: inout FunctionCall) throws(SQLError) {
         let keyword = call.name.parts.count == 1 && !call.name.last.isQuoted ? Keyword.find(call.name.last.name) : nil
         if try parseSpecialForm(keyword, into: &call) { return }
+        if try parseJSONForm(into: &call) { return }
         var partitionBy: Expression?
         repeat {
             try parseArgument(into: &call, partitionBy: &partitionBy)
@@ -104,7 +107,7 @@ extension StatementParser {
     }
 
     @inline(never)
-    private mutating func parseArgument(into call: inout FunctionCall, partitionBy: inout Expression?) throws(SQLError) {
+    mutating func parseArgument(into call: inout FunctionCall, partitionBy: inout Expression?) throws(SQLError) {
         var argumentName: Identifier?
         if current.kind == .word || current.kind == .quotedWord, isNext(.namedArgument) {
             argumentName = takeIdentifier()

@@ -192,12 +192,13 @@ extension StatementParser {
     private mutating func parseRetention() throws(SQLError) -> [Expression] {
         var limits: [Expression] = []
         repeat {
-            guard current.kind == .string || at(.interval) else {
+            // A literal and nothing else: what is printed begins with one again.
+            guard current.kind == .string || at(.interval) && startsInterval() else {
                 note("an interval", .interval)
                 note("a size such as '10 GB'")
                 throw unexpected()
             }
-            limits.append(try parseExpression())
+            limits.append(try parsePrimary())
             try checkCount(limits.count, max: 2, what: "limits in RETAIN")
         } while accept(.comma)
         return limits

@@ -24,7 +24,7 @@ extension BinaryOperator {
         case .add, .subtract: .additive
         case .multiply, .divide, .remainder: .multiplicative
         case .power: .power
-        case .concat, .jsonGet, .jsonGetText, .jsonPath, .jsonPathText, .containsAll, .containedBy, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
+        case .concat, .jsonGet, .jsonGetText, .jsonPath, .jsonPathText, .containsAll, .containedBy, .overlaps, .regexMatch, .regexMatchInsensitive, .regexNotMatch, .regexNotMatchInsensitive,
              .bitAnd, .bitOr, .shiftLeft, .shiftRight, .bitXor: .other
         }
     }
@@ -120,8 +120,9 @@ extension StatementParser {
         guard let binaryOperator = BinaryOperator(token) else { throw unexpected() }
         advance()
         try sink()
-        if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis), startsQuery(at: index + 1) {
-            return try parseQuantified(left, binaryOperator)
+        if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis) {
+            if startsQuery(at: index + 1) { return try parseQuantified(left, binaryOperator) }
+            return try parseElementTest(left, binaryOperator, token.span)
         }
         let right = try parseOperators(precedence.tighter)
         return Expression(
@@ -137,6 +138,20 @@ extension StatementParser {
         let query = try parseQuery()
         try expect(.rightParenthesis)
         return Expression(.quantified(left, binaryOperator, query, isAll: isAll), span: span(from: left.span))
+    }
+
+    /// `ANY (array)` behind a comparison: `any_element(x, '=', array)`.
+    @inline(never)
+    private mutating func parseElementTest(_ left: Expression, _ binaryOperator: BinaryOperator, _ place: SourceSpan) throws(SQLError) -> Expression {
+        let name = Identifier(at(.all) ? "all_elements" : "any_element", span: current.span)
+        advance()
+        advance()
+        let array = try parseExpression()
+        try expect(.rightParenthesis)
+        let call = FunctionCall(
+            name: QualifiedName([name], span: name.span),
+            arguments: [left, Expression(.literal(.string(binaryOperator.rawValue)), span: place), array])
+        return Expression(.call(call), span: span(from: left.span))
     }
 
     // MARK: AND, OR
@@ -252,6 +267,8 @@ extension StatementParser {
             let right = try parseOperators(.comparison)
             return Expression(.isDistinct(operand, right, negated: negated), span: operand.span.union(right.span))
         }
+        if atWord("JSON") { return try parseIsJSON(operand, negated: negated) }
+        note("JSON")
         let test: IsTest
         if accept(.null) {
             test = .null

@@ -329,6 +329,10 @@ extension StatementParser {
     @inline(never)
     private mutating func parseGroupBy(into select: inout Select) throws(SQLError) {
         try expect(.by)
+        if accept(.all) {
+            select.groupBy = [.all]
+            return
+        }
         repeat {
             select.groupBy.append(try parseGroupingElement())
             try checkCount(select.groupBy.count)

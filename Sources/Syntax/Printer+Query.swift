@@ -108,6 +108,7 @@ extension Printer {
         switch element {
         case .expression(let expression): self.expression(expression)
         case .groupingSets(let sets): "GROUPING SETS (" + sets.map { "(\(list($0)))" }.joined(separator: ", ") + ")"
+        case .all: "ALL"
         case .rollup(let items): "ROLLUP (\(list(items)))"
         case .cube(let items): "CUBE (\(list(items)))"
         }

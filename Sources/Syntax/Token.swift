@@ -49,7 +49,7 @@ enum Symbol: String, Sendable, CaseIterable {
     case semicolon = ";", star = "*", plus = "+", minus = "-", slash = "/", percent = "%", caret = "^"
     case equal = "=", notEqual = "<>", less = "<", lessOrEqual = "<=", greater = ">", greaterOrEqual = ">="
     case concat = "||", arrow = "->", arrowText = "->>", tilde = "~", tildeStar = "~*", notTilde = "!~", notTildeStar = "!~*"
-    case containsAll = "@>", containedBy = "<@", jsonPath = "#>", jsonPathText = "#>>"
+    case containsAll = "@>", containedBy = "<@", overlaps = "&&", jsonPath = "#>", jsonPathText = "#>>"
     case ampersand = "&", bar = "|", shiftLeft = "<<", shiftRight = ">>", hash = "#"
     case doubleColon = "::", namedArgument = "=>"
     /// Only in a row pattern.

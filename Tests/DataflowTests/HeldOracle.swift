@@ -4,8 +4,10 @@ import Planning
 
 /// Aggregates of pairs, of orders and of all values, by the book, over the rows of one group; nil for those that `Oracle` knows.
 enum HeldOracle {
-    /// The rows that are left when each retraction has taken the earliest row with the same values in `columns`.
-    static func survivors(_ rows: [InputRow], _ columns: [Int]) -> [InputRow] {
+    /// The rows that are left when each retraction has taken the earliest row with the same values in `columns`. Where windows are put
+    /// together from slices of time, the earliest of its slice: a further value says which that is.
+    static func survivors(_ rows: [InputRow], _ columns: [Int], types: [SQLType]) -> [InputRow] {
+        let columns = columns + (rows.first.map { $0.values.count > types.count ? [types.count] : [] } ?? [])
         var left: [InputRow] = []
         for row in rows {
             if row.change.isAddition {
@@ -37,7 +39,7 @@ enum HeldOracle {
     static func aggregate(_ call: AggregateCall, _ rows: [InputRow], types: [SQLType]) -> Value? {
         let argument = call.arguments[0]
         let order = call.order
-        let all = survivors(rows, call.arguments + order.map(\.column))
+        let all = survivors(rows, call.arguments + order.map(\.column), types: types)
         let present = all.filter { !$0.values[argument].isNull }
         var values = present.map { $0.values[argument] }
         if call.isDistinct {

@@ -142,7 +142,8 @@ final class GoldenTests: XCTestCase {
             // The input is complete: its end closes the last windows.
             prepared.sources = try planned.plan.scanNodes.map { node in
                 let object = try XCTUnwrap(engine.object(named: node.relation.name))
-                return LogSource(stream: try XCTUnwrap(engine.stream(of: object)), name: object.name, isBounded: true)
+                let log = LogSource(stream: try XCTUnwrap(engine.stream(of: object)), name: object.name, isBounded: true)
+                return UpsertSource.reading(log, of: node.relation)
             }
             let runner = QueryRunner(
                 graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: sink, errors: NoErrors(),

@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2")))
@@ -49,6 +52,33 @@ static inline uint32_t millrace_crc32c_hardware(uint32_t crc, const void *data, 
 }
 static inline int millrace_has_crc32c(void) { return 0; }
 #endif
+
+// Which of sixteen bytes are `byte`: bit i for the i-th.
+static inline uint32_t millrace_equal16(const void *bytes, uint8_t byte) {
+#if defined(__x86_64__)
+    typedef char Vector __attribute__((vector_size(16)));
+    Vector block;
+    memcpy(&block, bytes, 16);
+    return (uint32_t)__builtin_ia32_pmovmskb128((Vector)(block == (char)byte));
+#else
+    const uint8_t *p = (const uint8_t *)bytes;
+    uint32_t hits = 0;
+    for (int i = 0; i < 16; i++) hits |= (uint32_t)(p[i] == byte) << i;
+    return hits;
+#endif
+}
+
+// Asks for pages of 2 MiB where a block is large: state that is touched all over then costs fewer faults and fewer misses in the TLB.
+static inline void millrace_advise_large(void *block, size_t count) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t start = ((uintptr_t)block + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)block + count) & ~(page - 1);
+    if (end > start) madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+    (void)block; (void)count;
+#endif
+}
 
 static inline void millrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 

@@ -58,6 +58,12 @@ package struct DecodingOptions: Sendable {
     package var recordsRowOffsets = false
     /// A key (or CSV column) of this name holds the row's change kind: `+I -U +U -D`.
     package var changeKindKey: String?
+    /// Rows come as Debezium's change events (JSON only); `changeKindKey` means nothing then.
+    package var isDebezium = false
+    /// A row replaces the one of its key: the kind may be a letter (`D`), an update needs no row before, and a delete only its key.
+    package var isUpsert = false
+    /// Columns of `columnsNotNull` that a delete of an upsert stream needs all the same.
+    package var columnsOfKey: Set<Int> = []
     /// The position of the first byte that will be appended, when it is not the start of the input.
     package var startByteOffset = 0
     /// Lines before it.

@@ -43,7 +43,9 @@ package final class CSVDecoder {
         self.schema = schema
         self.options = options
         self.format = format
-        slots = ColumnSlots(schema: schema, columnsNotNull: options.columnsNotNull, withChange: options.changeKindKey != nil)
+        slots = ColumnSlots(
+            schema: schema, columnsNotNull: options.columnsNotNull, withChange: options.changeKindKey != nil,
+            columnsOfKey: options.isUpsert ? options.columnsOfKey : nil)
         if schema.types.contains(where: \.isNested) {
             nested = NestedFieldParser(schema: schema, slots: slots, changeKindKey: options.changeKindKey)
         }

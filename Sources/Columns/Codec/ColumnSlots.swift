@@ -32,6 +32,8 @@ struct ColumnSlot {
     /// Its place among all slots.
     var index: Int
     var isRequired = false
+    /// Though required, not in the deletes of an upsert stream.
+    var isWaivedInDeletes = false
     var hasNulls = false
     /// The object that last gave it a value (see JSONLineParser.objectSerial).
     var stamp: UInt64 = 0
@@ -148,11 +150,15 @@ final class ColumnSlots {
     /// The elements of lists, which count their own rows.
     let elements: UnsafeMutableBufferPointer<UnsafeMutablePointer<ColumnSlot>>
     private(set) var rowCapacity = 0
+    /// Change kinds may be single letters.
+    private let isUpsert: Bool
     private var valueBuffers: [Buffer]
     private var validityBuffers: [Buffer?]
     let heap: UnsafeMutablePointer<StringHeap>
 
-    init(schema: Schema, columnsNotNull: Set<Int>, withChange: Bool) {
+    /// `columnsOfKey`: in an upsert stream, those that a delete needs too; nil when the stream is none.
+    init(schema: Schema, columnsNotNull: Set<Int>, withChange: Bool, columnsOfKey: Set<Int>? = nil) {
+        isUpsert = columnsOfKey != nil
         var pending: [(type: SQLType, name: String, isChange: Bool)] = schema.fields.map { ($0.type, $0.name, false) }
         if withChange { pending.append((.boolean, "op", true)) }
         columnCount = schema.count
@@ -189,6 +195,7 @@ final class ColumnSlots {
                 kind: isChange ? .change : ColumnSlots.kind(type), index: index, values: none,
                 validity: none.assumingMemoryBound(to: UInt64.self), stride: type.layout.stride, children: slots)
             slot.isRequired = index < schema.count && columnsNotNull.contains(index)
+            slot.isWaivedInDeletes = slot.isRequired && columnsOfKey.map { !$0.contains(index) } ?? false
             slot.children = slots + min(childrenStart[index], pending.count)
             slot.childCount = childCounts[index]
             switch type {
@@ -305,6 +312,13 @@ final class ColumnSlots {
         slot.pointee.hasNulls = true
     }
 
+    /// Whether a required column may be NULL because the row, as far as it has been read, is the delete of an upsert stream.
+    @inline(never)
+    func isWaived(_ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int, stamp: UInt64) -> Bool {
+        guard slot.pointee.isWaivedInDeletes, let changeSlot, changeSlot.pointee.stamp == stamp else { return false }
+        return changeSlot.pointee.values.load(fromByteOffset: row, as: UInt8.self) == ChangeKind.delete.rawValue
+    }
+
     /// Takes back what a row wrote into validity bits, and the elements it appended.
     func reset(row: Int) {
         for index in 0..<topCount { resetBits(slots + index, row) }
@@ -352,7 +366,7 @@ final class ColumnSlots {
             let value = try TimestampText.parse(text, precision: slot.pointee.precision)
             values.storeBytes(of: value, toByteOffset: row &* 8, as: Int64.self)
         case .interval: values.storeBytes(of: try IntervalText.parse(text).packed, toByteOffset: row &* 16, as: Int128.self)
-        case .change: values.storeBytes(of: try ColumnSlots.changeKind(text).rawValue, toByteOffset: row, as: UInt8.self)
+        case .change: values.storeBytes(of: try ColumnSlots.changeKind(text, isUpsert: isUpsert).rawValue, toByteOffset: row, as: UInt8.self)
         case .json:
             if JSONValidator.fault(text) != nil { throw .invalid }
             store(copying: text, slot, row)
@@ -366,7 +380,16 @@ final class ColumnSlots {
         slot.pointee.values.storeBytes(of: view, toByteOffset: row &* 16, as: StringView.self)
     }
 
-    static func changeKind(_ text: TextBytes) throws(TextError) -> ChangeKind {
+    /// `+I -U +U -D`; of an upsert stream also a letter: `I` and `c`, `U` and `u`, `D` and `d`.
+    static func changeKind(_ text: TextBytes, isUpsert: Bool) throws(TextError) -> ChangeKind {
+        if isUpsert, text.count == 1 {
+            switch text[0] {
+            case UInt8(ascii: "I"), UInt8(ascii: "c"), UInt8(ascii: "r"): return .insert
+            case UInt8(ascii: "U"), UInt8(ascii: "u"): return .updateAfter
+            case UInt8(ascii: "D"), UInt8(ascii: "d"): return .delete
+            default: throw .invalid
+            }
+        }
         guard text.count == 2 else { throw .invalid }
         switch (text[0], text[1]) {
         case (0x2B, 0x49): return .insert

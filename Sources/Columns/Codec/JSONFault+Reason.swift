@@ -52,6 +52,11 @@ extension JSONFault {
         case .trailing: "expected the end of the line, found \(found(line))"
         case .invalidUTF8: "invalid UTF-8"
         case .lineTooLong: "line is longer than \(limits.lineByteCountMax) bytes"
+        case .noOperation: "a change event needs an \"op\""
+        case .badOperation: "the \"op\" of a change event is none of \"c\", \"r\", \"u\" and \"d\""
+        case .noBefore:
+            "the row \"before\" the change is missing (the database must log whole rows, in PostgreSQL REPLICA IDENTITY FULL; or use changelog = 'upsert' and a PRIMARY KEY)"
+        case .noAfter: "the row \"after\" the change is missing"
         case .mismatch, .notInteger, .text, .isNull, .isMissing: "unexpected \(found(line))"
         }
     }
@@ -93,5 +98,10 @@ extension JSONFault {
 }
 
 extension JSONFault.Code {
-    fileprivate var hasPlace: Bool { self != .lineTooLong && self != .isMissing }
+    fileprivate var hasPlace: Bool {
+        switch self {
+        case .lineTooLong, .isMissing, .noOperation, .badOperation, .noBefore, .noAfter: false
+        default: true
+        }
+    }
 }

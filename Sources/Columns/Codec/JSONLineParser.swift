@@ -18,6 +18,8 @@ struct JSONFault {
         case text
         case isNull, isMissing
         case invalidUTF8, lineTooLong
+        /// Of a change event: see DebeziumEnvelope.
+        case noOperation, badOperation, noBefore, noAfter
     }
 
     var code = Code.notAValue
@@ -41,7 +43,7 @@ struct JSONLineParser {
     var stringByteCount = 0
     var fault = JSONFault()
     /// Objects begun so far: what a slot's stamp is compared with.
-    private var objectSerial: UInt64 = 0
+    private(set) var objectSerial: UInt64 = 0
 
     init(slots: ColumnSlots, shapes: JSONShapes, depthMax: Int) {
         self.slots = slots
@@ -117,7 +119,7 @@ struct JSONLineParser {
         for index in 0..<shape.pointee.fieldCount {
             let field = shape.pointee.fields + index
             if field.pointee.stamp == stamp { continue }
-            if field.pointee.isRequired {
+            if field.pointee.isRequired, !slots.isWaived(field, row, stamp: stamp) {
                 _ = fail(.isMissing, p - 1, slot: field)
                 return false
             }
@@ -250,7 +252,7 @@ struct JSONLineParser {
         switch p.pointee {
         case 0x6E:
             guard let end = literal(p, "null") else { return nil }
-            if slot.pointee.isRequired { return fail(.isNull, p, slot: slot) }
+            if slot.pointee.isRequired, !slots.isWaived(slot, row, stamp: slot.pointee.stamp) { return fail(.isNull, p, slot: slot) }
             ColumnSlots.setNull(slot, row)
             return end
         case 0x22: return parseQuoted(p, slot, row)

@@ -8,6 +8,7 @@
 // 2. A line across chunks is put together in a buffer of its own, and its strings are copied.
 // 3. A batch's strings are views of the chunk when at least a third of the bytes before were wanted strings, and copies otherwise:
 //    a view keeps the whole chunk in memory. The content is the same.
+// 4. Change events of Debezium are read as rows of their envelope's schema, and unfolded at the end of a batch (DebeziumEnvelope).
 // A line that cannot be decoded becomes a BadRow and nothing else. Used by one thread at a time; several decoders may share one
 // Buffer (see LineSplitter).
 
@@ -15,6 +16,7 @@ package final class JSONLinesDecoder {
     package let schema: Schema
     package let options: DecodingOptions
 
+    private let envelope: DebeziumEnvelope?
     private let slots: ColumnSlots
     private let shapes: JSONShapes
     private let parser: UnsafeMutablePointer<JSONLineParser>
@@ -22,6 +24,7 @@ package final class JSONLinesDecoder {
     private var badRows: BadRowList
     private var lineCount: Int
     private var rowCount = 0
+    private let rowLimit: Int
     private var rowOffsets: Buffer?
     /// Chunks that views of this batch point into.
     private var viewed: [Buffer] = []
@@ -36,8 +39,22 @@ package final class JSONLinesDecoder {
     package init(schema: Schema, options: DecodingOptions = DecodingOptions()) {
         self.schema = schema
         self.options = options
-        slots = ColumnSlots(schema: schema, columnsNotNull: options.columnsNotNull, withChange: options.changeKindKey != nil)
-        shapes = JSONShapes(schema: schema, slots: slots, changeKindKey: options.changeKindKey)
+        if options.isDebezium {
+            let envelope = DebeziumEnvelope(isUpsert: options.isUpsert)
+            let outer = DebeziumEnvelope.schema(of: schema)
+            slots = ColumnSlots(schema: outer, columnsNotNull: [], withChange: false)
+            envelope.require(options.columnsNotNull, key: options.columnsOfKey, slots)
+            shapes = JSONShapes(schema: outer, slots: slots, changeKindKey: nil)
+            self.envelope = envelope
+        } else {
+            slots = ColumnSlots(
+                schema: schema, columnsNotNull: options.columnsNotNull, withChange: options.changeKindKey != nil,
+                columnsOfKey: options.isUpsert ? options.columnsOfKey : nil)
+            shapes = JSONShapes(schema: schema, slots: slots, changeKindKey: options.changeKindKey)
+            envelope = nil
+        }
+        // A change event can be two rows.
+        rowLimit = envelope == nil ? options.batchRowLimit : max(1, options.batchRowLimit / 2)
         parser = .allocate(capacity: 1)
         parser.initialize(to: JSONLineParser(slots: slots, shapes: shapes, depthMax: max(1, min(options.limits.depthMax, 512))))
         feed = LineFeed(startByteOffset: options.startByteOffset, limits: options.limits)
@@ -80,7 +97,7 @@ package final class JSONLinesDecoder {
     package func nextBatch() -> DecodedBatch? {
         beginBatch()
         let startOffset = feed.byteOffset
-        while rowCount < options.batchRowLimit && !badRows.isFull {
+        while rowCount < rowLimit && !badRows.isFull {
             guard let chunk = feed.current else {
                 decodeLastLine()
                 break
@@ -94,7 +111,7 @@ package final class JSONLinesDecoder {
     }
 
     private func beginBatch() {
-        slots.begin(expectedRowCount: min(options.batchRowLimit, rowsPerBatchBefore))
+        slots.begin(expectedRowCount: min(rowLimit, rowsPerBatchBefore))
         // What the batch before was like; the first one has views.
         if batchByteCount > 0 { usesViews = parser.pointee.stringByteCount >= batchByteCount / 3 }
         parser.pointee.stringByteCount = 0
@@ -103,8 +120,21 @@ package final class JSONLinesDecoder {
     private func endBatch() -> DecodedBatch {
         let (columns, changes) = slots.finish(rowCount: rowCount, sharing: viewed)
         let offset = feed.carryByteCount > 0 ? feed.carryStart : feed.byteOffset
+        var rows = RowBatch(count: rowCount, columns: columns, changes: changes)
+        if let envelope {
+            let (unfolded, origins) = envelope.unfold(columns, count: rowCount, types: schema.types)
+            rows = unfolded
+            rowOffsets = rowOffsets.map { offsets in
+                let picked = Buffer(byteCount: origins.count * 8)
+                for (index, origin) in origins.enumerated() {
+                    let offset = offsets.base.load(fromByteOffset: Int(origin) * 8, as: Int64.self)
+                    picked.base.storeBytes(of: offset, toByteOffset: index * 8, as: Int64.self)
+                }
+                return picked
+            }
+        }
         let batch = DecodedBatch(
-            batch: RowBatch(count: rowCount, columns: columns, changes: changes), badRows: badRows.take(), endByteOffset: offset,
+            batch: rows, badRows: badRows.take(), endByteOffset: offset,
             lineCount: lineCount, rowByteOffsets: rowOffsets)
         rowsPerBatchBefore = rowCount
         rowCount = 0
@@ -129,7 +159,7 @@ package final class JSONLinesDecoder {
         parser.pointee.copiesStrings = !usesViews
         if usesViews && viewed.last !== chunk { viewed.append(chunk) }
         let chunkOffset = feed.byteOffset - feed.position
-        while p < end && rowCount < options.batchRowLimit && !badRows.isFull {
+        while p < end && rowCount < rowLimit && !badRows.isFull {
             if rowCount == slots.rowCapacity { growRows() }
             p = decodeLines(p, end, offsetOfBase: chunkOffset, base)
         }
@@ -148,7 +178,7 @@ package final class JSONLinesDecoder {
     }
 
     private func growRows() {
-        let capacity = min(max(slots.rowCapacity * 2, 16), max(options.batchRowLimit, 1))
+        let capacity = min(max(slots.rowCapacity * 2, 16), max(rowLimit, 1))
         slots.reserve(rows: max(capacity, slots.rowCapacity + 1))
     }
 
@@ -158,7 +188,7 @@ package final class JSONLinesDecoder {
     ) -> UnsafePointer<UInt8> {
         let parser = parser
         let root = shapes.root
-        let limit = min(slots.rowCapacity, options.batchRowLimit)
+        let limit = min(slots.rowCapacity, rowLimit)
         let hasElements = slots.elements.count > 0
         let lineByteCountMax = options.limits.lineByteCountMax
         let recordsOffsets = options.recordsRowOffsets
@@ -183,10 +213,13 @@ package final class JSONLinesDecoder {
             }
             if p.pointee != 0x7B { p = JSONScan.skipSpaces(p) }
             if p.pointee == 0x7B {
+                let stamp = parser.pointee.objectSerial &+ 1
                 if let behind = parser.pointee.parseObject(p + 1, root, row: row, depth: 1) {
                     p = behind.pointee == 0x0A ? behind : JSONScan.skipSpaces(behind)
                     if p.pointee == 0x0A {
-                        if JSONScan.isASCII(lineStart, p) || isValidUTF8(lineStart, p) {
+                        if envelope != nil, isBadEvent(row, stamp: stamp, at: lineStart) {
+                            // Noted below.
+                        } else if JSONScan.isASCII(lineStart, p) || isValidUTF8(lineStart, p) {
                             if hasElements { slots.commitElements() }
                             if recordsOffsets { noteOffset(offsetOfBase + (lineStart - base), row) }
                             row &+= 1
@@ -201,6 +234,10 @@ package final class JSONLinesDecoder {
             } else if p.pointee == 0x0A {
                 lines &+= 1
                 p += 1
+                continue
+            } else if envelope != nil, isTombstone(p) {
+                lines &+= 1
+                p = lineEnd(p, end) + 1
                 continue
             } else {
                 _ = parser.pointee.fail(.notAnObject, p)
@@ -226,9 +263,24 @@ package final class JSONLinesDecoder {
         return false
     }
 
+    /// Whether the envelope in a row lacks something; what, as the parser's fault.
+    @inline(never)
+    private func isBadEvent(_ row: Int, stamp: UInt64, at line: UnsafePointer<UInt8>) -> Bool {
+        let hasPayload = slots.slots[DebeziumEnvelope.payloadPlace].stamp == stamp
+        guard let fault = envelope?.fault(slots, row, hasPayload: hasPayload) else { return false }
+        _ = parser.pointee.fail(fault, line)
+        return true
+    }
+
+    /// A line `null`. A line feed follows every line, so nothing is read past its end.
+    private func isTombstone(_ p: UnsafePointer<UInt8>) -> Bool {
+        guard p[0] == UInt8(ascii: "n"), p[1] == UInt8(ascii: "u"), p[2] == UInt8(ascii: "l"), p[3] == UInt8(ascii: "l") else { return false }
+        return JSONScan.skipSpaces(p + 4).pointee == 0x0A
+    }
+
     @inline(never)
     private func noteOffset(_ offset: Int, _ row: Int) {
-        if rowOffsets == nil { rowOffsets = Buffer(byteCount: options.batchRowLimit * 8) }
+        if rowOffsets == nil { rowOffsets = Buffer(byteCount: rowLimit * 8) }
         rowOffsets?.base.storeBytes(of: Int64(offset), toByteOffset: row * 8, as: Int64.self)
     }
 

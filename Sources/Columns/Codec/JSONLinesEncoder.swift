@@ -1,13 +1,19 @@
-// JSONLinesEncoder: row batches → JSON lines.
+// JSONLinesEncoder: row batches → JSON lines, plain or as Debezium's change events.
+//
+// A change event is `{"before":null,"after":{...},"op":"c"}` for a row that is added and `{"before":{...},"after":null,"op":"d"}` for one
+// that is taken away: an update is a delete and a create, as Flink writes it, so that what is written does not depend on how rows were cut
+// into batches.
 
 package final class JSONLinesEncoder {
     private let keys: KeyTexts
     private let keyCount: Int
     private var blocks: [UnsafeMutableRawPointer] = []
     private let writesChangeKind: Bool
+    private let isDebezium: Bool
 
-    /// With `writesChangeKind`, each object ends with `"op"`: `+I -U +U -D`.
-    package init(schema: Schema, writesChangeKind: Bool = false) {
+    /// With `writesChangeKind`, each object ends with `"op"`: `+I -U +U -D`. `isDebezium`: change events.
+    package init(schema: Schema, writesChangeKind: Bool = false, isDebezium: Bool = false) {
+        self.isDebezium = isDebezium
         self.writesChangeKind = writesChangeKind
         keyCount = schema.count
         keys = KeyTexts(schema.fields.map(\.name), &blocks)
@@ -24,12 +30,18 @@ package final class JSONLinesEncoder {
         let cells = RowText(batch.columns)
         let columnCount = min(cells.columnCount, keyCount)
         for row in rows {
+            let isAddition = batch.change(at: row).isAddition
+            if isDebezium {
+                if isAddition { buffer.append("{\"before\":null,\"after\":" as StaticString) } else { buffer.append("{\"before\":" as StaticString) }
+            }
             for index in 0..<columnCount {
                 buffer.append(keys[index])
                 cells.appendJSON(index, row, to: buffer)
             }
             if columnCount == 0 { buffer.append(0x7B) }
-            if writesChangeKind {
+            if isDebezium {
+                buffer.append(isAddition ? "},\"op\":\"c\"" : "},\"after\":null,\"op\":\"d\"")
+            } else if writesChangeKind {
                 if columnCount > 0 { buffer.append(0x2C) }
                 buffer.append("\"op\":\"" as StaticString)
                 buffer.append(batch.change(at: row).symbol)

@@ -285,6 +285,8 @@ extension AggregateFunction {
     fileprivate var usesDistinctSet: Bool {
         switch self {
         case .count, .sum, .avg, .varSamp, .varPop, .stddevSamp, .stddevPop, .skewness, .kurtosis, .product, .bitXor: true
+        // Of pairs the different pairs.
+        case .covarPop, .covarSamp, .corr, .regrCount, .regrAvgx, .regrAvgy, .regrSxx, .regrSyy, .regrSxy, .regrSlope, .regrIntercept, .regrR2: true
         default: false
         }
     }

@@ -249,20 +249,34 @@ final class GroupTable: @unchecked Sendable {
         if filter < 0 && argument < 0 && second < 0 { return all }
         for known in scratch.selections where known.filter == filter && known.argument == argument && known.second == second { return known }
         let memory = scratch.selectionMemory()
-        let filterColumn = filter >= 0 ? batch.columns[filter] : nil
-        let argumentColumn = argument >= 0 ? batch.columns[argument] : nil
-        let secondColumn = second >= 0 ? batch.columns[second] : nil
+        // Pointers outside the loop: a column in it would be counted up and down for every row.
+        let truths = filter >= 0 ? batch.columns[filter].bools : nil
+        let bits = [filter, argument, second].compactMap { $0 >= 0 ? batch.columns[$0].validity : nil }
+        let slots = all.slots
+        let signs = all.signs
+        let (rowTarget, slotTarget, signTarget) = (memory.rows, memory.slots, memory.signs)
         var n = 0
-        for row in 0..<batch.count {
-            var passes = true
-            if let filterColumn { passes = filterColumn.bools[row] != 0 && !filterColumn.isNull(row) }
-            if let argumentColumn, argumentColumn.isNull(row) { passes = false }
-            if let secondColumn, secondColumn.isNull(row) { passes = false }
-            memory.rows[n] = Int32(truncatingIfNeeded: row)
-            memory.slots[n] = all.slots[row]
-            if let signs = all.signs { memory.signs[n] = signs[row] }
-            n += passes ? 1 : 0
+        if let truths, bits.isEmpty, signs == nil {
+            for row in 0..<batch.count {
+                rowTarget[n] = Int32(truncatingIfNeeded: row)
+                slotTarget[n] = slots[row]
+                n &+= truths[row] != 0 ? 1 : 0
+            }
+        } else {
+            let first = bits.first
+            let others = bits.dropFirst()
+            for row in 0..<batch.count {
+                var passes = truths.map { $0[row] != 0 } ?? true
+                let bit = UInt64(1) << UInt64(row & 63)
+                if let first, first[row >> 6] & bit == 0 { passes = false }
+                for other in others where other[row >> 6] & bit == 0 { passes = false }
+                rowTarget[n] = Int32(truncatingIfNeeded: row)
+                slotTarget[n] = slots[row]
+                if let signs { signTarget[n] = signs[row] }
+                n &+= passes ? 1 : 0
+            }
         }
+        withExtendedLifetime(batch) {}
         let made = FedRows(
             filter: filter, argument: argument, second: second, count: n, rows: UnsafePointer(memory.rows), slots: UnsafePointer(memory.slots),
             signs: all.signs == nil ? nil : UnsafePointer(memory.signs))
@@ -352,18 +366,31 @@ final class GroupTable: @unchecked Sendable {
     /// Rows that pass at least one of the filters.
     private func anyFilter(_ filters: [Int?], _ batch: RowBatch, _ rows: FedRows, _ scratch: AggregationScratch) -> FedRows {
         let memory = scratch.selectionMemory()
+        let passes = Buffer.zeroed(byteCount: rows.count)
+        let passing = passes.base.assumingMemoryBound(to: UInt8.self)
+        let numbers = rows.rows
+        for case .some(let filter) in filters {
+            let column = batch.columns[filter]
+            let truths = column.bools
+            if column.mayHaveNulls {
+                for i in 0..<rows.count {
+                    let row = numbers.map { Int($0[i]) } ?? i
+                    if truths[row] != 0 && !column.isNull(row) { passing[i] = 1 }
+                }
+            } else if let numbers {
+                for i in 0..<rows.count { passing[i] |= truths[Int(numbers[i])] }
+            } else {
+                for i in 0..<rows.count { passing[i] |= truths[i] }
+            }
+        }
         var n = 0
         for i in 0..<rows.count {
-            let row = rows.rows.map { Int($0[i]) } ?? i
-            var passes = false
-            for case .some(let filter) in filters where batch.columns[filter].bools[row] != 0 && !batch.columns[filter].isNull(row) {
-                passes = true
-            }
-            memory.rows[n] = Int32(truncatingIfNeeded: row)
+            memory.rows[n] = numbers.map { $0[i] } ?? Int32(truncatingIfNeeded: i)
             memory.slots[n] = rows.slots[i]
             if let signs = rows.signs { memory.signs[n] = signs[i] }
-            n += passes ? 1 : 0
+            n &+= passing[i] != 0 ? 1 : 0
         }
+        withExtendedLifetime((batch, passes)) {}
         return FedRows(
             count: n, rows: UnsafePointer(memory.rows), slots: UnsafePointer(memory.slots),
             signs: rows.signs == nil ? nil : UnsafePointer(memory.signs))

@@ -28,6 +28,7 @@ enum ArrayKernels {
         case .arrayPosition, .arrayContains: return position(request.function)
         case .arrayPositions: return positions
         case .arrayContainsAll, .arrayOverlaps: return compared(request.function)
+        case .anyElement, .allElements: return quantified(request)
         case .arrayDistinct, .arrayUnion, .arrayExcept, .arrayIntersect: return sets(request.function)
         case .arraySort, .arrayReverse, .arraySlice, .arrayTrim: return arranged(request.function)
         case .arrayMin, .arrayMax: return extreme(isMin: request.function == .arrayMin)
@@ -159,6 +160,43 @@ enum ArrayKernels {
                 let sorted = sorted(held.filter { !a.isNull($0) }, order)
                 if function == .arrayOverlaps { return wanted.contains { !b.isNull($0) && contains(sorted, $0, across) } }
                 return wanted.allSatisfy { !b.isNull($0) && contains(sorted, $0, across) }
+            }
+        }
+    }
+
+    /// `value < ANY (array)`: as OR, or for ALL as AND, of the comparisons: a NULL on either side leaves open what the others do not decide.
+    private static func quantified(_ request: KernelRequest) -> Kernel? {
+        guard let sign = request.text(1).map({ String(decoding: $0, as: UTF8.self) }) else { return nil }
+        // Whether the comparison holds when the value is less than the element, equal, greater.
+        let holds: (Bool, Bool, Bool)
+        switch sign {
+        case "=": holds = (false, true, false)
+        case "<>": holds = (true, false, true)
+        case "<": holds = (true, false, false)
+        case "<=": holds = (true, true, false)
+        case ">": holds = (false, false, true)
+        case ">=": holds = (false, true, true)
+        default: return nil
+        }
+        let isAny = request.function == .anyElement
+        return { call in
+            let (value, array) = (call.operands[0], call.operands[2])
+            let elements = array.column.children[0]
+            let order = ColumnOrder(value.column, elements)
+            return call.bools(strict: false) { row in
+                guard let range = array.elements(row) else { return nil }
+                let valueIsNull = value.isNull(row)
+                var isOpen = false
+                for element in range {
+                    if valueIsNull || elements.isNull(element) {
+                        isOpen = true
+                        continue
+                    }
+                    let difference = order.compare(row & value.mask, element)
+                    let result = difference < 0 ? holds.0 : difference == 0 ? holds.1 : holds.2
+                    if result == isAny { return isAny }
+                }
+                return isOpen ? nil : !isAny
             }
         }
     }

@@ -1,41 +1,53 @@
 // ColumnGather: rows of a column by number, without a builder: one allocation per buffer, and the bitmap a word at a time. What filters do
-// to every column of every batch.
+// to every column of every batch. Rows that follow each other are copied at once (`RowRuns`).
 
 import Columns
 
 extension Column {
-    func picked(_ rows: UnsafeBufferPointer<Int32>) -> Column {
+    /// `runs` are those of the same rows.
+    func picked(_ rows: UnsafeBufferPointer<Int32>, runs: RowRuns? = nil) -> Column {
         let count = rows.count
         guard let index = rows.baseAddress, count > 0, layout != .list else { return gather(rows) }
         let target = Buffer(byteCount: count * layout.stride)
+        if let runs, layout != .structure {
+            runs.copy(values, to: target.base, stride: layout.stride)
+        } else {
+            copy(index, count, into: target)
+        }
+        return Column(
+            type: type, count: count, values: target, validity: bits(index, count, runs), heap: layout == .string ? owners : [],
+            children: layout == .structure ? children.map { $0.picked(rows, runs: runs) } : [])
+    }
+
+    private func copy(_ index: UnsafePointer<Int32>, _ count: Int, into target: Buffer) {
         switch layout {
         case .bool: Column.copy(bools, target, index, count)
         case .int64, .double: Column.copy(int64s, target, index, count)
         case .int128, .string: Column.copy(int128s, target, index, count)
         case .list, .structure: break
         }
-        var bits: Buffer?
-        if let validity {
-            let buffer = Buffer(byteCount: Bitmap.wordCount(count) * 8)
-            let words = buffer.base.assumingMemoryBound(to: UInt64.self)
-            var row = 0
-            var all: UInt64 = .max
-            while row < count {
-                let lanes = min(64, count &- row)
-                var word: UInt64 = 0
-                for lane in 0..<lanes {
-                    let source = Int(index[row &+ lane])
-                    word |= ((validity[source >> 6] >> UInt64(source & 63)) & 1) << UInt64(lane)
-                }
-                words[row >> 6] = word
-                all &= lanes == 64 ? word : word | ~Bitmap.lowMask(lanes)
-                row &+= 64
+    }
+
+    /// The NULL bits of the rows; nil when none is NULL.
+    private func bits(_ index: UnsafePointer<Int32>, _ count: Int, _ runs: RowRuns?) -> Buffer? {
+        guard let validity else { return nil }
+        if let runs, runs.areSet(in: validity) { return nil }
+        let buffer = Buffer(byteCount: Bitmap.wordCount(count) * 8)
+        let words = buffer.base.assumingMemoryBound(to: UInt64.self)
+        var row = 0
+        var all: UInt64 = .max
+        while row < count {
+            let lanes = min(64, count &- row)
+            var word: UInt64 = 0
+            for lane in 0..<lanes {
+                let source = Int(index[row &+ lane])
+                word |= ((validity[source >> 6] >> UInt64(source & 63)) & 1) << UInt64(lane)
             }
-            if all != .max { bits = buffer }
+            words[row >> 6] = word
+            all &= lanes == 64 ? word : word | ~Bitmap.lowMask(lanes)
+            row &+= 64
         }
-        return Column(
-            type: type, count: count, values: target, validity: bits, heap: layout == .string ? owners : [],
-            children: layout == .structure ? children.map { $0.picked(rows) } : [])
+        return all == .max ? nil : buffer
     }
 
     @inline(__always)
@@ -58,7 +70,9 @@ extension RowBatch {
             for index in 0..<rows.count { out[index] = source[Int(rows[index])] }
             kinds = buffer
         }
+        let runs = RowRuns(rows)
         return RowBatch(
-            count: rows.count, columns: columns.map { $0.picked(rows) }, changes: kinds, watermarks: watermarks?.picked(rows))
+            count: rows.count, columns: columns.map { $0.picked(rows, runs: runs) }, changes: kinds,
+            watermarks: watermarks?.picked(rows, runs: runs))
     }
 }

@@ -66,8 +66,13 @@ enum ComparisonKernels {
         case .double: return doubles(function)
         case .int128:
             if first == .interval { return intervals(function) }
-            guard case .decimal(_, let a) = first, case .decimal(_, let b) = types[1] else { return nil }
-            return a == b ? int128s(function) : decimals(function, a, b)
+            guard case .decimal(let aDigits, let a) = first, case .decimal(let bDigits, let b) = types[1] else { return nil }
+            if a == b { return int128s(function) }
+            let common = max(a, b)
+            if aDigits + common - a <= SQLType.decimalPrecisionMax && bDigits + common - b <= SQLType.decimalPrecisionMax {
+                return rescaled(function, Decimal128.power(common - a), Decimal128.power(common - b))
+            }
+            return decimals(function, a, b)
         case .string: return texts(function)
         case .list, .structure: return nested(function)
         }
@@ -161,6 +166,27 @@ enum ComparisonKernels {
 
     private static func intervals(_ function: ScalarFunction) -> Kernel? {
         ordered(function) { Calendar128.comparable(IntervalValue(packed: $0)).compared(Calendar128.comparable(IntervalValue(packed: $1))) }
+    }
+
+    /// Decimals of different scales that both fit at the finer one.
+    private static func rescaled(_ function: ScalarFunction, _ a: Int128, _ b: Int128) -> Kernel? {
+        guard let compare = int128s(function) else { return nil }
+        return { call in
+            let operands = [scaled(call.operands[0], by: a), scaled(call.operands[1], by: b)]
+            return compare(KernelCall(operands: operands, type: call.type, input: call.input, text: call.text))
+        }
+    }
+
+    private static func scaled(_ operand: Operand, by factor: Int128) -> Operand {
+        if factor == 1 { return operand }
+        let column = operand.column
+        let values = Buffer(byteCount: column.count * 16)
+        let target = values.base.assumingMemoryBound(to: Int128.self)
+        let source = column.int128s
+        for row in 0..<column.count { target[row] = source[row] &* factor }
+        let result = Column(
+            type: column.type, count: column.count, values: UnsafeRawPointer(target), validity: column.validity, owners: column.owners + [values])
+        return Operand(result, isConstant: operand.isConstant)
     }
 
     /// Decimals of different scales: without a conversion that could overflow.

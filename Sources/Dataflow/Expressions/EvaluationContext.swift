@@ -122,7 +122,8 @@ struct EvaluationInput {
     /// Some of these rows; only the columns in `used` are gathered, the others must not be read.
     func gather(_ selection: RowSelection, used: [Int]) -> EvaluationInput {
         var picked = columns
-        for index in used where index < picked.count { picked[index] = columns[index].picked(selection.rows) }
+        let runs = RowRuns(selection.rows)
+        for index in used where index < picked.count { picked[index] = columns[index].picked(selection.rows, runs: runs) }
         var back = selection
         if let origin { back = origin.composed(with: selection) }
         return EvaluationInput(columns: picked, rows: selection.count, context: context, origin: back, standsForAll: nil, rootToken: rootToken)

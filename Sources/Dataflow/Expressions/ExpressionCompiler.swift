@@ -35,6 +35,27 @@ enum ExpressionCompiler {
         return result
     }
 
+    /// The operands of AND and OR in the order in which they are asked. Where none can fail the result is the same in any order, and those that
+    /// cost most are asked last, of the rows that are still open.
+    private static func cheapFirst(_ nodes: [ExpressionNode], _ operands: [BoundExpression]) -> [ExpressionNode] {
+        guard !nodes.contains(where: \.canFail) else { return nodes }
+        let costs = zip(nodes, operands).map { $0.isCostly ? hasPattern($1) ? 2 : 1 : 0 }
+        return nodes.indices.sorted { (costs[$0], $0) < (costs[$1], $1) }.map { nodes[$0] }
+    }
+
+    /// Whether it searches in texts or reads JSON.
+    private static func hasPattern(_ expression: BoundExpression) -> Bool {
+        if case .call(let function, _) = expression.kind {
+            switch function {
+            case .similarTo, .regexpLike, .regexpExtract, .regexpReplace, .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch, .jsonGet,
+                .jsonGetText, .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists:
+                return true
+            default: break
+            }
+        }
+        return expression.children.contains(where: hasPattern)
+    }
+
     private static func node(_ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared) throws(ExpressionError)
         -> ExpressionNode
     {
@@ -56,8 +77,8 @@ enum ExpressionCompiler {
         case .epochClock: return ClockNode(type: type)
         case .field(let operand, let index):
             return folded(FieldNode(try node(operand, part.children[0], shared), index, type: type), expression)
-        case .and(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: true)
-        case .or(let operands): return ConnectiveNode(try nodes(operands, part, shared), isAnd: false)
+        case .and(let operands): return ConnectiveNode(cheapFirst(try nodes(operands, part, shared), operands), isAnd: true)
+        case .or(let operands): return ConnectiveNode(cheapFirst(try nodes(operands, part, shared), operands), isAnd: false)
         case .not(let operand): return folded(NotNode(try node(operand, part.children[0], shared)), expression)
         case .isNull(let operand, let isNegated):
             return folded(NullTestNode(try node(operand, part.children[0], shared), isNegated: isNegated), expression)
@@ -122,10 +143,12 @@ enum ExpressionCompiler {
         return ConstantNode(result.retyped(expression.type), type: expression.type)
     }
 
-    /// Pairs of operations that one kernel does better: `x % constant = 0` without a remainder.
+    /// Combinations of operations that one kernel does better: `x % constant = 0` without a remainder, and letters counted without taking
+    /// them out.
     private static func fused(
         _ function: ScalarFunction, _ operands: [BoundExpression], _ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared
     ) throws(ExpressionError) -> ExpressionNode? {
+        if let node = try occurrences(function, operands, expression, part, shared) { return node }
         guard function == .equal || function == .notEqual, operands.count == 2,
             case .call(.remainder, let parts) = operands[0].kind, parts.count == 2, operands[0].type.isInteger,
             case .constant(.integer(let divisor)) = parts[1].kind, case .constant(.integer(0)) = operands[1].kind, divisor != 0, divisor != .min
@@ -135,6 +158,23 @@ enum ExpressionCompiler {
         let call = CallNode(
             type: .boolean, arguments: [child], isStrict: true, canFail: false, isCostly: false, text: expression.text,
             kernel: { test.apply($0) })
+        return folded(call, expression)
+    }
+
+    /// `char_length(x) - char_length(replace(x, 'constant', ''))`.
+    private static func occurrences(
+        _ function: ScalarFunction, _ operands: [BoundExpression], _ expression: BoundExpression, _ part: SharedParts.Numbered, _ shared: Shared
+    ) throws(ExpressionError) -> ExpressionNode? {
+        guard function == .subtract, operands.count == 2, case .call(.charLength, let whole) = operands[0].kind,
+            case .call(.charLength, let rest) = operands[1].kind, whole.count == 1, rest.count == 1, whole[0].type.isText,
+            case .call(.replace, let parts) = rest[0].kind, parts.count == 3, case .constant(.string(let needle)) = parts[1].kind,
+            case .constant(.string("")) = parts[2].kind,
+            part.children[0].children[0].number == part.children[1].children[0].children[0].number,
+            let count = OccurrenceCount(of: needle)
+        else { return nil }
+        let call = CallNode(
+            type: expression.type, arguments: [try node(whole[0], part.children[0].children[0], shared)], isStrict: true, canFail: false,
+            isCostly: true, text: expression.text, kernel: { count.apply($0) })
         return folded(call, expression)
     }
 }
@@ -205,12 +245,12 @@ enum KernelTable {
         case .element, .makeArray, .makeRow, .makeMap: return NestedKernels.kernel(request)
         case .cardinality, .arrayLength, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove, .arrayReplace, .arrayPosition, .arrayPositions,
             .arrayContains, .arrayContainsAll, .arrayOverlaps, .arrayDistinct, .arraySort, .arrayReverse, .arrayMin, .arrayMax, .arraySum,
-            .arraySlice, .arrayToString, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayTrim, .stringToArray, .sequence:
+            .anyElement, .allElements, .arraySlice, .arrayToString, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayTrim, .stringToArray, .sequence:
             return ArrayKernels.kernel(request)
         case .mapKeys, .mapValues, .mapEntries, .mapFromArrays, .mapFromEntries, .mapContainsKey, .stringToMap: return MapKernels.kernel(request)
         case .jsonGet, .jsonGetText, .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonArrayLength, .jsonTypeof,
             .jsonObjectKeys, .jsonArrayElements, .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonStripNulls, .jsonValid, .toJSON,
-            .jsonBuildObject, .jsonBuildArray:
+            .jsonBuildObject, .jsonBuildArray, .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries, .jsonQueryWrapped, .jsonOutcome, .jsonContains:
             return try JSONKernels.kernel(request)
         }
     }

@@ -10,7 +10,13 @@ enum JSONKernels {
         case .jsonGetText: return get(request, asText: true)
         case .jsonExtractPath: return extractPath(asText: false)
         case .jsonExtractPathText: return extractPath(asText: true)
-        case .jsonValue, .jsonQuery, .jsonExists: return try path(request)
+        case .jsonValue, .jsonQuery, .jsonExists, .jsonQueryWrapped, .jsonOutcome: return try path(request)
+        case .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries: return JSONMaking.kernel(request.function)
+        case .jsonContains:
+            return { call in
+                let (whole, part) = (call.operands[0].strings, call.operands[1].strings)
+                return call.bools { contains(JSONValue(whole[$0]), JSONValue(part[$0]), isTop: true, 0) }
+            }
         case .jsonArrayLength:
             return { call in
                 let values = call.operands[0].strings
@@ -32,7 +38,22 @@ enum JSONKernels {
         case .jsonValid:
             return { call in
                 let values = call.operands[0].strings
-                return call.bools { JSONValidator.fault(values[$0].bytes) == nil }
+                let isText = call.operands[0].column.type != .json
+                let kinds = call.operands.count > 1 ? call.operands[1].strings : nil
+                return call.bools { row in
+                    if isText, JSONValidator.fault(values[row].bytes) != nil { return false }
+                    guard let kinds else { return true }
+                    let kind = JSONValue(values[row]).kind
+                    switch String(decoding: kinds[row].bytes, as: UTF8.self).uppercased() {
+                    case "VALUE": return true
+                    case "OBJECT": return kind == .object
+                    case "ARRAY": return kind == .array
+                    case "SCALAR": return kind != .object && kind != .array
+                    default:
+                        call.fail(row, "expected VALUE, SCALAR, OBJECT or ARRAY")
+                        return nil
+                    }
+                }
             }
         case .jsonObjectKeys, .jsonArrayElements, .jsonArrayElementsText: return arrays(request.function)
         case .jsonEach: return each(asText: false)
@@ -121,10 +142,13 @@ enum JSONKernels {
             do throws(JSONPath.Fault) { known = try JSONPath(text) } catch { throw ExpressionError(error.message, expression: request.text) }
         }
         let constant = known
+        @Sendable func isJSON(_ call: KernelCall, _ row: Int) -> Bool {
+            call.operands[0].column.type == .json || JSONValidator.fault(call.operands[0].strings[row].bytes) == nil
+        }
         @Sendable func follow(_ call: KernelCall, _ row: Int) -> [JSONValue]? {
             let value = call.operands[0].strings[row]
             // Of a VARCHAR that is no JSON nothing is found.
-            if call.operands[0].column.type != .json, JSONValidator.fault(value.bytes) != nil { return [] }
+            if !isJSON(call, row) { return [] }
             if let constant { return constant.follow(JSONValue(value)) }
             do throws(JSONPath.Fault) {
                 return try JSONPath(Array(call.operands[1].strings[row].bytes)).follow(JSONValue(value))
@@ -134,6 +158,51 @@ enum JSONKernels {
             }
         }
         switch request.function {
+        case .jsonOutcome:
+            let purpose = request.text(2).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            let failing = request.text(3).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            return { call in
+                call.texts { row, writer in
+                    var outcome: StaticString = "ok"
+                    if !isJSON(call, row) {
+                        outcome = "error"
+                        if failing.contains("error") {
+                            call.fail(row, "the text is no JSON")
+                            return false
+                        }
+                    } else if let found = follow(call, row) {
+                        let isEmpty = found.isEmpty && purpose != "exists"
+                        let isFault = purpose == "value" ? found.count > 1 || found.first?.isContainer ?? false : purpose == "query" && found.count > 1
+                        outcome = isEmpty ? "empty" : isFault ? "error" : "ok"
+                        if isEmpty && failing.contains("empty") || isFault && failing.contains("error") {
+                            call.fail(row, isEmpty ? "the JSON path leads nowhere" : found.count > 1 ? "the JSON path leads to several values" : "the JSON path leads to no scalar")
+                            return false
+                        }
+                    } else {
+                        return false
+                    }
+                    outcome.withUTF8Buffer { writer.append($0) }
+                    return true
+                }
+            }
+        case .jsonQueryWrapped:
+            let isConditional = request.text(2).map { String(decoding: $0, as: UTF8.self) } == "CONDITIONAL"
+            return { call in
+                call.texts(sharing: [call.operands[0]]) { row, writer in
+                    guard let found = follow(call, row), !found.isEmpty else { return false }
+                    if isConditional, found.count == 1, found[0].isContainer {
+                        writer.share(found[0].view)
+                        return true
+                    }
+                    writer.append(0x5B)
+                    for (index, value) in found.enumerated() {
+                        if index > 0 { writer.append(0x2C) }
+                        writer.append(value.bytes)
+                    }
+                    writer.append(0x5D)
+                    return true
+                }
+            }
         case .jsonExists: return { call in call.bools { row in follow(call, row).map { !$0.isEmpty } } }
         case .jsonValue:
             return { call in
@@ -151,6 +220,47 @@ enum JSONKernels {
                 }
             }
         }
+    }
+
+    /// PostgreSQL's containment: members of objects by key, elements of arrays in any order; an array contains a scalar that it has, at the top only.
+    private static func contains(_ whole: JSONValue, _ part: JSONValue, isTop: Bool, _ depth: Int) -> Bool {
+        guard depth <= JSONValidator.depthMax else { return false }
+        switch (whole.kind, part.kind) {
+        case (.object, .object):
+            var isHeld = true
+            part.forEachMember { key, value in
+                isHeld = key.scalarBytes.flatMap { bytes in bytes.withUnsafeBufferPointer { whole.member($0) } }.map { contains($0, value, isTop: false, depth + 1) } ?? false
+                return isHeld
+            }
+            return isHeld
+        case (.array, .array):
+            var isHeld = true
+            part.forEachElement { wanted in
+                isHeld = has(whole, wanted, depth)
+                return isHeld
+            }
+            return isHeld
+        case (.array, .object): return false
+        case (.array, _): return isTop && has(whole, part, depth)
+        case (.object, _), (_, .object), (_, .array): return false
+        case (.number, .number):
+            if whole.bytes.elementsEqual(part.bytes) { return true }
+            guard let a = Double(String(decoding: whole.bytes, as: UTF8.self)), let b = Double(String(decoding: part.bytes, as: UTF8.self)) else { return false }
+            return a == b
+        case (.string, .string):
+            guard let a = whole.scalarBytes, let b = part.scalarBytes else { return false }
+            return a == b
+        default: return whole.kind == part.kind && whole.bytes.elementsEqual(part.bytes)
+        }
+    }
+
+    private static func has(_ array: JSONValue, _ wanted: JSONValue, _ depth: Int) -> Bool {
+        var isFound = false
+        array.forEachElement { element in
+            isFound = contains(element, wanted, isTop: false, depth + 1)
+            return !isFound
+        }
+        return isFound
     }
 
     // MARK: Arrays and maps

@@ -22,6 +22,7 @@ enum PatternKernels {
         case .regexpExtract:
             let source = try PatternSource(request, pattern: 1, flags: nil)
             return { call in
+                if let column = extract(call, source) { return column }
                 var cache = source.cache(groups: nil)
                 let text = call.operands[0].strings
                 let group = call.operands.count > 2 ? call.operands[2].int64s : nil
@@ -43,6 +44,27 @@ enum PatternKernels {
             }
         case .regexpReplace: return try replace(request)
         default: return nil
+        }
+    }
+
+    /// regexp_extract with a constant pattern and a constant group that it has: no question but the match is left for a row.
+    private static func extract(_ call: KernelCall, _ source: PatternSource) -> Column? {
+        guard let program = source.constant, call.operands.count < 3 || call.operands[2].isConstant else { return nil }
+        let group = call.operands.count < 3 ? 0 : call.operands[2].isConstantNull ? -1 : call.operands[2].int64s[0]
+        guard group >= 0, group <= Int64(program.groupCount) else { return nil }
+        let matcher = RegexMatcher(program, groups: Int(group))
+        defer { withExtendedLifetime(matcher) {} }
+        let slot = Int(group) * 2
+        let slots = matcher.slots
+        let text = call.operands[0].strings
+        return call.texts(sharing: [call.operands[0]]) { row, writer in
+            let view = text[row]
+            guard matcher.find(view.bytes) else { return false }
+            let start = slots[slot]
+            let end = slots[slot &+ 1]
+            guard start >= 0, end >= start else { return false }
+            writer.share(StringView(view.pointer + start, count: end &- start))
+            return true
         }
     }
 
@@ -228,7 +250,7 @@ enum PatternKernels {
 
 /// Where a kernel's pattern comes from: compiled with the expression, or a column.
 struct PatternSource: Sendable {
-    private let constant: RegexProgram?
+    let constant: RegexProgram?
     private let pattern: Int
     private let flags: Int?
     /// Whether a match must be the whole text.

@@ -153,13 +153,17 @@ final class RegexOnePass {
             }
             var state = first
             var position = begin
-            var isFound = false
+            // The end of the longest match so far, and what it sets there: written to `slots` when a capture moves on, and at the end.
+            var found = -1
+            var ending = RegexOnePass.noMatch
+            var isWritten = false
             for slot in 0..<slotCount { working[slot] = -1 }
             while true {
-                let ending = matchSaves[state]
-                if ending != RegexOnePass.noMatch {
-                    isFound = true
-                    for slot in 0..<slotCount { slots[slot] = ending >> UInt32(slot) & 1 != 0 ? position : working[slot] }
+                let saved = matchSaves[state]
+                if saved != RegexOnePass.noMatch {
+                    found = position
+                    ending = saved
+                    isWritten = false
                 }
                 guard position < bytes.count else { break }
                 let byte = bytes[position]
@@ -168,19 +172,34 @@ final class RegexOnePass {
                 let target = next[place]
                 guard target >= 0 else { break }
                 var set = saves[place]
-                while set != 0 {
-                    working[set.trailingZeroBitCount] = position
-                    set &= set &- 1
+                if set != 0 {
+                    if found >= 0 && !isWritten {
+                        write(found, ending, slots)
+                        isWritten = true
+                    }
+                    repeat {
+                        working[set.trailingZeroBitCount] = position
+                        set &= set &- 1
+                    } while set != 0
                 }
                 state = Int(target)
                 position &+= 1
             }
-            if isFound { return .found }
+            if found >= 0 {
+                if !isWritten { write(found, ending, slots) }
+                return .found
+            }
             if isAnchored { return .notFound }
             budget &-= position &- begin &+ 1
             begin &+= 1
             if budget < 0 { return .unknown(from: begin) }
         }
         return .notFound
+    }
+
+    /// The captures of a match that ends at `position` and sets the slots in `ending` there.
+    @inline(__always)
+    private func write(_ position: Int, _ ending: UInt32, _ slots: UnsafeMutablePointer<Int>) {
+        for slot in 0..<slotCount { slots[slot] = ending >> UInt32(slot) & 1 != 0 ? position : working[slot] }
     }
 }

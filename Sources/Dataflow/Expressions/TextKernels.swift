@@ -151,14 +151,19 @@ enum TextKernels {
 
     private static func convertCase(_ call: KernelCall, isUpper: Bool) -> Column {
         let a = call.operands[0].strings
-        let first: UInt8 = isUpper ? 0x61 : 0x41
+        let first: UInt64 = isUpper ? 0x61 : 0x41
         return call.texts { row, writer in
             let bytes = a[row].bytes
-            let target = writer.reserve(bytes.count)
-            if Text.isASCII(bytes) {
-                for index in 0..<bytes.count {
-                    let byte = bytes[index]
-                    target[index] = byte ^ (byte &- first < 26 ? 0x20 : 0)
+            // Whole words are converted in place, so there must be room behind the last one.
+            let target = writer.reserve(bytes.count &+ 8)
+            if Text.isASCII(bytes), let source = bytes.baseAddress {
+                memcpy(target, source, bytes.count)
+                let words = UnsafeMutableRawPointer(target)
+                var index = 0
+                while index < bytes.count {
+                    let word = words.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                    words.storeBytes(of: word ^ letters(word, from: first), toByteOffset: index, as: UInt64.self)
+                    index &+= 8
                 }
                 writer.advance(bytes.count)
             } else {
@@ -169,6 +174,16 @@ enum TextKernels {
             }
             return true
         }
+    }
+
+    /// 0x20 in each byte of a word that is one of the 26 letters from `first` on; bytes beyond ASCII are none.
+    @inline(__always)
+    private static func letters(_ word: UInt64, from first: UInt64) -> UInt64 {
+        let all: UInt64 = 0x0101_0101_0101_0101
+        let low = word & (all &* 0x7F)
+        let isFromFirst = low &+ all &* (0x80 &- first)
+        let isBehindLast = low &+ all &* (0x80 &- first &- 26)
+        return ((isFromFirst ^ isBehindLast) & ~word & all &* 0x80) >> 2
     }
 
     private static func initialCapitals(_ call: KernelCall) -> Column {

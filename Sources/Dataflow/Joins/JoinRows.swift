@@ -35,6 +35,7 @@ final class JoinRows: @unchecked Sendable {
 
     private static func resize(_ memory: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer {
         guard let larger = realloc(memory, max(byteCount, 64)) else { return Buffer(byteCount: .max).base }
+        if byteCount >= 4 << 20 { millrace_advise_large(larger, byteCount) }
         return larger
     }
 
@@ -73,17 +74,21 @@ final class JoinRows: @unchecked Sendable {
             capacity = max(capacity * 2, wanted)
             base = JoinRows.resize(base, capacity * layout.stride)
         }
-        for index in fresh..<n {
-            used += 1
-            references[index] = UInt32(truncatingIfNeeded: used)
-        }
+        let usedBefore = used - fresh
+        for index in fresh..<n { references[index] = UInt32(truncatingIfNeeded: usedBefore &+ index &+ 1) }
+        used += n - fresh
         liveCount += n
+        // In a local while it is written to: a property would be checked for exclusive access at every text.
+        var texts = ByteArena()
+        swap(&texts, &arena)
+        defer { swap(&texts, &arena) }
+        let base = base
+        let stride = layout.stride
         let cleared = layout.header + (layout.types.count + 63) / 64 * 8
         for index in 0..<n {
-            let row = row(references[index]).assumingMemoryBound(to: UInt64.self)
+            let row = (base + (Int(references[index]) &- 1) &* stride).assumingMemoryBound(to: UInt64.self)
             for word in 0..<cleared / 8 { row[word] = 0 }
         }
-        let stride = layout.stride
         for (number, column) in columns.enumerated() {
             let cell = base + layout.header + layout.packed.offsets[number] - stride
             @inline(__always) func place(_ index: Int) -> UnsafeMutableRawPointer { cell + Int(references[index]) &* stride }
@@ -106,7 +111,7 @@ final class JoinRows: @unchecked Sendable {
                 let values = column.strings
                 for index in 0..<n {
                     let row = source(index)
-                    let view = column.isNull(row) ? .empty : arena.copy(values[row])
+                    let view = column.isNull(row) ? .empty : texts.copy(values[row])
                     place(index).storeBytes(of: view, as: StringView.self)
                 }
             default: break

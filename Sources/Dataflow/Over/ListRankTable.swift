@@ -7,6 +7,7 @@
 // copied into the store. A key that is full has the word of its last row as its threshold, so most rows that are not wanted cost one
 // comparison. What a key showed when the epoch began is copied aside the first time it is touched; the difference is what is given.
 
+import CMillrace
 import Columns
 import Glibc
 import Planning
@@ -41,6 +42,8 @@ final class ListRankTable: RankTable {
     private var shownStarts: [Int] = []
     /// Rows of the store that left in this epoch: they are still needed to take them back.
     private var released: [UnsafeMutableRawPointer] = []
+    /// Entries whose rows are copied into the store at the end of the epoch; empty otherwise.
+    private var pending: [UnsafeMutablePointer<RankEntry>] = []
     private var emptyKeys = 0
     private var lastSweepMicroseconds = Int64.min
     private let entriesOffset: Int
@@ -255,9 +258,16 @@ final class ListRankTable: RankTable {
     }
 
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        // What is kept from here on is not shown in this epoch.
+        let texts = store.arena.keeper
         var before: [Ranked] = []
         var after: [Ranked] = []
         for (index, slot) in touched.enumerated() {
+            if index &+ 16 < touched.count { millrace_prefetch(table.row(Int(touched[index &+ 16])) + entriesOffset) }
+            if index &+ 8 < touched.count, let ahead = self.key(Int(touched[index &+ 8])).entries {
+                millrace_prefetch(ahead)
+                millrace_prefetch(ahead + 4)
+            }
             let key = key(Int(slot))
             if emits {
                 let end = index + 1 < shownStarts.count ? shownStarts[index + 1] : shown.count
@@ -265,12 +275,12 @@ final class ListRankTable: RankTable {
                 let visible = visibleCount(key.entries, count: key.count)
                 rank(UnsafeBufferPointer(start: key.entries, count: visible), into: &after)
                 difference(before, after, &output)
-                if output.count >= 8_192 { output.flush(into: &batches) }
+                if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
             }
             key.control &= 0xFFFF_FFFF
             if node.stateTTLMicroseconds != nil { key.clock = clockMicroseconds }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
         if !keepsAll { keepPending() }
         touched.removeAll(keepingCapacity: true)
         shown.removeAll(keepingCapacity: true)
@@ -294,10 +304,14 @@ final class ListRankTable: RankTable {
         for slot in touched {
             let key = key(Int(slot))
             guard let entries = key.entries else { continue }
-            for index in 0..<key.count where entries[index].isPending {
-                entries[index] = RankEntry(UnsafeRawPointer(store.keep(entries[index].row)), word: entries[index].word, isPending: false)
+            for index in 0..<key.count where entries[index].isPending { pending.append(entries + index) }
+        }
+        pending.withUnsafeBufferPointer { pending in
+            store.keep(count: pending.count) { pending[$0].pointee.row } kept: { index, row in
+                pending[index].pointee = RankEntry(UnsafeRawPointer(row), word: pending[index].pointee.word, isPending: false)
             }
         }
+        pending.removeAll(keepingCapacity: true)
     }
 
     /// Entries from `firstRank` on with their ranks.
@@ -387,14 +401,15 @@ final class ListRankTable: RankTable {
     }
 
     func emitAll(_ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        let texts = store.arena.keeper
         var ranked: [Ranked] = []
         for slot in 0..<table.count {
             let key = key(slot)
             rank(UnsafeBufferPointer(start: key.entries, count: visibleCount(key.entries, count: key.count)), into: &ranked)
             for row in ranked { output.add(row.row, rank: row.rank, .insert) }
-            if output.count >= 8_192 { output.flush(into: &batches) }
+            if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
     }
 
     func removeAll() {

@@ -139,6 +139,14 @@ extension RankLayout {
     }
 }
 
+/// Keeps the chunks of an epoch alive for columns that show their texts.
+final class RankChunkList: @unchecked Sendable {
+    // Safe to share: never written.
+    private let chunks: [[RankChunk]]
+    init(_ chunks: [[RankChunk]]) { self.chunks = chunks }
+    var keeper: Buffer { Buffer(borrowing: EmptyBytes.pointer, byteCount: 0, owner: self) }
+}
+
 final class RankFeeder: Feeder {
     private(set) var chunks: [RankChunk] = []
     private let layout: RankLayout

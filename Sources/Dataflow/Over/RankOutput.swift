@@ -1,4 +1,6 @@
 // RankOutput: rows of a ranking on their way out, with what they do and their rank. Rows are held by address until `flush`.
+//
+// Texts are shown where they lie, in the table's arena and in the epoch's input, unless few rows would keep a large input alive.
 
 import Columns
 import Planning
@@ -8,12 +10,17 @@ struct RankOutput {
     let emitsRank: Bool
     let emitsUpdateBefore: Bool
     let batchRows: Int
+    /// Keeps the epoch's input alive, and how many of its rows this part of the state took in.
+    private let epoch: Buffer
+    private let inputRows: Int
     private var rows: [UnsafeRawPointer] = []
     private var ranks: [Int64] = []
     private var kinds: [UInt8] = []
     private var isPlain = true
 
-    init(_ layout: RankLayout, _ node: RankNode, batchRows: Int) {
+    init(_ layout: RankLayout, _ node: RankNode, batchRows: Int, epoch: Buffer, inputRows: Int) {
+        self.epoch = epoch
+        self.inputRows = inputRows
         self.layout = layout
         emitsRank = node.emitsRank
         emitsUpdateBefore = node.emitsUpdateBefore
@@ -31,12 +38,18 @@ struct RankOutput {
 
     var count: Int { rows.count }
 
-    mutating func flush(into output: inout [RowBatch]) {
+    private static let sharedRowsMin = 2_048
+
+    /// `arena` keeps the texts of the table's rows alive.
+    mutating func flush(into output: inout [RowBatch], arena: Buffer) {
         var start = 0
+        let isShared = rows.count >= RankOutput.sharedRowsMin || rows.count * 4 >= inputRows
+        let owners = [arena, epoch]
         while start < rows.count {
             let n = min(batchRows, rows.count - start)
             var columns: [Column] = rows.withUnsafeBufferPointer { pointers in
-                pointers.baseAddress.map { layout.columns($0 + start, count: n) } ?? []
+                guard let base = pointers.baseAddress else { return [] }
+                return isShared ? layout.columns(base + start, count: n, sharing: owners) : layout.columns(base + start, count: n)
             }
             if emitsRank {
                 columns.append(

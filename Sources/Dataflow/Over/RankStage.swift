@@ -19,6 +19,7 @@ final class RankStage: Stage {
     private let partitionCount: Int
     private var parts: [Part]
     private var feeders: [RankFeeder] = []
+    private var chunks = RankChunkList([])
     private var closedWatermark = Int64.min
     private var isDone = false
 
@@ -55,6 +56,7 @@ final class RankStage: Stage {
 
     func prepare(_ feeders: [any Feeder], _ epoch: StageEpoch) -> [Int] {
         self.feeders = feeders.compactMap { $0 as? RankFeeder }
+        chunks = RankChunkList(self.feeders.map(\.chunks))
         return (0..<partitionCount).filter { partition in
             isDue(parts[partition], epoch)
                 || self.feeders.contains { $0.chunks.contains { $0.starts[partition + 1] > $0.starts[partition] } }
@@ -71,7 +73,9 @@ final class RankStage: Stage {
 
     func run(partition: Int, _ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {
         let part = parts[partition]
-        var rows = RankOutput(layout, node, batchRows: batchRows)
+        var inputRows = 0
+        for feeder in feeders { for chunk in feeder.chunks { inputRows += chunk.starts[partition + 1] - chunk.starts[partition] } }
+        var rows = RankOutput(layout, node, batchRows: batchRows, epoch: chunks.keeper, inputRows: inputRows)
         for feeder in feeders {
             for chunk in feeder.chunks {
                 let range = chunk.starts[partition]..<chunk.starts[partition + 1]
@@ -130,6 +134,7 @@ final class RankStage: Stage {
     func endEpoch(_ epoch: StageEpoch) {
         for feeder in feeders { feeder.recycle() }
         feeders.removeAll()
+        chunks = RankChunkList([])
         closedWatermark = epoch.watermark
         if epoch.hasEnded { isDone = true }
     }

@@ -1,6 +1,7 @@
 // RowStore: rows of one width that come and go, at addresses that do not change. Slabs are filled in order; freed places are chained
 // through their first word and used again, the last one first. Texts lie in an arena that is rewritten when half of it is garbage.
 
+import CMillrace
 import Columns
 import Glibc
 
@@ -35,10 +36,11 @@ final class RowStore: @unchecked Sendable {
         }
         if used == slabRows {
             // Slabs grow with the store, so that a small one stays small.
-            slabRows = min(max(slabRows * 2, 8), max(1 << 20 / stride, 8))
+            slabRows = min(max(slabRows * 2, 8), max((4 << 20) / stride, 8))
             let size = slabRows * stride
             var memory: UnsafeMutableRawPointer?
             let slab = posix_memalign(&memory, 64, size) == 0 ? memory : nil
+            if let slab, size > 2 << 20 { millrace_advise_large(slab, size) }
             slabs.append(slab ?? Buffer(byteCount: .max).base)
             slabBytes += size
             used = 0
@@ -56,6 +58,29 @@ final class RowStore: @unchecked Sendable {
                 of: arena.copy(row.loadUnaligned(fromByteOffset: offset, as: StringView.self)), toByteOffset: offset, as: StringView.self)
         }
         return target
+    }
+
+    /// Copies of `n` rows, which may lie anywhere: they and their texts are fetched ahead.
+    @inline(__always)
+    func keep(count n: Int, _ row: (Int) -> UnsafeRawPointer, kept: (Int, UnsafeMutableRawPointer) -> Void) {
+        // In a local while it is written to: a property would be checked for exclusive access at every text.
+        var texts = ByteArena()
+        swap(&texts, &arena)
+        defer { swap(&texts, &arena) }
+        let width = width
+        let strings = strings
+        for index in 0..<n {
+            if index &+ 12 < n { Prefetch.row(row(index &+ 12), width: width) }
+            if index &+ 6 < n { Prefetch.texts(row(index &+ 6), strings) }
+            let source = row(index)
+            let target = place()
+            memcpy(target, source, width)
+            for offset in strings {
+                let view = source.loadUnaligned(fromByteOffset: offset, as: StringView.self)
+                target.storeBytes(of: texts.copy(view), toByteOffset: offset, as: StringView.self)
+            }
+            kept(index, target)
+        }
     }
 
     func release(_ row: UnsafeMutableRawPointer) {
@@ -99,5 +124,27 @@ final class RowStore: @unchecked Sendable {
         memset(target, 0, width)
         try RankLayout.read(into: target, width: width, strings: strings, arena: &arena, from: &reader)
         return target
+    }
+}
+
+/// Brings packed rows into the cache before they are copied.
+enum Prefetch {
+    @inline(__always)
+    static func row(_ row: UnsafeRawPointer, width: Int) {
+        var offset = 0
+        while offset < width {
+            millrace_prefetch(row + offset)
+            offset &+= 64
+        }
+    }
+
+    /// The beginnings of a row's texts; the row should be there.
+    @inline(__always)
+    static func texts(_ row: UnsafeRawPointer, _ strings: [Int]) {
+        for offset in strings {
+            let view = row.loadUnaligned(fromByteOffset: offset, as: StringView.self)
+            millrace_prefetch(view.pointer)
+            if view.count > 64 { millrace_prefetch(view.pointer + 64) }
+        }
     }
 }

@@ -5,6 +5,7 @@
 // Within an epoch only the address of the best row so far is noted (`candidates`), so a key that changes a thousand times in an epoch
 // costs a thousand comparisons and one copy. The control word is bit 0: a row is kept, upper half: candidate + 1.
 
+import CMillrace
 import Columns
 import Glibc
 import Planning
@@ -54,6 +55,15 @@ final class SingleRankTable: RankTable {
         let control = control
         let kept = kept
         let order = layout.order
+        let hasWords = order.byteCount > 0
+        @inline(__always) func comesBefore(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> Bool {
+            if hasWords {
+                // The first word of the order decides, unless it is the same.
+                let (x, y) = (a.load(as: UInt64.self), b.load(as: UInt64.self))
+                if x != y { return x < y }
+            }
+            return order.compare(a, b) < 0
+        }
         let first = range.lowerBound
         for index in 0..<range.count {
             let row = chunk.row(first &+ index)
@@ -62,10 +72,10 @@ final class SingleRankTable: RankTable {
             let word = state.load(fromByteOffset: control, as: UInt64.self)
             let candidate = Int(truncatingIfNeeded: word >> 32)
             if candidate > 0 {
-                if order.compare(row, candidates[candidate &- 1]) < 0 { candidates[candidate &- 1] = row }
+                if comesBefore(row, candidates[candidate &- 1]) { candidates[candidate &- 1] = row }
                 continue
             }
-            if word & 1 != 0 && order.compare(row, state + kept) >= 0 { continue }
+            if word & 1 != 0 && !comesBefore(row, state + kept) { continue }
             candidates.append(row)
             touched.append(slot)
             state.storeBytes(of: word | UInt64(candidates.count) << 32, toByteOffset: control, as: UInt64.self)
@@ -73,6 +83,8 @@ final class SingleRankTable: RankTable {
     }
 
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        // What is kept from here on is not shown in this epoch.
+        let texts = table.arena.keeper
         let block = 4_096
         var start = 0
         while start < touched.count {
@@ -87,20 +99,34 @@ final class SingleRankTable: RankTable {
                         output.add(candidates[index], rank: 1, .insert)
                     }
                 }
-                output.flush(into: &batches)
+                output.flush(into: &batches, arena: texts)
             }
+            // In a local while it is written to: a property would be checked for exclusive access at every text.
+            var arena = ByteArena()
+            swap(&arena, &table.arena)
             for index in start..<end {
+                if index &+ 12 < end { Prefetch.row(candidates[index &+ 12], width: layout.rowWidth) }
+                if index &+ 6 < end {
+                    Prefetch.texts(candidates[index &+ 6], layout.rowStrings)
+                    Prefetch.row(table.row(Int(touched[index &+ 6])), width: table.rowStride)
+                }
                 let state = table.row(Int(touched[index]))
                 let place = state + kept
                 if state.load(fromByteOffset: control, as: UInt64.self) & 1 != 0 {
                     for offset in layout.rowStrings {
-                        table.arena.garbageByteCount += place.loadUnaligned(fromByteOffset: offset, as: StringView.self).count
+                        arena.garbageByteCount += place.loadUnaligned(fromByteOffset: offset, as: StringView.self).count
                     }
                 }
-                table.keep(candidates[index], width: layout.rowWidth, strings: layout.rowStrings, at: place)
+                let candidate = candidates[index]
+                memcpy(place, candidate, layout.rowWidth)
+                for offset in layout.rowStrings {
+                    let view = candidate.loadUnaligned(fromByteOffset: offset, as: StringView.self)
+                    place.storeBytes(of: arena.copy(view), toByteOffset: offset, as: StringView.self)
+                }
                 state.storeBytes(of: 1, toByteOffset: control, as: UInt64.self)
                 if timeToLive != nil { state.storeBytes(of: clockMicroseconds, toByteOffset: clock, as: Int64.self) }
             }
+            swap(&arena, &table.arena)
             start = end
         }
         candidates.removeAll(keepingCapacity: true)
@@ -132,11 +158,12 @@ final class SingleRankTable: RankTable {
     }
 
     func emitAll(_ output: inout RankOutput, _ batches: inout [RowBatch]) {
+        let texts = table.arena.keeper
         for slot in 0..<table.count {
             output.add(table.row(slot) + kept, rank: 1, .insert)
-            if output.count >= 8_192 { output.flush(into: &batches) }
+            if output.count >= 8_192 { output.flush(into: &batches, arena: texts) }
         }
-        output.flush(into: &batches)
+        output.flush(into: &batches, arena: texts)
     }
 
     func removeAll() { table.removeAll() }

@@ -4,7 +4,8 @@
 // that backtracking in this order finds. An iteration of * or + that maps no row is not taken (beyond the iterations that a minimum asks
 // for), so `(a*)*` ends. The same order is kept here by lists: the targets of a position are what a depth-first walk over the pattern
 // meets behind it, each once. A walk that meets the end of the pattern makes the list end there: what is preferred less than
-// a complete match is never looked at.
+// a complete match is never looked at. A walk that comes back to a loop without having met a row since it began the iteration has met a
+// dead end; so a place in the graph is not the same place while other loops are being iterated.
 //
 // `end` in a list stands for `$`: the match is complete if no row follows.
 
@@ -13,6 +14,8 @@ import Planning
 final class MatchAutomaton: Sendable {
     static let nodesMax = 100_000
     static let targetsMax = 2_000_000
+    static let emptyLoopsMax = 64
+    static let walkStepsMax = 4_000_000
     static let end: Int32 = -1
 
     /// By position.
@@ -43,13 +46,13 @@ final class MatchAutomaton: Sendable {
         let accept = try graph.add(.accept)
         let entry = try graph.build(pattern, next: accept, isExcluded: false)
         var walk = Walk(graph)
-        first = walk.start(entry, isAtStart: false)
-        firstOfPartition = walk.start(entry, isAtStart: true)
+        first = try walk.start(entry, isAtStart: false)
+        firstOfPartition = try walk.start(entry, isAtStart: true)
         var starts: [Int32] = [0]
         var targets: [Int32] = []
         var accepts: [Bool] = []
         for next in graph.positionNext {
-            accepts.append(walk.walk(next, isAtStart: false, keepsEnd: true, into: &targets))
+            accepts.append(try walk.walk(next, isAtStart: false, keepsEnd: true, into: &targets))
             if targets.count > Self.targetsMax { throw DataflowError("the pattern of MATCH_RECOGNIZE is too large") }
             starts.append(Int32(targets.count))
         }
@@ -67,10 +70,13 @@ final class MatchAutomaton: Sendable {
             case accept
             case position(Int)
             case split([Int])
+            /// A loop whose body can match nothing.
+            case loop(id: Int, body: Int, next: Int, isGreedy: Bool)
             case start(Int), end(Int)
         }
 
         var nodes: [Node] = []
+        var loopCount = 0
         var positionVariables: [Int32] = []
         var positionExcluded: [Bool] = []
         var positionNext: [Int] = []
@@ -117,14 +123,26 @@ final class MatchAutomaton: Sendable {
                     entry = try add(.split(isGreedy ? [body, next] : [next, body]))
                 }
             } else {
+                // A loop of loops of the same kind is one loop.
+                var part = part
+                while case .repetition(let inner, let innerMin, nil, isGreedy) = part, innerMin <= 1, min <= 1 {
+                    if innerMin == 0 { required = 0 }
+                    part = inner
+                }
                 let loop = try add(.split([]))
                 let body = try build(part, next: loop, isExcluded: isExcluded)
-                nodes[loop] = .split(isGreedy ? [body, next] : [next, body])
+                if part.matchesEmpty {
+                    guard loopCount < MatchAutomaton.emptyLoopsMax else { throw DataflowError("the pattern of MATCH_RECOGNIZE is too large") }
+                    nodes[loop] = .loop(id: loopCount, body: body, next: next, isGreedy: isGreedy)
+                    loopCount += 1
+                } else {
+                    nodes[loop] = .split(isGreedy ? [body, next] : [next, body])
+                }
                 if part.matchesEmpty {
                     // A required iteration may map nothing; among greedy ones that adds no way that the loop has not.
                     entry = loop
                     if isGreedy { required = 0 }
-                } else if min > 0 {
+                } else if required > 0 {
                     entry = body
                     required -= 1
                 } else {
@@ -138,39 +156,71 @@ final class MatchAutomaton: Sendable {
 
     /// Depth-first walks over the graph without recursion: a pattern may be a long chain of things that can be left out.
     private struct Walk {
+        private struct Place: Hashable {
+            var node: Int
+            var crossedEnd: Bool
+            /// The loops that an iteration has begun of, no row having been met since.
+            var open: UInt64
+        }
+
         let graph: Graph
         private var seen: [Int32]
+        private var seenInLoops: Set<Place> = []
         private var stamp: Int32 = 0
-        private var stack: [(node: Int, crossedEnd: Bool)] = []
+        private var stack: [Place] = []
+        private var taken: [Int32]
+        private var stepCount = 0
 
         init(_ graph: Graph) {
             self.graph = graph
             seen = Array(repeating: 0, count: graph.nodes.count * 2)
+            taken = Array(repeating: 0, count: graph.positionNext.count)
         }
 
-        mutating func start(_ entry: Int, isAtStart: Bool) -> Start {
+        mutating func start(_ entry: Int, isAtStart: Bool) throws(DataflowError) -> Start {
             var targets: [Int32] = []
-            let accepts = walk(entry, isAtStart: isAtStart, keepsEnd: false, into: &targets)
+            let accepts = try walk(entry, isAtStart: isAtStart, keepsEnd: false, into: &targets)
             return Start(targets: targets, accepts: accepts)
         }
 
         /// Appends what can come next; true when the pattern can end here, less preferred than what was appended.
-        mutating func walk(_ entry: Int, isAtStart: Bool, keepsEnd: Bool, into targets: inout [Int32]) -> Bool {
+        mutating func walk(_ entry: Int, isAtStart: Bool, keepsEnd: Bool, into targets: inout [Int32]) throws(DataflowError) -> Bool {
             stamp += 1
             stack.removeAll(keepingCapacity: true)
-            stack.append((entry, false))
-            while let (node, crossedEnd) = stack.popLast() {
-                let place = node * 2 + (crossedEnd ? 1 : 0)
-                if seen[place] == stamp { continue }
-                seen[place] = stamp
-                switch graph.nodes[node] {
+            seenInLoops.removeAll(keepingCapacity: true)
+            var gaveEnd = false
+            stack.append(Place(node: entry, crossedEnd: false, open: 0))
+            while let place = stack.popLast() {
+                stepCount += 1
+                if stepCount > MatchAutomaton.walkStepsMax { throw DataflowError("the pattern of MATCH_RECOGNIZE is too large") }
+                if place.open == 0 {
+                    let index = place.node * 2 + (place.crossedEnd ? 1 : 0)
+                    if seen[index] == stamp { continue }
+                    seen[index] = stamp
+                } else if !seenInLoops.insert(place).inserted {
+                    continue
+                }
+                func goOn(_ next: Int) { stack.append(Place(node: next, crossedEnd: place.crossedEnd, open: place.open)) }
+                switch graph.nodes[place.node] {
                 case .accept:
-                    if !crossedEnd { return true }
-                    if keepsEnd { targets.append(MatchAutomaton.end) }
-                case .position(let position): if !crossedEnd { targets.append(Int32(position)) }
-                case .split(let entries): for entry in entries.reversed() { stack.append((entry, crossedEnd)) }
-                case .start(let next): if isAtStart { stack.append((next, crossedEnd)) }
-                case .end(let next): stack.append((next, true))
+                    if !place.crossedEnd { return true }
+                    if keepsEnd && !gaveEnd { targets.append(MatchAutomaton.end) }
+                    gaveEnd = true
+                case .position(let position):
+                    if !place.crossedEnd && taken[position] != stamp {
+                        taken[position] = stamp
+                        targets.append(Int32(position))
+                    }
+                case .split(let entries): for entry in entries.reversed() { goOn(entry) }
+                case .loop(let id, let body, let next, let isGreedy):
+                    let bit = UInt64(1) << UInt64(id)
+                    if place.open & bit != 0 { continue }
+                    let iteration = Place(node: body, crossedEnd: place.crossedEnd, open: place.open | bit)
+                    if isGreedy { goOn(next) }
+                    stack.append(iteration)
+                    if !isGreedy { goOn(next) }
+                case .start(let next): if isAtStart { goOn(next) }
+                case .end(let next): stack.append(Place(node: next, crossedEnd: true, open: place.open))
                 }
             }
             return false

@@ -123,7 +123,11 @@ struct MatchCompiler {
             switch (parts[0].type.layout, parts[1].type.layout) {
             case (.int64, .int64): return .int64(comparison, left, right)
             case (.double, .double): return .double(comparison, left, right)
-            case (.int128, .int128): return parts[0].type == .interval ? nil : .int128(comparison, left, right)
+            case (.int128, .int128):
+                // The words of decimals are compared: they must count the same units.
+                guard case .decimal(_, let leftScale) = parts[0].type, case .decimal(_, let rightScale) = parts[1].type, leftScale == rightScale
+                else { return nil }
+                return .int128(comparison, left, right)
             case (.string, .string): return .text(comparison, left, right)
             default: return nil
             }

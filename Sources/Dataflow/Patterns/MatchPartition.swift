@@ -34,6 +34,8 @@ final class MatchPartition {
     private var arena = ByteArena()
     private var pending: [Pending] = []
     private var carried: RowBatch?
+    /// The keys of the carried rows.
+    private var carriedSlots: Set<Int> = []
     private var timers = TimerHeap()
     /// Keys that have a complete match which is not given out yet.
     private var waiting: [UInt32] = []
@@ -171,7 +173,8 @@ final class MatchPartition {
             // In the order of slots: that of the heap depends on how it was filled.
             var due: Set<Int> = []
             while let time = timers.first, time <= epoch.watermark { due.insert(Int(timers.pop())) }
-            for slot in due.sorted() { expire(slot: slot, epoch.watermark) }
+            // Rows that are carried come before the watermark: time does not pass them until they have been looked at.
+            for slot in due.sorted() { if carriedSlots.contains(slot) { states[slot]?.timer = .max } else { expire(slot: slot, epoch.watermark) } }
         }
         emitter.end(into: &output)
         compactIfWanted()
@@ -234,6 +237,7 @@ final class MatchPartition {
     }
 
     private func process(_ batch: RowBatch, _ epoch: StageEpoch, _ context: TaskContext) {
+        carriedSlots.removeAll(keepingCapacity: true)
         keys.assign(batch, context.scratch)
         while states.count < keys.count { states.append(nil) }
         let (sorted, ranges) = inOrder(batch, context.scratch.slots)
@@ -436,6 +440,7 @@ final class MatchPartition {
                 row += 1
             }
             for row in end..<range.start + range.count { carriedRows.append(Int32(truncatingIfNeeded: row)) }
+            if count < range.count { carriedSlots.insert(range.slot) }
             let from = keepFrom(state)
             state.drop(before: from, layout: plan.layout, arena: &arena)
             state.restart(at: max(from, first))

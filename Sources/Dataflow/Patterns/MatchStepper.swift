@@ -8,8 +8,9 @@
 // Two threads at the same position of the pattern whose registers agree, as far as conditions further on can read them, have the same
 // future: the less preferred one is dropped. So a pattern whose conditions look at rows a fixed distance away has at most as many
 // threads per group as it has positions. After AFTER MATCH SKIP PAST LAST ROW (and without WITHIN) this holds across groups as well:
-// if the later group's thread completes, so does the earlier one's, and its match covers the later beginning. Such patterns cost
-// the same for every row, however long a match is. Others are stopped at `partialMatchesMax` threads per key: rows that would
+// if the later group's thread completes, so does the earlier one's, and its match covers the later beginning. (Except where a group
+// before both has a match that covers the earlier beginning and not the later one: then the earlier group may go without the later.)
+// Such patterns cost the same for every row, however long a match is. Others are stopped at `partialMatchesMax` threads per key: rows that would
 // make more are reported, and begin no match.
 
 import Columns
@@ -44,9 +45,12 @@ final class MatchStepper {
 
     /// Threads already there: by position without registers, else in a table of (stamp << 32 | thread + 1).
     private let seen: UnsafeMutablePointer<UInt32>
+    private let seenThreads: UnsafeMutablePointer<Int32>
     @exclusivity(unchecked) private var table: UnsafeMutablePointer<UInt64>
     @exclusivity(unchecked) private var tableCount: Int
     @exclusivity(unchecked) private var entryCount = 0
+    /// Whether a group looked at before, in this row, has a match that ends before the row. Only where beginnings are shared.
+    @exclusivity(unchecked) private var hasOldMatches = false
     @exclusivity(unchecked) private var stamp: UInt32 = 0
 
     /// The row at hand, and for each variable whether it passes the part of the condition that needs no more than that.
@@ -73,6 +77,7 @@ final class MatchStepper {
         }
         initial = beginning
         seen = Self.copy([UInt32](repeating: 0, count: plan.automaton.count))
+        seenThreads = Self.copy([Int32](repeating: 0, count: plan.automaton.count))
         tableCount = plan.registerCount > 0 ? 64 : 1
         table = Self.copy([UInt64](repeating: 0, count: 64))
         variables = Self.copy(plan.automaton.variables)
@@ -91,6 +96,7 @@ final class MatchStepper {
 
     deinit {
         seen.deallocate()
+        seenThreads.deallocate()
         table.deallocate()
         variables.deallocate()
         codes.deallocate()
@@ -113,6 +119,7 @@ final class MatchStepper {
     /// Moves every thread over the row, and begins a match at it where one may.
     func step(_ key: KeyMatches, _ row: Row) {
         isOverLimit = false
+        hasOldMatches = false
         forgetSeen()
         if !key.groups.isEmpty { advance(key, row) } else { key.threads.count = 0 }
         if row.position >= key.nextStart { begin(key, row) }
@@ -139,6 +146,7 @@ final class MatchStepper {
             }
             group.threadCount = scratch.count / stride - group.threadStart
             if group.threadCount == 0 && !group.hasMatch { anyDead = true }
+            if sharesStarts && group.hasMatch && group.end < row.position { hasOldMatches = true }
             key.groups[index] = group
         }
         key.threads = scratch
@@ -193,7 +201,7 @@ final class MatchStepper {
             if target < 0 { continue }
             let variable = Int(variables[target])
             if let bits = row.bits[variable], bits[row.index] == 0 { continue }
-            if registerCount == 0 && seen[target] == stamp { continue }
+            if registerCount == 0 && seen[target] == stamp && standsFor(key, Int(seenThreads[target]), group) { continue }
             threads.reserve(stride)
             let thread = threads.base + threads.count
             thread[0] = Int64(target)
@@ -202,7 +210,7 @@ final class MatchStepper {
                 let old = (from ?? UnsafePointer(initial.base)) + KeyMatches.threadWords
                 for word in 0..<registerCount { registers[word] = old[word] }
                 apply(variable, registers, row)
-                if isKnown(thread, threads) { continue }
+                if isKnown(key, thread, threads, group) { continue }
             }
             if hasTests, let test = plan.tests[variable] {
                 let candidate = MatchCandidate(cells: row.cells, position: row.position, registers: registers)
@@ -228,16 +236,17 @@ final class MatchStepper {
                 thread[1] = row.position
                 thread[2] = closed
             }
-            remember(thread, target, threads)
-            threads.count += stride
+            // A thread that nothing can follow is done with, and is not remembered: another will stand in its place.
+            let goesOn = starts[target] != starts[target + 1] || !accepts[target]
+            if goesOn { remember(thread, target, threads) }
             if accepts[target] {
                 group.end = row.position
                 group.code = code
                 group.runFirst = thread[1]
                 group.node = thread[2]
-                if starts[target] == starts[target + 1] { threads.count -= stride }
-                return false
             }
+            if goesOn { threads.count += stride }
+            if accepts[target] { return false }
         }
         return true
     }
@@ -290,7 +299,19 @@ final class MatchStepper {
     @inline(__always)
     private func isLive(_ live: UInt64, _ word: Int) -> Bool { word >= 64 || live & (1 << UInt64(word)) != 0 }
 
-    private func isKnown(_ thread: UnsafePointer<Int64>, _ threads: WordBuffer) -> Bool {
+    /// Whether the thread already there may stand for one of `group`: it is of the same group, or of one that does not go before the
+    /// matches of both are decided.
+    private func standsFor(_ key: KeyMatches, _ thread: Int, _ group: MatchGroup) -> Bool {
+        if !hasOldMatches || thread >= group.threadStart { return true }
+        var owner = group.start
+        for other in key.groups where other.start < group.start && other.threadStart <= thread { owner = other.start }
+        for other in key.groups where other.start < owner && other.hasMatch {
+            if other.end >= owner && other.end < group.start { return false }
+        }
+        return true
+    }
+
+    private func isKnown(_ key: KeyMatches, _ thread: UnsafePointer<Int64>, _ threads: WordBuffer, _ group: MatchGroup) -> Bool {
         let live = live[Int(thread[0])]
         let mask = tableCount - 1
         var place = Int(truncatingIfNeeded: hash(thread)) & mask
@@ -302,7 +323,7 @@ final class MatchStepper {
                 if isLive(live, word) { same = other[KeyMatches.threadWords + word] == thread[KeyMatches.threadWords + word] }
                 word += 1
             }
-            if same { return true }
+            if same && standsFor(key, Int(table[place] & 0xFFFF_FFFF) - 1, group) { return true }
             place = (place + 1) & mask
         }
         return false
@@ -312,6 +333,7 @@ final class MatchStepper {
     private func remember(_ thread: UnsafePointer<Int64>, _ target: Int, _ threads: WordBuffer) {
         guard registerCount > 0 else {
             seen[target] = stamp
+            seenThreads[target] = Int32(truncatingIfNeeded: threads.count / stride)
             return
         }
         if (entryCount + 1) * 2 > tableCount { growTable(threads) }

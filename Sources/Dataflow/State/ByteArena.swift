@@ -3,6 +3,7 @@
 // Bytes are appended to blocks that never move, so views stay valid until `removeAll` or until the owner compacts: it copies what it
 // still needs into a fresh arena. `garbageByteCount` counts what the owner said it no longer needs.
 
+import CMillrace
 import Columns
 import Glibc
 
@@ -15,12 +16,24 @@ struct ByteArena {
     /// True when more than half is garbage, and enough for compacting to be worth it.
     var wantsCompaction: Bool { garbageByteCount > 64 * 1024 && garbageByteCount * 2 > byteCount }
 
+    private final class Held {
+        private let blocks: [Buffer]
+        init(_ blocks: [Buffer]) { self.blocks = blocks }
+    }
+
+    /// Keeps every text that lies here now alive for as long as it lives itself, whatever becomes of the arena. For owners that never use
+    /// `replace`: columns may then show the arena's texts without a copy.
+    var keeper: Buffer { Buffer(borrowing: EmptyBytes.pointer, byteCount: 0, owner: Held(blocks)) }
+
     mutating func copy(_ view: StringView) -> StringView {
         let count = view.count
         guard count > 0 else { return .empty }
         if blocks.isEmpty || used + count > blocks[blocks.count - 1].byteCount {
-            // Blocks grow with the arena, so that a small table stays small.
-            blocks.append(Buffer(byteCount: max(count, min(max(byteCount, 256), 256 * 1024))))
+            // Blocks grow with the arena, so that a small table stays small; those of a large one are made of large pages.
+            let most = byteCount < 32 << 20 ? 256 * 1024 : 8 << 20
+            let block = Buffer(byteCount: max(count, min(max(byteCount, 256), most)))
+            if block.byteCount >= 4 << 20 { millrace_advise_large(block.base, block.byteCount) }
+            blocks.append(block)
             used = 0
         }
         let target = blocks[blocks.count - 1].base + used

@@ -14,10 +14,12 @@ package struct FileFormat: Sendable {
     package let nullText: String
     /// Sources only: the file keeps growing.
     package let follows: Bool
-    /// Each row says what kind of change it is.
-    package let hasChangeKinds: Bool
+    /// JSON only: rows are Debezium's change events.
+    package let isDebezium: Bool
 
-    package static let optionNames = ["path", "format", "header", "delimiter", "null", "follow", "changelog"]
+    package static let optionNames = ["path", "format", "header", "delimiter", "null", "follow", "changelog"] + debeziumOptionNames
+    /// Flink's, which change nothing here: a schema beside the payload is found out, and what cannot be read goes to the error stream.
+    package static let debeziumOptionNames = ["debezium-json.schema-include", "debezium-json.ignore-parse-errors"]
 
     package init(_ relation: RelationDefinition) throws(ConnectorError) {
         let options = ConnectorOptions(relation)
@@ -29,8 +31,8 @@ package struct FileFormat: Sendable {
             throw ConnectorError("\(options.place): compressed files are not read or written; unpack it first (gunzip -k '\(path)')")
         }
         self.path = path
-        switch try options.word("format", among: ["json", "csv"]) {
-        case "json": encoding = .json
+        switch try options.word("format", among: ["json", "csv", "debezium-json"]) {
+        case "json", "debezium-json": encoding = .json
         case "csv": encoding = .csv
         default:
             let lower = path.lowercased()
@@ -39,7 +41,7 @@ package struct FileFormat: Sendable {
             } else if [".json", ".jsonl", ".ndjson"].contains(where: lower.hasSuffix) {
                 encoding = .json
             } else {
-                throw ConnectorError("\(options.place): option 'format' is missing; expected format = 'json' or 'csv'")
+                throw ConnectorError("\(options.place): option 'format' is missing; expected format = 'json', 'csv' or 'debezium-json'")
             }
         }
         if encoding == .json, let name = ["delimiter", "header", "null"].first(where: { options.values[$0] != nil }) {
@@ -57,6 +59,6 @@ package struct FileFormat: Sendable {
         }
         nullText = options.text("null") ?? ""
         follows = try options.boolean("follow") ?? false
-        hasChangeKinds = relation.readsChangeKinds
+        isDebezium = relation.isDebezium
     }
 }

@@ -30,7 +30,7 @@ package final class FileSink: RowSink {
         format = try FileFormat(relation)
         self.fileSystem = fileSystem
         let schema = relation.physicalSchema
-        json = JSONLinesEncoder(schema: schema, writesChangeKind: isChangelog)
+        json = JSONLinesEncoder(schema: schema, writesChangeKind: isChangelog, isDebezium: format.isDebezium)
         csv = CSVEncoder(schema: schema, delimiter: format.delimiter, nullText: format.nullText, writesChangeKind: isChangelog)
         do throws(FileError) {
             let existed = fileSystem.exists(format.path)

@@ -25,6 +25,7 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
     private let schema: Schema
     /// The event time and NOT NULL columns: physical ordinals.
     private let columnsNotNull: Set<Int>
+    private let decoding: DecodingOptions
     /// Names in the first line of a CSV file.
     private let header: [String]?
     private let firstRowOffset: Int64
@@ -45,6 +46,9 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
         columnsNotNull = Set(physical.indices.filter {
             relation.columns[physical[$0]].isNotNull || relation.watermark?.column == physical[$0]
         })
+        var decoding = DecodingOptions()
+        decoding.readChanges(of: relation)
+        self.decoding = decoding
         do throws(FileError) {
             file = try fileSystem.open(format.path, .read)
             sizeAtOpen = Int64(try file.size())
@@ -180,11 +184,10 @@ package final class FileSource: ReplayableSource, @unchecked Sendable {
 
     /// All columns are decoded, whichever are wanted: whether a row is a bad one must not depend on who reads it.
     private func makeDecoder(from: Int64, batchRows: Int) -> TextRowDecoder {
-        var options = DecodingOptions()
+        var options = decoding
         options.batchRowLimit = min(max(batchRows, 1), 1 << 20)
         options.columnsNotNull = columnsNotNull
         options.startByteOffset = Int(from)
-        options.changeKindKey = format.hasChangeKinds ? "op" : nil
         options.limits.badRowByteCountMax = RejectedRow.bytesMax
         switch format.encoding {
         case .json: return .json(JSONLinesDecoder(schema: schema, options: options))

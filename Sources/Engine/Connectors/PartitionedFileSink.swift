@@ -63,7 +63,7 @@ package final class PartitionedFileSink: RowSink {
         }
         let fields = relation.physicalSchema.fields
         let schema = Schema(valueColumns.map { fields[$0] })
-        json = JSONLinesEncoder(schema: schema, writesChangeKind: isChangelog)
+        json = JSONLinesEncoder(schema: schema, writesChangeKind: isChangelog, isDebezium: format.isDebezium)
         csv = CSVEncoder(schema: schema, delimiter: format.delimiter, nullText: format.nullText, writesChangeKind: isChangelog)
         do throws(FileError) {
             try fileSystem.createDirectory(root)

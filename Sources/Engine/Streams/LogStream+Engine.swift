@@ -33,17 +33,21 @@ extension StreamOptions {
         guard relation.connector == "log" || Connectors.isLive(relation.connector) else { return nil }
         let options = ConnectorOptions(relation)
         if relation.connector == "log" {
-            let known = names + ["connector", "format", "changelog"]
+            let known = names + ["connector", "format", "changelog"] + FileFormat.debeziumOptionNames
             for name in relation.options.keys.sorted() where !known.contains(name) {
                 throw ConnectorError(
                     "\(relation.name): a stream of the log has no option '\(name)'" + Nearest.suggestion(for: name, among: names)
                         + "; it has " + names.joined(separator: ", "))
             }
         }
+        if let format = relation.options["format"]?.lowercased(), relation.connector == "log", !["json", "csv", "debezium-json"].contains(format) {
+            throw options.bad("format", format, "'json', 'csv' or 'debezium-json'")
+        }
         var description = StreamDescription(name: relation.name, schema: relation.physicalSchema, shardCount: relation.shardCount, id: id)
         let physical = relation.physicalColumns
         description.partitionColumns = relation.partitionBy.compactMap { physical.firstIndex(of: $0) }
-        description.eventTimeColumn = relation.watermark.flatMap { physical.firstIndex(of: $0.column) }
+        // Deletes of an upsert stream need no time, and reading it follows no watermark.
+        description.eventTimeColumn = relation.isUpsert ? nil : relation.watermark.flatMap { physical.firstIndex(of: $0.column) }
         description.retentionMicroseconds = relation.retainedMicrosecondsMax
         description.retentionByteCount = relation.retainedBytesMax.map { Int(clamping: $0) }
         switch try options.word("sync", among: ["always", "interval", "none"]) ?? "always" {

@@ -82,7 +82,7 @@ package final class StreamAppender: @unchecked Sendable {
         schema = relation.physicalSchema
         options.columnsNotNull = Set(MandatoryColumns.indices(of: relation))
         options.batchRowLimit = 65_536
-        options.changeKindKey = relation.readsChangeKinds ? "op" : nil
+        options.readChanges(of: relation)
         if case .csv(let csvFormat) = format {
             csv = CSVDecoder(schema: schema, format: csvFormat, options: options)
         } else {

@@ -23,6 +23,7 @@ extension ExpressionBinder {
                 hint: isWhere ? "filter groups with HAVING, or compare with a subquery: x = (SELECT max(x) FROM t)" : isGroupBy ? "compute it in a subquery and group by its result around that" : nil,
                 code: SQLError.groupingError)
         }
+        if definition.isJSON { return try bindJSONAggregate(definition, call, expression, grouping) }
         if case let named?? = call.argumentNames.first(where: { $0 != nil }) {
             throw SQLError("\(name) takes no named arguments", at: named.span, code: SQLError.undefinedFunction)
         }
@@ -58,7 +59,60 @@ extension ExpressionBinder {
             let logarithm = try ExpressionTyping.call(Identifier("ln", span: span), [double], span: span, text: written.text)
             let mean = try inner.bind(.avg, written, [logarithm], [], grouping)
             return try ExpressionTyping.call(Identifier("exp", span: span), [mean], span: span, text: written.text)
+        case .jsonArray, .jsonObject: return try bindJSONAggregate(definition, call, expression, grouping)
         }
+    }
+
+    /// json_agg and its kin: an array_agg, and a function of it.
+    @inline(never)
+    private func bindJSONAggregate(
+        _ definition: AggregateDefinition, _ call: FunctionCall, _ expression: Expression, _ grouping: Grouping
+    ) throws(SQLError) -> BoundExpression {
+        let span = expression.span
+        var plain = call
+        (plain.arguments, plain.argumentNames) = ([], [])
+        var isSparse = definition.meaning == .jsonArray(isSparse: true)
+        var returning: SQLType?
+        for (argument, name) in zip(call.arguments, call.argumentNames) {
+            guard let name else {
+                plain.arguments.append(argument)
+                plain.argumentNames.append(nil)
+                continue
+            }
+            switch (name.name, argument.kind) {
+            case ("on_null", .literal(.string(let word))): isSparse = word == "ABSENT"
+            case ("returning", _): returning = try bind(argument).type
+            default: throw SQLError("\(call.name.last.name) takes no named arguments", at: name.span, code: SQLError.undefinedFunction)
+            }
+        }
+        var written = WrittenAggregate(call: plain, name: call.name.last.name.lowercased(), span: span, text: text(expression))
+        if let condition = call.filter {
+            written.filter = try ExpressionBinder(scope: scope, clause: .filter).bindCondition(condition, of: "FILTER")
+        }
+        let inner = ExpressionBinder(scope: scope, clause: .aggregate(written.name))
+        try written.check(argumentCount: definition.meaning == .jsonObject ? 2 : 1)
+        var arguments: [BoundExpression] = []
+        for argument in plain.arguments { arguments.append(try inner.bindArgument(argument)) }
+        if isSparse, let value = arguments.last {
+            let isPresent = try ExpressionTyping.isTest(value, .null, negated: true, span: span, text: written.text)
+            written.filter = try ExpressionTyping.and([isPresent] + (written.filter.map { [$0] } ?? []), span: span, text: written.text)
+        }
+        var result: BoundExpression
+        if definition.meaning == .jsonObject {
+            if arguments[0].type.isNested || arguments[0].type == .json {
+                throw SQLError("a key of a JSON object cannot be of type \(arguments[0].type.name)", at: arguments[0].span, code: SQLError.datatypeMismatch)
+            }
+            let entry = ExpressionTyping.row([try ExpressionTyping.toText(arguments[0]), arguments[1]], span: span, text: written.text)
+            let entries = try inner.bind(.arrayAgg, written, [entry], [], grouping)
+            result = BoundExpression(.call(.jsonObjectOfEntries, [entries]), type: .json, span: span, text: written.text)
+        } else {
+            let values = try inner.bind(.arrayAgg, written, arguments, [], grouping)
+            result = try ExpressionTyping.call(Identifier("to_json", span: span), [values], span: span, text: written.text)
+        }
+        if let returning, returning != .json {
+            result = try ExpressionTyping.cast(result, to: returning, mode: .explicit, span: span, text: written.text)
+        }
+        return result
     }
 
     /// NULL without a type is a text.
@@ -136,6 +190,17 @@ extension ExpressionBinder {
             (value, isDescending) = try bindOrdered(written)
             place = call.arguments[0]
         }
+        if case .array(let places) = place.kind {
+            var results: [BoundExpression] = []
+            for place in places { results.append(try bindPercentile(function, written, grouping, value, isDescending, place)) }
+            return try ExpressionTyping.array(results, span: written.span, text: written.text)
+        }
+        return try bindPercentile(function, written, grouping, value, isDescending, place)
+    }
+
+    private func bindPercentile(
+        _ function: AggregateFunction, _ written: WrittenAggregate, _ grouping: Grouping, _ value: BoundExpression, _ isDescending: Bool, _ place: Expression
+    ) throws(SQLError) -> BoundExpression {
         let bound = try bind(place)
         guard let fraction = Self.number(bound), fraction >= 0, fraction <= 1 else {
             throw SQLError("the fraction of \(written.name) must be a constant from 0 to 1", at: bound.span, code: SQLError.invalidParameter)
@@ -174,10 +239,6 @@ extension ExpressionBinder {
             converted.append(try ExpressionTyping.cast(argument, to: type, mode: .explicit, span: argument.span, text: written.text))
         }
         let isDistinct = written.call.isDistinct && function.dependsOnDuplicates
-        if isDistinct && function.takesPairs {
-            throw SQLError(
-                "DISTINCT in \(written.name) is not supported yet", at: written.span, code: SQLError.featureNotSupported)
-        }
         var made = written.made(function, converted, parameters: parameters, result: types.result)
         made.isDistinct = isDistinct
         made.order = try bindOrder(function, written, arguments, isDistinct: isDistinct)

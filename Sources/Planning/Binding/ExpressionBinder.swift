@@ -358,6 +358,7 @@ struct ExpressionBinder {
         if let definition = AggregateTable.find(call.name.last.name) { return try bindAggregate(definition, call, expression) }
         if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
+        if let json = try bindJSON(call, expression) { return json }
         try call.checkPlain(span: span)
         return nil
     }

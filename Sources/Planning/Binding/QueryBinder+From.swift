@@ -104,11 +104,12 @@ extension QueryBinder {
     private func bindRelation(_ relation: RelationDefinition, span: SourceSpan) throws(SQLError) -> BoundQuery {
         let physical = relation.physicalSchema
         var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))
+        if relation.isUpsert { plan = try UpsertScan.plan(relation, mode: mode, span: span) }
         do {
             if physical.count < relation.columns.count {
                 plan = .project(plan, try RelationBinder.columns(of: relation, physical: physical))
             }
-            if mode == .continuous, let node = try RelationBinder.watermark(of: relation) { plan = .watermark(plan, node) }
+            if mode == .continuous, !relation.isUpsert, let node = try RelationBinder.watermark(of: relation) { plan = .watermark(plan, node) }
         } catch {
             throw SQLError(
                 "the definition of \"\(relation.name)\" no longer holds: \(error.message)", at: span, hint: error.hint, code: error.code)

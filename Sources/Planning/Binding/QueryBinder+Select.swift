@@ -191,6 +191,7 @@ extension QueryBinder {
                 var listed: [[Int]] = []
                 for set in sets { listed.append(try bindSet(set, select, grouping, plan, &keys)) }
                 try keys.sets.add(listed, span: select.span)
+            case .all: try bindAllKeys(select, grouping, plan, &keys)
             case .rollup(let parts):
                 try keys.sets.add(GroupingSets.rollup(try bindParts(parts, select, grouping, plan, &keys)), span: select.span)
             case .cube(let parts):
@@ -199,6 +200,28 @@ extension QueryBinder {
             }
         }
         return keys
+    }
+
+    /// GROUP BY ALL: what of the select list holds no aggregate and no property of a window. An item that is wrong otherwise is reported as part of the select list.
+    private func bindAllKeys(_ select: Select, _ grouping: Grouping, _ plan: LogicalPlan, _ keys: inout Keys) throws(SQLError) {
+        for item in select.items {
+            if case .star(let qualifier) = item.expression.kind {
+                let columns = try qualifier.map { (name) throws(SQLError) in try grouping.scope.columns(of: name) } ?? grouping.scope.starColumns
+                for column in columns {
+                    let name = QualifiedName([Identifier(column.name, span: item.expression.span)], span: item.expression.span)
+                    let key = LogicalColumn(expression: .column(column.ordinal, column.type, span: item.expression.span), name: name.last.name)
+                    guard !keys.columns.contains(where: { $0.expression.isSame(as: key.expression) }) else { continue }
+                    keys.columns.append(key)
+                    keys.sets.add(key: keys.columns.count - 1)
+                }
+                continue
+            }
+            do throws(SQLError) {
+                if let key = try bindKey(item.expression, select, grouping, plan, &keys) { keys.sets.add(key: key) }
+            } catch {
+                guard error.code == SQLError.groupingError || error.code == SQLError.windowingError || error.code == SQLError.featureNotSupported else { throw error }
+            }
+        }
     }
 
     /// The elements of ROLLUP and CUBE: `a` or `(a, b)`.

@@ -250,16 +250,58 @@ enum RelationBinder {
 
     // MARK: Options
 
-    /// `changelog = 'op'`: each row has the key `op` with `+I`, `-U`, `+U` or `-D`. `'append'`: rows are only ever added, and a query that takes
-    /// rows back cannot write here.
+    /// `changelog = 'op'`: each row has the key `op` with `+I`, `-U`, `+U` or `-D`. `'upsert'`: a row replaces the one of its PRIMARY KEY.
+    /// `'append'`: rows are only ever added, and a query that takes rows back cannot write here.
     private static func isChangelog(_ option: Option) throws(SQLError) -> Bool {
         switch option.value.lowercased() {
-        case "op", "true", "on": return true
+        case "op", "true", "on", "upsert": return true
         case "append", "false", "off": return false
         default:
             throw SQLError(
-                "option \"changelog\" is 'op' or 'append', not '\(option.value)'", at: option.keySpan, code: SQLError.invalidParameter)
+                "option \"changelog\" is 'op', 'upsert' or 'append', not '\(option.value)'", at: option.keySpan, code: SQLError.invalidParameter)
         }
+    }
+
+    /// What the options about changes need of the rest of the definition.
+    private static func checkChanges(_ relation: inout RelationDefinition, _ options: [Option]) throws(SQLError) {
+        let changelog = options.first { $0.key.lowercased() == "changelog" }
+        let format = options.first { $0.key.lowercased() == "format" }
+        if relation.isDebezium {
+            if let changelog, relation.isAppendOnly {
+                throw SQLError(
+                    "changelog = '\(changelog.value)' contradicts format = 'debezium-json', whose rows are changes", at: changelog.keySpan,
+                    hint: "leave one of the two out", code: SQLError.invalidParameter)
+            }
+            if let format, !["log", "file", "filesystem"].contains(relation.connector) {
+                throw SQLError(
+                    "connector '\(relation.connector)' has no format 'debezium-json'", at: format.keySpan, code: SQLError.invalidParameter)
+            }
+            relation.isChangelog = true
+        }
+        if let changelog, relation.isUpsert {
+            guard !relation.primaryKey.isEmpty else {
+                throw SQLError(
+                    "changelog = 'upsert' needs a PRIMARY KEY", at: changelog.keySpan,
+                    hint: "a row replaces the one of the same key: add PRIMARY KEY (id) NOT ENFORCED behind the columns",
+                    code: SQLError.invalidParameter)
+            }
+            for column in relation.primaryKey {
+                relation.columns[column].isNotNull = true
+                let type = relation.columns[column].type
+                if type.isNested || type == .json {
+                    throw SQLError(
+                        "a column of type \(type.name) cannot be in the PRIMARY KEY of an upsert stream", at: changelog.keySpan,
+                        code: SQLError.featureNotSupported)
+                }
+            }
+            if relation.connector == "log", let column = relation.partitionBy.first(where: { !relation.primaryKey.contains($0) }) {
+                throw SQLError(
+                    "the changes of one key would lie in several shards: \"\(relation.columns[column].name)\" is not in the PRIMARY KEY",
+                    at: changelog.keySpan, hint: "PARTITION BY columns of the PRIMARY KEY, or leave PARTITION BY out", code: SQLError.invalidParameter)
+            }
+        }
+        // The changes of a key stay in order.
+        if relation.isChangelog, relation.connector == "log", relation.partitionBy.isEmpty { relation.partitionBy = relation.primaryKey }
     }
 
     private static func bindOptions(_ options: [Option], _ relation: inout RelationDefinition) throws(SQLError) {
@@ -276,6 +318,7 @@ enum RelationBinder {
             }
             if key == "changelog" { relation.isChangelog = try isChangelog(option) }
         }
+        try checkChanges(&relation, options)
         FilesystemSpelling.apply(to: &relation)
     }
 }

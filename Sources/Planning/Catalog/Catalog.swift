@@ -47,7 +47,7 @@ package struct RelationDefinition: Hashable, Sendable {
     package var options: [String: String]
     /// `log` (the default), `file`, `nexmark`, `system`, `blackhole`, `print`; in lower case.
     package var connector: String
-    /// Rows of the stream carry change kinds (set by the engine when an updating query writes it).
+    /// Rows of the stream carry change kinds (by its options, or set by the engine when an updating query writes it).
     package var isChangelog: Bool
 
     package init(
@@ -78,12 +78,26 @@ package struct RelationDefinition: Hashable, Sendable {
     }
 
     /// Whether rows come in as text with their change kind under the key `op`.
-    package var readsChangeKinds: Bool { options["changelog"] != nil && !isAppendOnly }
+    package var readsChangeKinds: Bool { options["changelog"] != nil && !isAppendOnly && !isDebezium }
+
+    /// Rows come in and go out as Debezium's change events.
+    package var isDebezium: Bool { options["format"]?.lowercased() == "debezium-json" }
+
+    /// A row replaces the one of the same primary key, and a delete needs only the key: what is kept is not the changelog of a relation, which
+    /// reading it makes of it (`UpsertScan`).
+    package var isUpsert: Bool { options["changelog"]?.lowercased() == "upsert" }
 
     /// The columns that are stored, in order: the schema of the log's frames, of files, of INSERT.
     package var physicalColumns: [Int] { columns.indices.filter { columns[$0].computed == nil } }
     package var physicalSchema: Schema {
         Schema(physicalColumns.map { SQLType.Field(name: columns[$0].name, type: columns[$0].type) })
+    }
+
+    /// What a scan can be asked for: the physical columns, and of an upsert stream behind them whether the row deletes its key.
+    package var scanSchema: Schema {
+        var schema = physicalSchema
+        if isUpsert { schema.fields.append(SQLType.Field(name: "$deleted", type: .boolean)) }
+        return schema
     }
 }
 

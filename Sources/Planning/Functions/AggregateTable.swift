@@ -21,6 +21,15 @@ package struct AggregateDefinition: Sendable {
     }
 }
 
+extension AggregateDefinition {
+    var isJSON: Bool {
+        switch meaning {
+        case .jsonArray, .jsonObject: true
+        default: false
+        }
+    }
+}
+
 package enum AggregateMeaning: Hashable, Sendable {
     case function(AggregateFunction)
     /// percentile_cont(0.5).
@@ -29,6 +38,10 @@ package enum AggregateMeaning: Hashable, Sendable {
     case countIf
     /// exp(avg(ln(x))).
     case geometricMean
+    /// to_json(array_agg(x)); `isSparse`: without NULLs unless NULL ON NULL is written.
+    case jsonArray(isSparse: Bool)
+    /// An object of array_agg(ROW(key, value)).
+    case jsonObject
 }
 
 package enum AggregateTable {
@@ -91,6 +104,16 @@ package enum AggregateTable {
         AggregateDefinition(
             ["array_agg", "collect_list", "list"], .function(.arrayAgg), ["array_agg([DISTINCT] x [ORDER BY ...])"], "ARRAY of x",
             "The values, NULLs too, in order of arrival or the one asked for; DISTINCT gives them in their own order."),
+        AggregateDefinition(
+            ["json_agg", "jsonb_agg"], .jsonArray(isSparse: false), ["json_agg([DISTINCT] x [ORDER BY ...])"], "JSON",
+            "The values as a JSON array, NULLs as null, in order of arrival or the one asked for."),
+        AggregateDefinition(
+            ["json_arrayagg", "json_array_agg"], .jsonArray(isSparse: true), ["json_arrayagg(x [ORDER BY ...] [{NULL | ABSENT} ON NULL])"], "JSON",
+            "The same without NULLs, unless NULL ON NULL is written."),
+        AggregateDefinition(
+            ["json_object_agg", "jsonb_object_agg", "json_objectagg"], .jsonObject,
+            ["json_object_agg(key, value [ORDER BY ...])", "json_objectagg([KEY] key VALUE value [{NULL | ABSENT} ON NULL])"], "JSON",
+            "A JSON object with a member for each key, in order of arrival or the one asked for; of a key that comes again the last value. A NULL key fails."),
         AggregateDefinition(
             ["histogram"], .function(.histogram), ["histogram(x)"], "MAP of x to BIGINT", "How often each value comes, by value."),
         AggregateDefinition(

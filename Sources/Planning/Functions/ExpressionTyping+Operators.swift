@@ -25,8 +25,18 @@ extension ExpressionTyping {
                 .call(.power, [try implicit(left, .double), try implicit(right, .double)]), type: .double, span: span, text: text)
         case .jsonPath, .jsonPathText:
             return try jsonPath(operation, left, right, operatorSpan: operatorSpan, span: span, text: text)
+        case .overlaps:
+            guard left.type.isArray || left.type == .null, right.type.isArray || right.type == .null, left.type != .null || right.type != .null else {
+                var error = noOperator(operation, left, right, operatorSpan)
+                if left.type == .boolean || right.type == .boolean { error.hint = "did you mean AND?" }
+                throw error
+            }
+            return try call(Identifier("array_overlap", span: operatorSpan), [left, right], span: span, text: text)
         case .containsAll, .containedBy:
             let (whole, part) = operation == .containsAll ? (left, right) : (right, left)
+            if whole.type == .json || part.type == .json, whole.type == .json || whole.isUntypedText, part.type == .json || part.isUntypedText {
+                return BoundExpression(.call(.jsonContains, [try implicit(whole, .json), try implicit(part, .json)]), type: .boolean, span: span, text: text)
+            }
             guard whole.type.isArray || whole.type == .null, part.type.isArray || part.type == .null, whole.type != .null || part.type != .null else {
                 throw noOperator(operation, left, right, operatorSpan)
             }

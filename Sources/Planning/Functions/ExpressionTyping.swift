@@ -198,7 +198,14 @@ package enum ExpressionTyping {
                     "map_from_entries needs an array of rows of a plain key and a value", at: span, hint: "map_from_entries(ARRAY[ROW('a', 1)])",
                     code: SQLError.undefinedFunction)
             }
-        case .jsonBuildObject:
+        case .anyElement, .allElements:
+            guard case .constant(.string(let sign)) = arguments[1].kind, ["=", "<>", "<", "<=", ">", ">="].contains(sign) else {
+                throw SQLError("the second argument must be a comparison such as '='", at: arguments[1].span, code: SQLError.invalidParameter)
+            }
+            if arguments[0].type.isMap || arguments[0].type == .json {
+                throw noOperator(.equal, arguments[0], arguments[0], arguments[1].span)
+            }
+        case .jsonBuildObject, .jsonSparseObject:
             guard arguments.count.isMultiple(of: 2) else {
                 throw SQLError("json_build_object needs a value for each key", at: span, code: SQLError.undefinedFunction)
             }

@@ -20,6 +20,12 @@ extension FunctionTable {
         array(["array_contains"], .arrayContains, "Whether the value is among the elements.", [.array, .element], .type(.boolean)),
         array(["array_contains_all"], .arrayContainsAll, "Whether every element of the second array is in the first.", [.array, .array], .type(.boolean)),
         array(["arrays_overlap", "array_overlap"], .arrayOverlaps, "Whether the arrays have an element in common.", [.array, .array], .type(.boolean)),
+        array(
+            ["any_element"], .anyElement, "Whether a comparison (a constant such as `'='`) with any element holds: what `x = ANY (array)` becomes.",
+            [.element, .text, .array], .type(.boolean)),
+        array(
+            ["all_elements"], .allElements, "Whether a comparison with every element holds: what `x <> ALL (array)` becomes.", [.element, .text, .array],
+            .type(.boolean)),
         array(["array_distinct"], .arrayDistinct, "Each value once, where it first stood.", [.array], .argument(0)),
         array(
             ["array_sort", "sort_array"], .arraySort,
@@ -82,13 +88,13 @@ extension FunctionTable {
 
     static let json: [FunctionDefinition] = [
         FunctionDefinition(
-            "json_value", meaning: .call(.jsonValue), .json, "The scalar that a path (`$.a.b[0]`) leads to, as text; NULL when it leads to none, to several, or to no scalar.",
+            "json_value", meaning: .call(.jsonValue), .json, "The scalar that a path (`$.a.b[0]`) leads to, as text; NULL when it leads to none, to several, or to no scalar. `RETURNING type`, `{NULL | ERROR | DEFAULT x} ON EMPTY`, and the same `ON ERROR`.",
             FunctionSignature([.any, .text], .type(.text))),
         FunctionDefinition(
-            "json_query", meaning: .call(.jsonQuery), .json, "The JSON value that a path leads to; NULL when it leads to none or to several.",
+            "json_query", meaning: .call(.jsonQuery), .json, "The JSON value that a path leads to; NULL when it leads to none or to several. `RETURNING type`, `WITH [CONDITIONAL] WRAPPER`, `{NULL | ERROR | EMPTY ARRAY | EMPTY OBJECT | DEFAULT x} ON EMPTY`, and the same `ON ERROR`.",
             FunctionSignature([.any, .text], .type(.json))),
         FunctionDefinition(
-            "json_exists", meaning: .call(.jsonExists), .json, "Whether a path leads to anything.", FunctionSignature([.any, .text], .type(.boolean))),
+            "json_exists", meaning: .call(.jsonExists), .json, "Whether a path leads to anything. `{TRUE | FALSE | UNKNOWN | ERROR} ON ERROR`.", FunctionSignature([.any, .text], .type(.boolean))),
         jsonFunction(
             ["json_extract_path", "jsonb_extract_path"], .jsonExtractPath, "The value at the end of a row of keys (and of positions from 0).", [.json, .text],
             isVariadic: true, .type(.json)),
@@ -108,13 +114,21 @@ extension FunctionTable {
             ["json_each_text", "jsonb_each_text"], .jsonEachText, "The members of a JSON object with their values as texts.", [.json], .type(.map(.text, .text))),
         jsonFunction(["json_strip_nulls", "jsonb_strip_nulls"], .jsonStripNulls, "Without members that are null, at any depth.", [.json], .type(.json)),
         jsonFunction(
-            ["json_build_object", "jsonb_build_object", "json_object"], .jsonBuildObject, "A JSON object of keys and values in turn.", [.any], required: 0,
+            ["json_build_object", "jsonb_build_object", "json_object"], .jsonBuildObject,
+            "A JSON object of keys and values in turn; of json_object also `KEY k VALUE v`, `{NULL | ABSENT} ON NULL` and `RETURNING type`.", [.any], required: 0,
             isVariadic: true, .type(.json)),
         jsonFunction(
-            ["json_build_array", "jsonb_build_array", "json_array"], .jsonBuildArray, "A JSON array of the arguments.", [.any], required: 0, isVariadic: true,
+            ["json_build_array", "jsonb_build_array"], .jsonBuildArray, "A JSON array of the arguments.", [.any], required: 0, isVariadic: true,
             .type(.json)),
+        jsonFunction(
+            ["json_array"], .jsonSparseArray, "A JSON array of the arguments that are not NULL; with `NULL ON NULL` of all. `RETURNING type`.", [.any],
+            required: 0, isVariadic: true, .type(.json)),
         jsonFunction(["to_json", "to_jsonb", "json_string"], .toJSON, "Any value as JSON: rows and maps as objects, arrays as arrays.", [.any], .type(.json)),
-        jsonFunction(["json_valid", "is_json"], .jsonValid, "Whether a text is JSON.", [.text], .type(.boolean)),
+        FunctionDefinition(
+            "json_valid", "is_json", meaning: .call(.jsonValid), .json,
+            "Whether a text is JSON; with VALUE, SCALAR, OBJECT or ARRAY as second argument, JSON of that kind: what `x IS JSON OBJECT` becomes.",
+            FunctionSignature([.text, .text], required: 1, .type(.boolean)), FunctionSignature([.json, .text], required: 1, .type(.boolean))),
+        jsonFunction(["json_contains", "jsonb_contains"], .jsonContains, "Whether the second JSON value is contained in the first: `a @> b`.", [.json, .json], .type(.boolean)),
     ]
 
     private static let elementType = FunctionSignature.Result.rule("the element type") { $0.first?.element ?? .text }

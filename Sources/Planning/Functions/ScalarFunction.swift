@@ -83,11 +83,24 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     case jsonEachText, jsonStripNulls, jsonValid, toJSON
     /// Not strict: a NULL is JSON's null.
     case jsonBuildObject, jsonBuildArray
+    /// The same without what is NULL.
+    case jsonSparseObject, jsonSparseArray
+    /// (array of ROW<key, value>): an object; of a key that comes again the last value.
+    case jsonObjectOfEntries
+    /// (json, path, 'CONDITIONAL' | 'UNCONDITIONAL'): what the path leads to as an array; a single container as it is when conditional.
+    case jsonQueryWrapped
+    /// (json, path, what for, what fails): 'ok', 'empty' or 'error'. What for: value, query, wrapped, exists; what fails a row: a list of
+    /// the other two.
+    case jsonOutcome
+    /// `a @> b` of JSON.
+    case jsonContains
+    /// Not strict: (value, comparison, array): `value = ANY (array)`, `value = ALL (array)`.
+    case anyElement, allElements
 
     package var isStrict: Bool {
         switch self {
         case .isDistinct, .isNotDistinct, .concat, .concatWithSeparator, .greatest, .least, .nullIf, .countNulls, .countNonNulls, .quoteNullable,
-            .format, .makeArray, .makeRow, .makeMap, .jsonBuildObject, .jsonBuildArray, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove,
+            .format, .makeArray, .makeRow, .makeMap, .jsonBuildObject, .jsonBuildArray, .jsonSparseObject, .jsonSparseArray, .anyElement, .allElements, .arrayAppend, .arrayPrepend, .arrayCat, .arrayRemove,
             .arrayReplace, .arrayPosition, .arrayPositions, .arrayToString, .stringToArray:
             false
         default: true
@@ -110,7 +123,8 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
             true
         case .makeMap, .arrayTrim, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
             .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonObjectKeys, .jsonArrayElements,
-            .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText:
+            .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText,
+            .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries, .jsonQueryWrapped, .jsonOutcome:
             true
         default: false
         }

@@ -145,7 +145,7 @@ extension LogicalPlan {
     package var fields: [SQLType.Field] {
         switch self {
         case .scan(let scan):
-            let schema = scan.relation.physicalSchema
+            let schema = scan.relation.scanSchema
             return scan.columns.map { SQLType.Field(name: $0.name(in: schema), type: $0.type(in: schema.types) ?? .null) }
         case .values(_, let fields): return fields
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.fields

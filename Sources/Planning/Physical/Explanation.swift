@@ -55,7 +55,7 @@ extension PhysicalPlan {
     var columnNames: [String] {
         switch self {
         case .scan(let node):
-            let schema = node.relation.physicalSchema
+            let schema = node.relation.scanSchema
             return node.columns.map { $0.name(in: schema) }
         case .values(_, let schema): return schema.fields.map(\.name)
         case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames

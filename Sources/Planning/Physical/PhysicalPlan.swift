@@ -166,7 +166,7 @@ extension PhysicalPlan {
     package var outputTypes: [SQLType] {
         switch self {
         case .scan(let node):
-            let schema = node.relation.physicalSchema
+            let schema = node.relation.scanSchema
             let types = schema.types
             return node.columns.map { $0.type(in: types) ?? .null }
         case .values(_, let schema): return schema.types

@@ -115,7 +115,7 @@ package enum BinaryOperator: String, Hashable, Sendable, CaseIterable {
     case concat = "||"
     case jsonGet = "->", jsonGetText = "->>", jsonPath = "#>", jsonPathText = "#>>"
     /// Of arrays.
-    case containsAll = "@>", containedBy = "<@"
+    case containsAll = "@>", containedBy = "<@", overlaps = "&&"
     case regexMatch = "~", regexMatchInsensitive = "~*", regexNotMatch = "!~", regexNotMatchInsensitive = "!~*"
     case bitAnd = "&", bitOr = "|", shiftLeft = "<<", shiftRight = ">>", bitXor = "#"
 }

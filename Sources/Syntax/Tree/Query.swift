@@ -118,6 +118,8 @@ package indirect enum GroupingElement: Hashable, Sendable {
     case groupingSets([[Expression]])
     case rollup([Expression])
     case cube([Expression])
+    /// `GROUP BY ALL`: every item of the select list that holds no aggregate.
+    case all
 }
 
 package struct TableExpression: Hashable, Sendable {

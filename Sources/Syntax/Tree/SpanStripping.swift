@@ -187,6 +187,7 @@ extension GroupingElement: SpanStripping {
         case .groupingSets(let sets): .groupingSets(sets.map { $0.strippingSpans() })
         case .rollup(let items): .rollup(items.strippingSpans())
         case .cube(let items): .cube(items.strippingSpans())
+        case .all: .all
         }
     }
 }

@@ -139,7 +139,7 @@ final class FunctionCasesExpressionTests: XCTestCase {
             ("uper('x')", "error: function uper does not exist"), ("upper(1)", "error: function upper(integer) does not exist"), ("1 + TRUE", "error: operator does not exist: integer + boolean"),
             ("NOT 1", "error: argument of NOT must be boolean, not integer"), ("CASE WHEN TRUE THEN 1 ELSE DATE '2026-01-01' END", "error: CASE results cannot be of types integer and date at once"),
             ("DATE '2026-13-01'", "error: value \"2026-13-01\" is out of range for type DATE"), ("CAST(1 AS DECIMAL(39, 0))", "error: DECIMAL precision 39 must be between 1 and 38"), ("CAST('a' AS TIMESTAMP(9))", "error: TIMESTAMP precision 9 must be between 0 and 6"),
-            ("1 -> 2", "error: JSON operators are not supported"), ("'a' < 1 + 1", "error: invalid input syntax for type INTEGER: \"a\""), ("upper('a', 'b')", "error: function upper(varchar, varchar) does not exist"),
+            ("1 -> 2", "error: operator does not exist: integer -> integer"), ("'a' < 1 + 1", "error: invalid input syntax for type INTEGER: \"a\""), ("upper('a', 'b')", "error: function upper(varchar, varchar) does not exist"),
         ])
     }
 }

@@ -159,7 +159,7 @@ final class KernelOracleExpressionTests: XCTestCase {
 
     func testDecimalsAcrossScales() throws {
         var random = TestRandom(14)
-        let types: [SQLType] = [.decimal(precision: 10, scale: 2), .decimal(precision: 38, scale: 0), .decimal(precision: 38, scale: 37)]
+        let types: [SQLType] = [.decimal(precision: 10, scale: 2), .decimal(precision: 20, scale: 5), .decimal(precision: 38, scale: 0), .decimal(precision: 38, scale: 37)]
         for left in types {
             for right in types {
                 guard case .decimal(let p1, let s1) = left, case .decimal(let p2, let s2) = right else { continue }

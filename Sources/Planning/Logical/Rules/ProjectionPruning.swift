@@ -168,7 +168,7 @@ enum ProjectionPruning {
     private static func pruneScan(_ scan: LogicalScan, _ wanted: Set<Int>) -> Pruned {
         var kept = scan.columns.indices.filter(wanted.contains).sorted { scan.columns[$0] < scan.columns[$1] }
         if kept.isEmpty, !scan.columns.isEmpty {
-            let types = scan.relation.physicalSchema.types
+            let types = scan.relation.scanSchema.types
             kept = [scan.columns.indices.first { scan.columns[$0].type(in: types)?.layout == .int64 } ?? 0]
         }
         return Pruned(
