@@ -293,7 +293,7 @@ extension StatementParser {
     // MARK: Literals of time
 
     /// `INTERVAL '1'`, `INTERVAL 1`, `INTERVAL - '1'`; a column of that name otherwise.
-    private func startsInterval() -> Bool {
+    func startsInterval() -> Bool {
         let next = peek(1)
         let hasSign = next.symbol == .minus || next.symbol == .plus
         let value = hasSign ? peek(2) : next
