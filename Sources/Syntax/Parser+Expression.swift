@@ -74,12 +74,11 @@ extension StatementParser {
         var notChaining: Precedence?
         while let precedence = infixPrecedence(), precedence >= minimum {
             if precedence == notChaining {
-                if case .binary(_, _, let right, _) = left.kind, case .binary(.overlaps, _, _, let place) = right.kind {
-                    throw SQLError("unexpected \"&&\" between comparisons", at: place, hint: "did you mean AND?")
-                }
+                let joiner = tokens[max(0, index - 4)..<index].last { $0.symbol == .overlaps || $0.symbol == .concat }
                 throw SQLError(
                     "\(current.text.uppercased()) cannot follow another comparison", at: current.span,
-                    hint: "join the two by AND, or use parentheses")
+                    hint: joiner.map { $0.symbol == .overlaps ? "conditions are joined by AND; && is for arrays" : "conditions are joined by OR; || puts texts together" }
+                        ?? "join the two by AND, or use parentheses")
             }
             switch precedence {
             case .or, .and: left = try parseLogicalChain(left, precedence)
