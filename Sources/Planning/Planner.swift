@@ -227,7 +227,8 @@ struct PlanStages {
             if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
         }
         let (plan, physicalRules) = Optimizer.optimize(
-            built, mode: mode, sink: target?.connector == "blackhole" ? .nothing : .all, options: options)
+            built, mode: mode, sink: target?.updateNeed(of: built) ?? .all, options: options)
+        if mode == .continuous, let notice = target?.keyNotice(of: built) { builder.notices.append(notice) }
         applied.formUnion(physicalRules)
         rules = OptimizerRule.allCases.filter(applied.contains)
         planned = PlannedQuery(

@@ -74,9 +74,11 @@ extension StatementParser {
         var notChaining: Precedence?
         while let precedence = infixPrecedence(), precedence >= minimum {
             if precedence == notChaining {
+                let joiner = tokens[max(0, index - 4)..<index].last { $0.symbol == .overlaps || $0.symbol == .concat }
                 throw SQLError(
                     "\(current.text.uppercased()) cannot follow another comparison", at: current.span,
-                    hint: "join the two by AND, or use parentheses")
+                    hint: joiner.map { $0.symbol == .overlaps ? "conditions are joined by AND; && is for arrays" : "conditions are joined by OR; || puts texts together" }
+                        ?? "join the two by AND, or use parentheses")
             }
             switch precedence {
             case .or, .and: left = try parseLogicalChain(left, precedence)
@@ -110,6 +112,7 @@ extension StatementParser {
             default: return nil
             }
         case .at: return isNext(.time) && peek(2).keyword == .zone ? .timeZone : nil
+        case nil: return atWord("OVERLAPS") && isNext(.leftParenthesis) ? .membership : nil
         default: return nil
         }
     }
@@ -222,6 +225,15 @@ extension StatementParser {
             leave()
             return Expression(.unary(unaryOperator, operand), span: start.union(operand.span))
         }
+        if at(.tilde) {
+            let name = Identifier("bitnot", span: start)
+            advance()
+            try enter()
+            let operand = try parsePrefix()
+            leave()
+            let call = FunctionCall(name: QualifiedName([name], span: start), arguments: [operand])
+            return Expression(.call(call), span: start.union(operand.span))
+        }
         return try parsePostfix()
     }
 
@@ -288,6 +300,7 @@ extension StatementParser {
         let negated = at(.not)
         if negated { advance() }
         try sink()
+        if atWord("OVERLAPS") { return try parseOverlaps(operand) }
         let keyword = current.keyword
         advance()
         switch keyword {
@@ -299,6 +312,19 @@ extension StatementParser {
             try expect(.to)
             return try parseLike(operand, .similar, negated: negated)
         }
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`: `overlaps(start, end, start, end)`.
+    @inline(never)
+    private mutating func parseOverlaps(_ operand: Expression) throws(SQLError) -> Expression {
+        let name = Identifier("overlaps", span: current.span)
+        advance()
+        let other = try parseOperators(.other)
+        guard case .row(let first) = operand.kind, case .row(let second) = other.kind, first.count == 2, second.count == 2 else {
+            throw SQLError("OVERLAPS compares two pairs", at: name.span, hint: "(start1, end1) OVERLAPS (start2, end2)")
+        }
+        let call = FunctionCall(name: QualifiedName([name], span: name.span), arguments: first + second)
+        return Expression(.call(call), span: operand.span.union(other.span))
     }
 
     @inline(never)

@@ -17,7 +17,7 @@ enum PlanChecker {
         case .scan(let node):
             try require(!node.columns.isEmpty, "scan reads no column")
             try require(node.columns == node.columns.sorted() && Set(node.columns).count == node.columns.count, "scan out of order")
-            let types = node.relation.physicalSchema.types
+            let types = node.relation.scanSchema.types
             try require(node.columns.allSatisfy { $0.type(in: types) != nil }, "scan's column")
         case .values(let rows, let schema):
             try require(rows.allSatisfy { $0.count == schema.count }, "values' width")

@@ -158,12 +158,12 @@ hint: one = compares
 ========
 select * from bid where a = 1 && b = 2
 --------
-error: unexpected "&&"
- --> line 1, column 31
+error: = cannot follow another comparison
+ --> line 1, column 36
   |
 1 | select * from bid where a = 1 && b = 2
-  |                               ^^
-hint: did you mean AND?
+  |                                    ^
+hint: conditions are joined by AND; && is for arrays
 ========
 select * from bid where a < b < c
 --------
@@ -234,7 +234,7 @@ error: expected BY, found "price"
 ========
 select a from bid group by
 --------
-error: expected an expression, found the end of the statement
+error: expected ALL or an expression, found the end of the statement
  --> line 1, column 27
   |
 1 | select a from bid group by

@@ -6,6 +6,7 @@ import Syntax
 
 extension Session {
     func createRelation(_ create: CreateRelation, text: String) throws -> StatementResult {
+        if let source = create.source { return try createRelation(create, from: source) }
         let tag = "CREATE \(create.kind.rawValue)"
         let relation = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
         if let existing = engine.object(named: create.name.last.name) {
@@ -24,9 +25,20 @@ extension Session {
             let resolved = Connectors.resolvingCreationTime(relation, nowMicroseconds: engine.clock.nowMicroseconds())
             try engine.createRelation(resolved, sql: resolved == relation ? text : Session.sql(create, options: resolved.options))
         } catch let error as ConnectorError {
-            throw SQLError(error.description, at: create.name.span, code: SQLError.invalidParameter)
+            throw SQLError(error.description, at: Session.span(of: error, in: create), code: SQLError.invalidParameter)
         }
         return .done(tag: tag)
+    }
+
+    /// Where the option stands that a connector complains about; its messages name it.
+    private static func span(of error: ConnectorError, in create: CreateRelation) -> SourceSpan {
+        let message = error.description
+        for option in create.options {
+            let key = option.key.lowercased()
+            if message.contains("option '\(key)' is") || (key == "connector" && message.contains("no connector '")) { return option.valueSpan }
+            if message.contains("has no option '\(key)'") || message.contains("option '\(key)' belongs") { return option.keySpan }
+        }
+        return create.name.span
     }
 
     /// The statement with option values as they were resolved, so that they are the same after a restart.

@@ -31,6 +31,11 @@ extension ExpressionTyping {
     package static func condition(_ operand: BoundExpression, of what: String) throws(SQLError) -> BoundExpression {
         if operand.type == .boolean { return operand }
         if operand.type == .null || operand.isUntypedText { return try implicit(operand, .boolean) }
+        if case .call(.concatOperator, _) = operand.kind {
+            throw SQLError(
+                "argument of \(what) must be boolean, not \(operand.type.name.lowercased())", at: operand.span,
+                hint: "|| puts texts together; conditions are joined by OR", code: SQLError.datatypeMismatch)
+        }
         throw SQLError(
             "argument of \(what) must be boolean, not \(operand.type.name.lowercased())", at: operand.span,
             hint: operand.type.isNumeric ? "compare it with something, as in x <> 0" : nil, code: SQLError.datatypeMismatch)

@@ -16,7 +16,10 @@ package enum ChangeMode: Hashable, Sendable {
 extension PhysicalPlan {
     package var changeMode: ChangeMode {
         switch self {
-        case .scan(let node): return node.relation.isChangelog ? .retract : .appendOnly
+        case .scan(let node):
+            guard node.relation.isUpsert else { return node.relation.isChangelog ? .retract : .appendOnly }
+            let key = node.relation.keyPlaces.sorted().compactMap { place in node.columns.firstIndex { $0.column == place } }
+            return .upsert(key: key.count == node.relation.keyPlaces.count ? key : nil)
         case .values, .match: return .appendOnly
         case .watermark(let input, _), .filter(let input, _), .shared(let input, _): return input.changeMode
         case .project(let input, let expressions):
@@ -55,6 +58,27 @@ extension RelationDefinition {
     /// The kinds of changes that an INSERT into it takes, for people.
     package var takenChanges: String {
         if connector == "blackhole" { return "append-only, retract and upsert" }
+        if isUpsert { return "append-only, retract and upsert by (\(primaryKey.map { columns[$0].name }.joined(separator: ", ")))" }
         return isAppendOnly ? "append-only" : "append-only and retract"
+    }
+
+    /// The columns of the primary key among the physical ones.
+    var keyPlaces: Set<Int> {
+        let physical = physicalColumns
+        return Set(primaryKey.compactMap { column in physical.firstIndex(of: column) })
+    }
+
+    /// What an INSERT of this plan needs of the old row of an update.
+    func updateNeed(of plan: PhysicalPlan) -> UpdateNeed {
+        if connector == "blackhole" { return .nothing }
+        return isUpsert && plan.uniqueKeys.contains(keyPlaces) ? .keyed : .all
+    }
+
+    /// A query that updates rows of an upsert stream must have one row for each of its keys; where that cannot be seen, people should look.
+    func keyNotice(of plan: PhysicalPlan) -> String? {
+        guard isUpsert, !plan.changeMode.isAppendOnly, !plan.uniqueKeys.contains(keyPlaces) else { return nil }
+        let key = primaryKey.map { columns[$0].name }.joined(separator: ", ")
+        return "the query may have several rows for one (\(key)), the PRIMARY KEY of \"\(name)\", and updates that change it: group by exactly these columns, "
+            + "or keep one row of each with QUALIFY ROW_NUMBER() OVER (PARTITION BY \(key) ORDER BY ..) = 1"
     }
 }

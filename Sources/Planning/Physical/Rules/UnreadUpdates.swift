@@ -2,6 +2,7 @@
 //
 // Going down from the sink, each node is told what its reader needs:
 // - a `blackhole` needs nothing of it;
+// - an upsert stream whose PRIMARY KEY is the query's own key knows the old row by it;
 // - a side of a join that has one row for each key, and no other key, finds the row that a new one takes the place of by itself. A row whose key
 //   is NULL is not kept, so a side that is given without partner (OUTER, ANTI) still needs it;
 // - everything else needs it: aggregations, rankings and set operations take it back, a filter may have passed the old row and not pass the
