@@ -42,6 +42,7 @@ extension StatementParser {
                 _ = accept(.all)
             }
             try parseArguments(into: &call)
+            if at(.ignore) || at(.respect), isNext(.nulls) { try parseNullTreatment(into: &call) }
             if accept(.order, shown: "ORDER BY") {
                 try expect(.by)
                 call.orderBy = try parseOrderItems()
@@ -73,11 +74,7 @@ extension StatementParser {
             call.filter = try parseExpression()
             try expect(.rightParenthesis)
         }
-        if at(.ignore) || at(.respect), isNext(.nulls) {
-            call.ignoresNulls = at(.ignore)
-            advance()
-            advance()
-        }
+        if at(.ignore) || at(.respect), isNext(.nulls) { try parseNullTreatment(into: &call) }
         if at(.over), isNext(.leftParenthesis) || isName(peek(1)) {
             advance()
             if at(.leftParenthesis) {
@@ -86,6 +83,12 @@ extension StatementParser {
                 call.over = .named(takeIdentifier())
             }
         }
+    }
+
+    private mutating func parseNullTreatment(into call: inout FunctionCall) throws(SQLError) {
+        call.ignoresNulls = at(.ignore)
+        advance()
+        advance()
     }
 
     // MARK: Arguments

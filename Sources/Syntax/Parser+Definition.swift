@@ -12,6 +12,14 @@ extension StatementParser {
         if at(.temporary), isNext(.function) || peek(1).text.uppercased() == "SYSTEM" {
             throw refusedTemporary()
         }
+        // It stays until it is dropped, or with the temporary directory of a script.
+        if at(.temporary), isNext(.view) || isNext(.table) || isNext(.stream) { advance() }
+        for word in ["CATALOG", "DATABASE", "SCHEMA", "INDEX", "MODEL", "MATERIALIZED"] where atWord(word) {
+            throw SQLError(
+                "CREATE \(word) is not supported", at: current.span,
+                hint: word == "MATERIALIZED" ? "CREATE QUERY name AS INSERT INTO stream SELECT .. keeps a stream up to date" : nil,
+                code: SQLError.featureNotSupported)
+        }
         let kind = try parseObjectKind()
         var ifNotExists = false
         if at(.if), isNext(.not) {
@@ -26,6 +34,7 @@ extension StatementParser {
             return .createRelation(try parseRelation(kind, name, orReplace: orReplace, ifNotExists: ifNotExists))
         case .view:
             let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
+            passComment()
             try expect(.as)
             try expectQuery()
             return .createView(
@@ -58,7 +67,12 @@ extension StatementParser {
         _ kind: ObjectKind, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool
     ) throws(SQLError) -> CreateRelation {
         var relation = CreateRelation(kind: kind, name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: [])
-        if accept(.leftParenthesis) {
+        if at(.leftParenthesis), isNext(.like) {
+            advance()
+            advance()
+            try parseLikeSource(into: &relation)
+            try expect(.rightParenthesis)
+        } else if accept(.leftParenthesis) {
             repeat {
                 try parseColumnElement(into: &relation)
                 try checkCount(relation.columns.count)
@@ -81,11 +95,74 @@ extension StatementParser {
             } else if accept(.with) {
                 try once(.with, "WITH", &seen, clause)
                 relation.options = try parseOptions()
+            } else if atWord("COMMENT"), peek(1).kind == .string {
+                passComment()
+            } else if atWord("DISTRIBUTED") {
+                try once(.partition, "PARTITION BY", &seen, clause)
+                try parseDistribution(into: &relation)
+            } else if at(.like), relation.source == nil, relation.columns.isEmpty {
+                advance()
+                try parseLikeSource(into: &relation)
+            } else if at(.as), relation.source == nil, relation.columns.isEmpty {
+                advance()
+                try expectQuery()
+                relation.source = .query(try parseQuery())
             } else {
                 try expectEnd()
             }
         }
         return relation
+    }
+
+    /// `COMMENT 'text'` is taken and not kept.
+    mutating func passComment() {
+        if atWord("COMMENT"), peek(1).kind == .string {
+            advance()
+            advance()
+        }
+    }
+
+    /// `LIKE name [(EXCLUDING ALL | EXCLUDING OPTIONS | INCLUDING ALL)]`.
+    @inline(never)
+    private mutating func parseLikeSource(into relation: inout CreateRelation) throws(SQLError) {
+        let name = try parseQualifiedName("a stream or table name")
+        var part = CreateRelation.LikePart.everything
+        let hasParentheses = at(.leftParenthesis)
+        if hasParentheses { advance() }
+        while atWord("INCLUDING") || atWord("EXCLUDING") || atWord("OVERWRITING") {
+            let start = current.span
+            let word = current.text.uppercased()
+            advance()
+            switch (word, atWord("OPTIONS"), at(.all)) {
+            case ("EXCLUDING", true, _): part = part == .columns ? .columns : .withoutOptions
+            case ("EXCLUDING", _, true): part = .columns
+            case ("INCLUDING", true, _), ("INCLUDING", _, true), ("OVERWRITING", true, _): break
+            default:
+                throw SQLError(
+                    "only ALL and OPTIONS can be included or excluded", at: span(from: start), code: SQLError.featureNotSupported)
+            }
+            advance()
+        }
+        if hasParentheses { try expect(.rightParenthesis) }
+        relation.source = .like(name, part)
+    }
+
+    /// `DISTRIBUTED [BY [HASH] (columns)] INTO n BUCKETS`, Flink's words for PARTITION BY and SHARDS.
+    @inline(never)
+    private mutating func parseDistribution(into relation: inout CreateRelation) throws(SQLError) {
+        advance()
+        if accept(.by) {
+            if atWord("HASH") { advance() }
+            relation.partitionBy = try parseIdentifierList("a column name")
+        }
+        if accept(.into) {
+            relation.shards = try parseShardCount()
+            guard atWord("BUCKETS") else {
+                note("BUCKETS")
+                throw unexpected()
+            }
+            advance()
+        }
     }
 
     @inline(never)
@@ -106,6 +183,10 @@ extension StatementParser {
             guard relation.watermark == nil else { throw SQLError("WATERMARK is given twice", at: start) }
             relation.watermark = clause
             return
+        }
+        if atWord("CONSTRAINT"), peek(2).keyword == .primary, peek(3).keyword == .key {
+            advance()
+            advance()
         }
         if at(.primary), isNext(.key) {
             advance()
@@ -128,6 +209,7 @@ extension StatementParser {
         let name = try parseIdentifier("a column name")
         if accept(.as) {
             relation.columns.append(ColumnClause(name: name, kind: .computed(try parseExpression()), span: span(from: start)))
+            passComment()
             return
         }
         let type = try parseTypeName()
@@ -147,6 +229,12 @@ extension StatementParser {
                 break
             }
         }
+        if atWord("METADATA") {
+            throw SQLError(
+                "METADATA columns are not supported", at: current.span,
+                hint: "what a record carries beside its value must be a column of its own", code: SQLError.featureNotSupported)
+        }
+        passComment()
         relation.columns.append(
             ColumnClause(name: name, kind: .physical(type, isNotNull: isNotNull), span: span(from: start)))
     }

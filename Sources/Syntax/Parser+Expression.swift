@@ -112,6 +112,7 @@ extension StatementParser {
             default: return nil
             }
         case .at: return isNext(.time) && peek(2).keyword == .zone ? .timeZone : nil
+        case nil: return atWord("OVERLAPS") && isNext(.leftParenthesis) ? .membership : nil
         default: return nil
         }
     }
@@ -224,6 +225,15 @@ extension StatementParser {
             leave()
             return Expression(.unary(unaryOperator, operand), span: start.union(operand.span))
         }
+        if at(.tilde) {
+            let name = Identifier("bitnot", span: start)
+            advance()
+            try enter()
+            let operand = try parsePrefix()
+            leave()
+            let call = FunctionCall(name: QualifiedName([name], span: start), arguments: [operand])
+            return Expression(.call(call), span: start.union(operand.span))
+        }
         return try parsePostfix()
     }
 
@@ -290,6 +300,7 @@ extension StatementParser {
         let negated = at(.not)
         if negated { advance() }
         try sink()
+        if atWord("OVERLAPS") { return try parseOverlaps(operand) }
         let keyword = current.keyword
         advance()
         switch keyword {
@@ -301,6 +312,19 @@ extension StatementParser {
             try expect(.to)
             return try parseLike(operand, .similar, negated: negated)
         }
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`: `overlaps(start, end, start, end)`.
+    @inline(never)
+    private mutating func parseOverlaps(_ operand: Expression) throws(SQLError) -> Expression {
+        let name = Identifier("overlaps", span: current.span)
+        advance()
+        let other = try parseOperators(.other)
+        guard case .row(let first) = operand.kind, case .row(let second) = other.kind, first.count == 2, second.count == 2 else {
+            throw SQLError("OVERLAPS compares two pairs", at: name.span, hint: "(start1, end1) OVERLAPS (start2, end2)")
+        }
+        let call = FunctionCall(name: QualifiedName([name], span: name.span), arguments: first + second)
+        return Expression(.call(call), span: operand.span.union(other.span))
     }
 
     @inline(never)

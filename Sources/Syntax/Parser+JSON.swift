@@ -34,7 +34,7 @@ extension StatementParser {
         case "json_object", "json_objectagg": isObject = true
         default: return false
         }
-        if !atNullClause {
+        if !atClause {
             var none: Expression?
             repeat {
                 if isObject, !isNext(.namedArgument) { try parseMember(into: &call) } else { try parseArgument(into: &call, partitionBy: &none) }
@@ -45,7 +45,8 @@ extension StatementParser {
         return true
     }
 
-    private var atNullClause: Bool { (at(.null) || atWord("ABSENT")) && isNext(.on) }
+    /// Whether the clauses begin where an argument could stand.
+    private var atClause: Bool { (at(.null) || atWord("ABSENT")) && isNext(.on) || atWord("RETURNING") && peek(1).kind == .word }
 
     /// `[KEY] k VALUE v`, or `k`, whose value follows as the next argument.
     @inline(never)

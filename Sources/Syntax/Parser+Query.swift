@@ -169,7 +169,13 @@ extension StatementParser {
             advance()
             select.isStream = true
         }
-        if accept(.distinct) {
+        if at(.distinct), isNext(.on), peek(2).symbol == .leftParenthesis {
+            advance()
+            advance()
+            advance()
+            select.distinctOn = try parseExpressionList()
+            try expect(.rightParenthesis)
+        } else if accept(.distinct) {
             select.isDistinct = true
         } else {
             _ = accept(.all)
@@ -329,7 +335,8 @@ extension StatementParser {
     @inline(never)
     private mutating func parseGroupBy(into select: inout Select) throws(SQLError) {
         try expect(.by)
-        if accept(.all) {
+        if at(.all) {
+            advance()
             select.groupBy = [.all]
             return
         }

@@ -24,13 +24,24 @@ extension StatementParser {
         if accept(.insert) { return .insert(try parseInsert()) }
         if accept(.create) { return try parseCreate() }
         if accept(.drop) { return try parseDrop() }
+        if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return .show(try parseShow()) }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }
+        // PostgreSQL's short form.
+        if at(.table), peek(1).kind == .word || peek(1).kind == .quotedWord {
+            advance()
+            let name = try parseQualifiedName("a stream, table or view name")
+            let star = SelectItem(expression: Expression(.star(qualifier: nil), span: name.span))
+            let select = Select(items: [star], from: [TableExpression(.name(name, asOf: nil), span: name.span)], span: name.span)
+            return .query(Query(body: .select(select), span: name.span))
+        }
         if accept(.reset) {
+            if current.kind == .end { return .reset(Identifier("ALL", span: previousSpan)) }
             return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
         }
+        if let refusal = refusedStatement() { throw refusal }
         note(.with, .values)
         note("another statement")
         throw unexpected(hint: foreignStatementHint)
@@ -49,6 +60,49 @@ extension StatementParser {
         case "BEGIN", "COMMIT", "ROLLBACK", "START": return "each statement stands alone: there are no transactions"
         default: return nil
         }
+    }
+
+    /// What other systems show under other names; nil for what `parseShow` knows.
+    private mutating func parseOtherShow() throws(SQLError) -> Statement.Kind? {
+        if atWord("COLUMNS", 1), peek(2).keyword == .from || peek(2).keyword == .in {
+            advance()
+            advance()
+            advance()
+            return .describe(try parseQualifiedName("a stream, table or view name"))
+        }
+        if atWord("JOBS", 1) {
+            advance()
+            advance()
+            return .show(.queries)
+        }
+        for word in ["DATABASES", "CATALOGS", "SCHEMAS", "MODULES", "JARS", "PARTITIONS", "PROCEDURES", "MODELS"] where atWord(word, 1) {
+            throw SQLError(
+                "there are no \(word.lowercased()) here", at: peek(1).span,
+                hint: "a data directory holds streams, tables, views, queries and functions: SHOW STREAMS", code: SQLError.featureNotSupported)
+        }
+        return nil
+    }
+
+    /// Statements that people know from elsewhere and that there are not.
+    private func refusedStatement() -> SQLError? {
+        guard current.kind == .word else { return nil }
+        let word = current.text.uppercased()
+        let hint: String
+        switch word {
+        case "UPDATE", "DELETE", "MERGE", "TRUNCATE", "UPSERT":
+            hint = "rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows"
+        case "ALTER": hint = "DROP the object and CREATE it, or CREATE OR REPLACE it"
+        case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"
+        case "ANALYZE", "VACUUM": hint = "there is nothing to be done by hand: EXPLAIN shows how a query runs"
+        case "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT": hint = "every INSERT is a transaction of its own"
+        case "GRANT", "REVOKE": hint = "there are no users and roles"
+        case "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE", "CALL", "DO": hint = "statements are executed as they stand"
+        case "COPY": hint = "millrace put STREAM appends standard input; connector = 'file' reads and writes files"
+        case "ADD", "REMOVE", "LOAD", "UNLOAD": hint = "functions are written in SQL: CREATE FUNCTION"
+        case "STOP": hint = "DROP QUERY ends a saved query"
+        default: return nil
+        }
+        return SQLError("\(word) is not supported", at: current.span, hint: hint, code: SQLError.featureNotSupported)
     }
 
     /// Behind INSERT.

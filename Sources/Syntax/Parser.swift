@@ -135,6 +135,17 @@ struct TokenRun {
         }
     }
 
+    /// Flink's statement sets are the statements in them, one after the other: `BEGIN STATEMENT SET; ..; END`, and
+    /// `EXECUTE STATEMENT SET BEGIN ..; END`. How many tokens at the beginning say no more than that.
+    private static func statementSetPrefix(_ tokens: [Token]) -> Int {
+        func spells(_ words: [String]) -> Bool {
+            tokens.count > words.count && zip(tokens, words).allSatisfy { $0.kind == .word && $0.text.uppercased() == $1 }
+        }
+        if spells(["BEGIN", "STATEMENT", "SET"]), tokens.count == 4 { return 3 }
+        if spells(["END"]), tokens.count == 2 { return 1 }
+        return spells(["EXECUTE", "STATEMENT", "SET", "BEGIN"]) ? 4 : 0
+    }
+
     /// The next statement that is not empty; nil at the end of the source.
     static func next(_ lexer: inout Lexer) throws(SQLError) -> TokenRun? {
         var tokens: [Token] = []
@@ -156,6 +167,11 @@ struct TokenRun {
                 if token.kind == .end { token.span = SourceSpan(start: last.span.end, end: last.span.end) }
                 token.kind = .end
                 tokens.append(token)
+                tokens.removeFirst(statementSetPrefix(tokens))
+                guard tokens.count > 1, let first = tokens.first else {
+                    tokens = []
+                    continue
+                }
                 return TokenRun(tokens: tokens, failure: nil, span: first.span.union(last.span))
             }
             tokens.append(token)

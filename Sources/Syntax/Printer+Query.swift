@@ -73,12 +73,13 @@ extension Printer {
         var text = "SELECT"
         if select.isStream { text += " STREAM" }
         if select.isDistinct { text += " DISTINCT" }
+        if !select.distinctOn.isEmpty { text += " DISTINCT ON (\(list(select.distinctOn)))" }
         let items = select.items.map { item in
             expression(item.expression) + (item.alias.map { " AS " + quote($0.name) } ?? "")
         }
         // `SELECT STREAM - x` would subtract from a column of that name.
         let beginsWithSign = items.first.map { $0.hasPrefix("-") || $0.hasPrefix("+") } ?? false
-        if select.isStream, !select.isDistinct, beginsWithSign { text += " ALL" }
+        if select.isStream, !select.isDistinct, select.distinctOn.isEmpty, beginsWithSign { text += " ALL" }
         text += wrapped(items, indent: indent)
         if !select.from.isEmpty {
             text += lineBreak(indent) + "FROM " + select.from.map { table($0, indent: indent) }.joined(separator: ", ")

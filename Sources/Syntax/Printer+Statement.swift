@@ -78,6 +78,11 @@ extension Printer {
         if let shards = relation.shards { text += "\nSHARDS " + expression(shards) }
         if !relation.retain.isEmpty { text += "\nRETAIN " + list(relation.retain) }
         if !relation.options.isEmpty { text += "\nWITH (\n\(options(relation.options))\n)" }
+        switch relation.source {
+        case .like(let name, let part): text += "\nLIKE " + qualified(name) + (part == .everything ? "" : " (\(part.rawValue))")
+        case .query(let query): text += "\nAS\n" + self.query(query, indent: 0)
+        case nil: break
+        }
         return text
     }
 

@@ -93,7 +93,11 @@ final class AggregateOperatorTests: XCTestCase {
         let keyed = AggregateNode(keys: [0], window: nil, aggregates: calls, emit: .atEnd)
         XCTAssertEqual(try Harness.run(.aggregate(Harness.scan(types), keyed), [], types: types).rows.count, 0)
         let changes = AggregateNode(keys: [], window: nil, aggregates: calls, emit: .changes)
-        XCTAssertEqual(try Harness.run(.aggregate(Harness.scan(types), changes), [], types: types).rows.count, 0)
+        let first = try Harness.run(.aggregate(Harness.scan(types), changes), [], types: types)
+        XCTAssertEqual(first.rows.map(\.0), [.insert])
+        XCTAssertEqual(first.rows.first?.1, one.rows.first?.1)
+        let changesByKey = AggregateNode(keys: [0], window: nil, aggregates: calls, emit: .changes)
+        XCTAssertEqual(try Harness.run(.aggregate(Harness.scan(types), changesByKey), [], types: types).rows.count, 0)
     }
 
     func testDistinctEmitsANewGroupOnce() throws {

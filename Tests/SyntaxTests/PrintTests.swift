@@ -53,6 +53,62 @@ final class PrintTests: XCTestCase {
         checkExpression("a !~* b # c", "a !~* b # c")
     }
 
+    func testJSONForms() {
+        checkExpression("json_value(j, '$.a' returning int)", "json_value(j, '$.a', returning => CAST(NULL AS INT))")
+        checkExpression(
+            "JSON_VALUE(j, '$.a' DEFAULT 0 ON EMPTY ERROR ON ERROR)", "JSON_VALUE(j, '$.a', default_on_empty => 0, on_error => 'ERROR')")
+        checkExpression("json_value(j, '$.a' null on empty)", "json_value(j, '$.a', on_empty => 'NULL')")
+        checkExpression(
+            "json_query(j, '$' with conditional array wrapper empty array on empty empty object on error)",
+            "json_query(j, '$', wrapper => 'CONDITIONAL', on_empty => 'EMPTY ARRAY', on_error => 'EMPTY OBJECT')")
+        checkExpression("json_query(j, '$' without wrapper)", "json_query(j, '$')")
+        checkExpression("json_query(j, '$' with wrapper)", "json_query(j, '$', wrapper => 'UNCONDITIONAL')")
+        checkExpression("json_exists(j, '$.a' true on error)", "json_exists(j, '$.a', on_error => 'TRUE')")
+        checkExpression("json_object(key 'a' value 1, 'b' value x, c value 2)", "json_object('a', 1, 'b', x, c, 2)")
+        checkExpression("json_object('a', 1, key, value absent on null)", "json_object('a', 1, key, value, on_null => 'ABSENT')")
+        checkExpression("json_object()", "json_object()")
+        checkExpression("json_array(null on null)", "json_array(on_null => 'NULL')")
+        checkExpression("json_array(1, null null on null returning varchar)", "json_array(1, NULL, on_null => 'NULL', returning => CAST(NULL AS VARCHAR))")
+        checkExpression("json_arrayagg(x order by y absent on null)", "json_arrayagg(x, on_null => 'ABSENT' ORDER BY y)")
+        checkExpression("json_objectagg(key k value v null on null)", "json_objectagg(k, v, on_null => 'NULL')")
+        checkExpression("a is json", "is_json(a, 'VALUE')")
+        checkExpression("a is not json object without unique keys", "NOT is_json(a, 'OBJECT')")
+        checkExpression("a + 1 is json array and b", "is_json(a + 1, 'ARRAY') AND b")
+    }
+
+    func testArrayTests() {
+        checkExpression("x = any (a)", "any_element(x, '=', a)")
+        checkExpression("x + 1 <> all (array[1, 2])", "all_elements(x + 1, '<>', ARRAY[1, 2])")
+        checkExpression("x < some(a) or y", "any_element(x, '<', a) OR y")
+        checkExpression("a && b", "a && b")
+        checkExpression("a && b || c", "a && b || c")
+        checkExpression("(a, b) overlaps (c, d)", "overlaps(a, b, c, d)")
+        checkExpression("first_value(x ignore nulls) over w", "first_value(x) IGNORE NULLS OVER w")
+    }
+
+    func testStatementsOfOthers() {
+        check("create temporary view v as select 1", "CREATE VIEW v AS\nSELECT 1")
+        check("show columns from t", "DESCRIBE t")
+        check("show jobs", "SHOW QUERIES")
+        check("reset", "RESET ALL")
+        check("table t", "SELECT *\nFROM t")
+        check("select distinct on (a, b) c from t", "SELECT DISTINCT ON (a, b) c\nFROM t")
+        check("select a from t group by all", "SELECT a\nFROM t\nGROUP BY ALL")
+        check("create table t (like u)", "CREATE TABLE t\nLIKE u")
+        check(
+            "create table t with (a = 'b') like u (excluding options)", "CREATE TABLE t\nWITH (\n  a = 'b'\n)\nLIKE u (EXCLUDING OPTIONS)")
+        check("create stream t shards 2 as select a from u", "CREATE STREAM t\nSHARDS 2\nAS\nSELECT a\nFROM u")
+        check(
+            "create table t (a int comment 'x', constraint p primary key (a) not enforced) comment 'y' distributed by hash (a) into 4 buckets",
+            "CREATE TABLE t (\n  a INT,\n  PRIMARY KEY (a) NOT ENFORCED\n)\nPARTITION BY (a)\nSHARDS 4")
+        for source in ["begin statement set; insert into a select 1; insert into b select 2; end", "execute statement set begin insert into a select 1; insert into b select 2; end;"] {
+            do {
+                let statements = try Parser.parseScript(source)
+                XCTAssertEqual(statements.map { Printer.print($0.statement) }, ["INSERT INTO a\nSELECT 1", "INSERT INTO b\nSELECT 2"])
+            } catch { XCTFail(render(error, source: source, name: nil)) }
+        }
+    }
+
     func testLiterals() {
         checkExpression("'it''s'", "'it''s'")
         checkExpression("E'a\\nb'", "'a\nb'")

@@ -398,9 +398,35 @@ final class GroupTable: @unchecked Sendable {
 
     private func feedFresh(_ set: Int, _ bit: Int, _ column: Column, _ fresh: FedRows) {
         guard fresh.count > 0 else { return }
+        var parts: [Int: Column]?
         for (index, accumulator) in layout.accumulators.enumerated() where accumulator.feed == .distinct(set: set, bit: bit) {
             let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
-            accumulator.update(states, fresh, column: column, arrival: nil, arena: &table.arena, heap: &table.heap)
+            guard accumulator.second >= 0 else {
+                accumulator.update(states, fresh, column: column, arrival: nil, arena: &table.arena, heap: &table.heap)
+                continue
+            }
+            let pair = parts ?? pairColumns(set, column, fresh)
+            parts = pair
+            guard let value = pair[accumulator.argument], let second = pair[accumulator.second] else { continue }
+            let rows = FedRows(count: fresh.count, rows: nil, slots: fresh.slots, signs: fresh.signs)
+            accumulator.update(states, rows, column: value, second: second, arrival: nil, arena: &table.arena, heap: &table.heap)
+        }
+    }
+
+    /// A distinct set of pairs holds them encoded: the values of fresh rows again, by the column they came from.
+    private func pairColumns(_ set: Int, _ column: Column, _ fresh: FedRows) -> [Int: Column] {
+        let place = layout.distincts[set].argument - (layout.compactTypes.count - layout.derived.count)
+        guard layout.derived.indices.contains(place), case .encoded(let fields, _) = layout.derived[place].form else { return [:] }
+        let builders = fields.map { ColumnBuilder(layout.compactTypes[$0.column], capacity: fresh.count) }
+        for i in 0..<fresh.count {
+            let bytes = column.strings[fresh.rows.map { Int($0[i]) } ?? i].bytes
+            var position = 0
+            for (field, builder) in zip(fields, builders) {
+                OrderedEncoding.append(layout.compactTypes[field.column], bytes, &position, to: builder)
+            }
+        }
+        return withExtendedLifetime(column) {
+            Dictionary(zip(fields, builders).map { ($0.column, $1.finish()) }, uniquingKeysWith: { first, _ in first })
         }
     }
 

@@ -224,6 +224,7 @@ enum KernelTable {
         case .countNulls, .countNonNulls: return NullCountKernels.kernel(request)
         case .like, .ilike, .similarTo, .regexpLike, .regexpExtract, .regexpReplace: return try PatternKernels.kernel(request)
         case .regexpCount, .regexpInstr, .regexpSubstr, .regexpFullMatch: return try MatchKernels.kernel(request)
+        case .regexpExtractAll, .regexpMatch, .regexpSplit: return try MatchListKernels.kernel(request)
         case .concatOperator, .upper, .lower, .initcap, .charLength, .octetLength, .substring, .left, .right, .overlay, .position, .strpos,
             .locate, .replace, .translate, .trimBoth, .trimLeft, .trimRight, .padLeft, .padRight, .repeatText, .reverse, .concat,
             .concatWithSeparator, .splitPart, .splitIndex, .startsWith, .endsWith, .ascii, .chr, .contains, .substringIndex:
@@ -247,7 +248,7 @@ enum KernelTable {
             .arrayContains, .arrayContainsAll, .arrayOverlaps, .arrayDistinct, .arraySort, .arrayReverse, .arrayMin, .arrayMax, .arraySum,
             .anyElement, .allElements, .arraySlice, .arrayToString, .arrayUnion, .arrayExcept, .arrayIntersect, .arrayTrim, .stringToArray, .sequence:
             return ArrayKernels.kernel(request)
-        case .mapKeys, .mapValues, .mapEntries, .mapFromArrays, .mapFromEntries, .mapContainsKey, .stringToMap: return MapKernels.kernel(request)
+        case .mapKeys, .mapValues, .mapEntries, .mapFromArrays, .mapFromEntries, .mapContainsKey, .stringToMap, .mapUnion: return MapKernels.kernel(request)
         case .jsonGet, .jsonGetText, .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonArrayLength, .jsonTypeof,
             .jsonObjectKeys, .jsonArrayElements, .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonStripNulls, .jsonValid, .toJSON,
             .jsonBuildObject, .jsonBuildArray, .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries, .jsonQueryWrapped, .jsonOutcome, .jsonContains:

@@ -23,7 +23,32 @@ enum MapKernels {
                 return call.bools { row in map.elements(row).map { $0.contains { order.isEqual($0, row & key.mask) } } }
             }
         case .stringToMap: return fromText
+        case .mapUnion: return union
         default: return nil
+        }
+    }
+
+    /// The first map's entries but for the keys that the second one has, then the second one's.
+    private static let union: Kernel = { call in
+        let (first, second) = (call.operands[0], call.operands[1])
+        let (a, b) = (first.column.children[0], second.column.children[0])
+        let pool = Column.concatenate([a, b], type: a.type)
+        let order = ColumnOrder(b.children[0], b.children[0])
+        let across = ColumnOrder(a.children[0], b.children[0])
+        return call.lists(pool: pool) { row, writer in
+            guard let own = first.elements(row), let others = second.elements(row) else { return false }
+            let sorted = others.sorted { order.compare($0, $1) < 0 }
+            for entry in own {
+                var low = 0
+                var high = sorted.count
+                while low < high {
+                    let middle = (low + high) / 2
+                    if across.compare(entry, sorted[middle]) > 0 { low = middle + 1 } else { high = middle }
+                }
+                if low == sorted.count || across.compare(entry, sorted[low]) != 0 { writer.append(entry) }
+            }
+            for entry in others { writer.append(a.count + entry) }
+            return true
         }
     }
 

@@ -139,9 +139,10 @@ final class MatchAutomaton: Sendable {
                     nodes[loop] = .split(isGreedy ? [body, next] : [next, body])
                 }
                 if part.matchesEmpty {
-                    // A required iteration may map nothing; among greedy ones that adds no way that the loop has not.
+                    // A required iteration may map nothing; among greedy ones that adds no way that the loop has not, where nothing is
+                    // without conditions.
                     entry = loop
-                    if isGreedy { required = 0 }
+                    if isGreedy && !part.hasAnchor { required = 0 }
                 } else if required > 0 {
                     entry = body
                     required -= 1
@@ -229,6 +230,16 @@ final class MatchAutomaton: Sendable {
 }
 
 extension MatchPattern {
+    /// Whether `^` or `$` stands in it.
+    var hasAnchor: Bool {
+        switch self {
+        case .variable: false
+        case .sequence(let parts), .alternation(let parts): parts.contains { $0.hasAnchor }
+        case .repetition(let part, _, _, _), .exclusion(let part): part.hasAnchor
+        case .start, .end: true
+        }
+    }
+
     /// Whether it can match no row at all.
     var matchesEmpty: Bool {
         switch self {

@@ -6,6 +6,7 @@ import Syntax
 
 extension Session {
     func createRelation(_ create: CreateRelation, text: String) throws -> StatementResult {
+        if let source = create.source { return try createRelation(create, from: source) }
         let tag = "CREATE \(create.kind.rawValue)"
         let relation = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
         if let existing = engine.object(named: create.name.last.name) {

@@ -68,6 +68,10 @@ package final class Session {
                 try Planner.explain(inner, kind: kind, catalog: catalog, options: plannerOptions)
             }
             return .rows(Cursor(schema: Schema([.init(name: "plan", type: .text)]), rows: lines.map { [.string($0)] }))
+        case .set(let name, _) where SessionSettings.isWithoutMeaning(name.name):
+            note("setting \(name.name) has no meaning here")
+            return .done(tag: "SET")
+        case .reset(let name) where SessionSettings.isWithoutMeaning(name.name): return .done(tag: "RESET")
         case .set(let name, let value):
             try settings.set(name, to: value)
             return .done(tag: "SET")

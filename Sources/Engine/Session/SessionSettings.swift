@@ -99,6 +99,17 @@ package struct SessionSettings: Sendable {
         }
     }
 
+    /// Settings of Flink that scripts begin with and that have no counterpart.
+    static func isWithoutMeaning(_ name: String) -> Bool {
+        let name = name.lowercased()
+        if name == "table.exec.state.ttl" { return false }
+        let families = [
+            "table.", "execution.", "pipeline.", "parallelism.", "sql-client.", "state.", "restart-strategy", "taskmanager.", "jobmanager.", "rest.",
+            "metrics.", "env.", "classloader.", "python.", "heartbeat.", "akka.", "cluster.", "yarn.", "kubernetes.",
+        ]
+        return families.contains(where: name.hasPrefix)
+    }
+
     private static func unknown(_ name: Identifier) -> SQLError {
         let nearest = NearestName.find(name.name, among: names)
         return SQLError(

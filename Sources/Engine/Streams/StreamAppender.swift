@@ -315,6 +315,9 @@ extension Engine {
     package func appender(stream name: String, format: StreamAppender.Format = .json) throws(EngineError) -> StreamAppender {
         let (object, stream) = try logStream(named: name)
         guard let relation = object.relation else { throw EngineError("\(name) is not a stream") }
+        if relation.isDebezium, case .csv = format {
+            throw EngineError("\(object.name) has format 'debezium-json': its rows come as change events, not as CSV")
+        }
         return StreamAppender(engine: self, stream: stream, relation: relation, name: object.name, format: format)
     }
 

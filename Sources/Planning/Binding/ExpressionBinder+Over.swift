@@ -44,7 +44,9 @@ extension ExpressionBinder {
     /// A name that is only a window function stands with OVER.
     func checkNeedsNoOver(_ call: FunctionCall, span: SourceSpan) throws(SQLError) {
         let name = call.name.last.name.lowercased()
-        if let ignores = call.ignoresNulls {
+        // The first and the last of a group are never NULL.
+        let isSaid = call.ignoresNulls == true && [.firstValue, .lastValue].contains(AggregateFunction.named(name))
+        if let ignores = call.ignoresNulls, !isSaid {
             throw SQLError(
                 "\(ignores ? "IGNORE" : "RESPECT") NULLS needs a window function", at: span,
                 hint: "it stands before OVER: last_value(x) IGNORE NULLS OVER (..)", code: SQLError.windowingError)

@@ -359,6 +359,7 @@ struct ExpressionBinder {
         if let role = GroupingFunction(call.name) { return try bindGrouping(role, call, span) }
         if let function = WindowFunction.named(call.name) { return try bindWindowFunction(function, call, span) }
         if let json = try bindJSON(call, expression) { return json }
+        if let interval = try bindMakeInterval(call, expression) { return interval }
         try call.checkPlain(span: span)
         return nil
     }
@@ -380,6 +381,29 @@ struct ExpressionBinder {
             }
             throw error
         }
+    }
+
+    /// `make_interval(days => 3, hours => 2)`; nil without names.
+    private func bindMakeInterval(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
+        guard call.name.last.name.lowercased() == "make_interval", call.argumentNames.contains(where: { $0 != nil }) else { return nil }
+        let fields = ["years", "months", "weeks", "days", "hours", "mins", "secs"]
+        var arguments = Array(repeating: Expression(.literal(.integer("0")), span: expression.span), count: fields.count)
+        for (place, (argument, name)) in zip(call.arguments, call.argumentNames).enumerated() {
+            guard let name else {
+                if place < arguments.count { arguments[place] = argument }
+                continue
+            }
+            guard let field = fields.firstIndex(of: name.name.lowercased()) else {
+                throw SQLError(
+                    "make_interval has no argument \"\(name.name)\"", at: name.span, hint: "it has " + fields.joined(separator: ", "),
+                    code: SQLError.undefinedFunction)
+            }
+            arguments[field] = argument
+        }
+        var plain = call
+        (plain.arguments, plain.argumentNames) = (arguments, Array(repeating: nil, count: arguments.count))
+        try plain.checkPlain(span: expression.span)
+        return try finish(plain, expression, try bindAll(arguments))
     }
 
     @inline(never)

@@ -2,7 +2,8 @@
 //
 // `GROUP BY a, ROLLUP (b, c)` is a list of sets of keys: the cross product of what each element gives: {a, b, c}, {a, b}, {a}. Every
 // input row comes once per set (the node `.expand`), with NULL for the keys that are not in it and the number of the set as one key more;
-// above that it is an ordinary aggregation. Keys that are in every set stay what they are, so windows among them are still seen as such.
+// above that it is an ordinary aggregation. The empty set has a group whether there are rows or not: a row of NULLs stands for it, which every
+// aggregate's filter leaves out. Keys that are in every set stay what they are, so windows among them are still seen as such.
 
 import Columns
 import Syntax
@@ -99,6 +100,25 @@ struct GroupingSets {
         }
         expanded.append(LogicalColumn(expression: .column(fields.count + varying.count, .bigint), name: "grouping set"))
         return (plan, expanded)
+    }
+
+    /// What `expand` gave with a row for each empty set, and the condition that holds for the other rows; the same plan when no set is empty.
+    func withEmptySets(_ plan: LogicalPlan) -> (LogicalPlan, BoundExpression?) {
+        let empty = sets.indices.filter { sets[$0].isEmpty }
+        guard !empty.isEmpty else { return (plan, nil) }
+        let fields = plan.fields
+        let marker = SQLType.Field(name: "is row", type: .boolean)
+        let real = LogicalPlan.project(
+            plan, LogicalPlan.passing(fields) + [LogicalColumn(expression: .constant(.boolean(true), .boolean), name: marker.name)])
+        var rows: [[BoundExpression]] = []
+        for number in empty {
+            var row = fields.map { BoundExpression.constant(.null, $0.type) }
+            // The set's number is the last column.
+            row[fields.count - 1] = .constant(.integer(Int64(number)), .bigint)
+            row.append(.constant(.boolean(false), .boolean))
+            rows.append(row)
+        }
+        return (.union([real, .values(rows, fields + [marker])]), .column(fields.count, .boolean))
     }
 
     /// GROUPING(..) of keys at these places, over the column that holds the set's number.

@@ -102,6 +102,7 @@ extension QueryBinder {
     }
 
     private func bindRelation(_ relation: RelationDefinition, span: SourceSpan) throws(SQLError) -> BoundQuery {
+        let relation = readsVersions && relation.watermark != nil ? UpsertScan.versions(relation) : relation
         let physical = relation.physicalSchema
         var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))
         if relation.isUpsert { plan = try UpsertScan.plan(relation, mode: mode, span: span) }

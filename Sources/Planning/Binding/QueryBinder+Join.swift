@@ -18,7 +18,11 @@ extension QueryBinder {
         if case .name(let name, let time?) = table.kind {
             (asOf, table.kind) = (time, .name(name, asOf: nil))
         }
+        let outer = readsVersions
+        readsVersions = kind.isAsOf || asOf.map { !isProcessingTime($0, of: left) } ?? false
+        defer { readsVersions = outer }
         var right = try bindTable(table, context)
+        readsVersions = outer
         try count(2, span: table.span)
         if let twice = right.scope.tables.first(where: left.scope.tables.contains) {
             throw SQLError(
@@ -53,6 +57,11 @@ extension QueryBinder {
         var plan = LogicalPlan.join(left.plan, right.plan, join)
         if !merged.isEmpty { plan = .project(plan, LogicalPlan.passing(plan.fields) + merged) }
         return BoundTable(plan: plan, scope: scope)
+    }
+
+    private func isProcessingTime(_ time: Expression, of left: BoundTable) -> Bool {
+        guard let bound = try? ExpressionBinder(scope: left.scope, clause: .join).bind(time) else { return false }
+        return left.plan.isProcessingTime(bound)
     }
 
     /// A hint holds for a table, not for what it was joined to before.

@@ -27,6 +27,10 @@ private struct Keys {
 
 extension QueryBinder {
     func bindSelect(_ select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
+        if !select.distinctOn.isEmpty {
+            let (ranked, ordered) = firstRows(select, query)
+            return try bindSelect(ranked, ordered, context)
+        }
         do { return try bindParts(of: select, query, context) } catch { throw NameHints.alias(error, select.items) }
     }
 
@@ -101,6 +105,35 @@ extension QueryBinder {
         if !order.hidden.isEmpty { plan = .project(plan, LogicalPlan.passing(fields)) }
         try count(4, span: select.span)
         return BoundQuery(plan: plan, fields: fields, spans: items.map(\.span))
+    }
+
+    /// DISTINCT ON (a) .. ORDER BY a, b is QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1. A query that goes on has no order of its
+    /// own, so there ORDER BY says no more than which row is the first.
+    private func firstRows(_ select: Select, _ query: Query) -> (Select, Query) {
+        var (select, query) = (select, query)
+        func meant(_ expression: Expression) -> Expression {
+            switch expression.kind {
+            case .literal(.integer(let digits)):
+                guard let place = Int(digits), select.items.indices.contains(place - 1) else { return expression }
+                return select.items[place - 1].expression
+            case .column(let name) where name.parts.count == 1:
+                return select.items.first { $0.alias?.name.lowercased() == name.last.name.lowercased() }?.expression ?? expression
+            default: return expression
+            }
+        }
+        let keys = select.distinctOn.map(meant)
+        let plainKeys = keys.map { $0.strippingSpans() }
+        let order = query.orderBy.map { item in OrderItem(expression: meant(item.expression), isDescending: item.isDescending, nullsFirst: item.nullsFirst) }
+            .filter { !plainKeys.contains($0.expression.strippingSpans()) }
+        let span = select.distinctOn[0].span
+        let window = WindowSpecification(partitionBy: keys, orderBy: order, span: span)
+        let number = FunctionCall(name: QualifiedName([Identifier("row_number", span: span)], span: span), arguments: [], over: .inline(window))
+        let one = Expression(.literal(.integer("1")), span: span)
+        let isFirst = Expression(.binary(.equal, Expression(.call(number), span: span), one, operatorSpan: span), span: span)
+        select.distinctOn = []
+        select.qualify = select.qualify.map { Expression(.binary(.and, $0, isFirst, operatorSpan: span), span: span) } ?? isFirst
+        if mode == .continuous, query.limit == nil { query.orderBy = [] }
+        return (select, query)
     }
 
     // MARK: The select list
@@ -346,6 +379,8 @@ extension QueryBinder {
             (plan, keys.columns) = keys.sets.expand(plan, keys.columns)
             setColumn = keys.columns.count - 1
         }
+        var phantom: BoundExpression?
+        if setColumn != nil, grouping.window == nil { (plan, phantom) = keys.sets.withEmptySets(plan) }
         let groupings = try bindGroupings(grouping, matches, keys.sets, setColumn: setColumn)
 
         if let window = grouping.window {
@@ -373,6 +408,11 @@ extension QueryBinder {
 
         var calls = grouping.calls
         for index in calls.indices where calls[index].text.isEmpty { calls[index].text = calls[index].function.rawValue }
+        if let phantom {
+            for index in calls.indices {
+                calls[index].filter = try ExpressionTyping.and([phantom] + (calls[index].filter.map { [$0] } ?? []), span: calls[index].span, text: "")
+            }
+        }
         let aggregate = LogicalAggregate(
             keys: keys.columns, window: nil, calls: calls, emit: context.emit, isDistinct: false,
             allowedLatenessMicroseconds: latenessMicroseconds, span: select.span)

@@ -13,6 +13,9 @@ extension QueryBinder {
         "json_array_elements_text": "json_array_elements_text", "jsonb_array_elements_text": "json_array_elements_text",
         "json_each": "json_each", "jsonb_each": "json_each", "json_each_text": "json_each_text", "jsonb_each_text": "json_each_text",
         "json_object_keys": "json_object_keys", "jsonb_object_keys": "json_object_keys", "string_to_table": "string_to_array",
+        "split": "split", "string_to_array": "string_to_array", "regexp_split_to_table": "regexp_split_to_array",
+        "regexp_split_to_array": "regexp_split_to_array", "regexp_extract_all": "regexp_extract_all", "map_entries": "map_entries",
+        "map_keys": "map_keys", "map_values": "map_values", "sequence": "sequence",
     ]
 
     func isUnnest(_ table: TableExpression) -> Bool {

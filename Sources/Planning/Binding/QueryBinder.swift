@@ -46,6 +46,8 @@ final class QueryBinder {
     let mode: RunMode
     let latenessMicroseconds: Int64
     var viewStack: [String] = []
+    /// The versions of an upsert stream are wanted, in event time, not the relation that they make (see UpsertScan).
+    var readsVersions = false
     private var depth = 0
     private var nodes = 0
 

@@ -5,12 +5,21 @@
 // deletes them. So the relation's own changes come out, with the row that was replaced taken back. The key of a deleted row is
 // remembered: nothing says that it will not come again.
 //
-// Event time does not survive this: a row that is replaced is taken back whenever that happens. The stream's watermark is not used.
+// Event time does not survive this: a row that is replaced is taken back whenever that happens. The stream's watermark is not used, but
+// where versions are looked up by event time (an as-of join): there the rows are read as they came, a delete being a version that says that there is none.
 
 import Columns
 import Syntax
 
 enum UpsertScan {
+    /// The stream as its rows came.
+    static func versions(_ relation: RelationDefinition) -> RelationDefinition {
+        guard relation.isUpsert else { return relation }
+        var raw = relation
+        raw.options["changelog"] = "op"
+        return raw
+    }
+
     /// Output: the physical columns.
     static func plan(_ relation: RelationDefinition, mode: RunMode, span: SourceSpan) throws(SQLError) -> LogicalPlan {
         let fields = relation.scanSchema.fields

@@ -120,7 +120,7 @@ package enum AggregateTable {
             ["mode"], .function(.mode), ["mode(x)", "mode() WITHIN GROUP (ORDER BY x)"], "as x", "The most frequent value, the smallest of equals."),
         AggregateDefinition(["median"], .median, ["median(x)"], "DOUBLE", "The middle value, or the mean of the two: percentile_cont(0.5)."),
         AggregateDefinition(
-            ["percentile_cont", "quantile_cont", "quantile"], .function(.percentileCont),
+            ["percentile_cont", "quantile_cont", "quantile", "percentile"], .function(.percentileCont),
             ["percentile_cont(p) WITHIN GROUP (ORDER BY x)", "quantile_cont(x, p)"], "DOUBLE",
             "The value at fraction p (a constant from 0 to 1) of the order, interpolated between neighbours."),
         AggregateDefinition(

@@ -84,6 +84,8 @@ extension ExpressionTyping {
                 if mode == .assignment { return nil }
                 return .string(String(String.UnicodeScalarView(text.unicodeScalars.prefix(length))))
             }
+            // A JSON text is a value, not how one is written.
+            if source == .json { return nil }
             do throws(TextError) {
                 return try TextFormat.parse(text, as: target)
             } catch {

@@ -20,6 +20,12 @@ package enum ExpressionTyping {
         _ name: Identifier, _ arguments: [BoundExpression], span: SourceSpan, text: String
     ) throws(SQLError) -> BoundExpression {
         if name.name.lowercased() == "map" { return try map(arguments, span: span, text: text) }
+        var arguments = arguments
+        // `x = ANY ('{a,b}')`.
+        if ["any_element", "all_elements"].contains(name.name.lowercased()), arguments.count == 3, arguments[2].isUntypedText {
+            let element = arguments[0].isUntypedText || arguments[0].type == .null ? SQLType.text : arguments[0].type
+            arguments[2] = try cast(arguments[2], to: .array(element), mode: .explicit, span: arguments[2].span, text: text)
+        }
         guard let definition = FunctionTable.find(name.name) else {
             if let refusal = FunctionTable.refusal(name.name) {
                 throw SQLError(
@@ -186,6 +192,12 @@ package enum ExpressionTyping {
                 throw SQLError("array_sum needs an array of numbers, not \(arguments[0].type.name)", at: arguments[0].span, code: SQLError.undefinedFunction)
             }
             if element == .null { return make(function, [try cast(arguments[0], to: .array(.bigint), mode: .explicit, span: span, text: text)], .bigint) }
+        case .mapUnion:
+            guard arguments[0].type == arguments[1].type else {
+                throw SQLError(
+                    "map_union needs two maps of one type, not \(arguments[0].type.name) and \(arguments[1].type.name)", at: span,
+                    hint: "CAST one of them", code: SQLError.datatypeMismatch)
+            }
         case .mapFromArrays:
             guard arguments[1].type.isArray, let key = arguments[0].type.element, !key.isNested, key != .json else {
                 throw SQLError(
@@ -198,6 +210,8 @@ package enum ExpressionTyping {
                     "map_from_entries needs an array of rows of a plain key and a value", at: span, hint: "map_from_entries(ARRAY[ROW('a', 1)])",
                     code: SQLError.undefinedFunction)
             }
+        case .arrayPrepend where arguments[0].type.isArray && !arguments[1].type.isArray:
+            return make(function, [arguments[1], arguments[0]], arguments[0].type)
         case .anyElement, .allElements:
             guard case .constant(.string(let sign)) = arguments[1].kind, ["=", "<>", "<", "<=", ">", ">="].contains(sign) else {
                 throw SQLError("the second argument must be a comparison such as '='", at: arguments[1].span, code: SQLError.invalidParameter)

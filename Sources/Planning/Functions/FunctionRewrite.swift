@@ -9,14 +9,14 @@ package enum FunctionRewrite: String, Hashable, Sendable {
     case space, bitLength, sha2, encode
     case bitAnd, bitOr, bitXor, shiftLeft, shiftRight
     case yearWeek, dayName, monthName, toDate, age, identity, addMonths, add, subtract, dateDifference, unixDate, dateFromUnixDate, convertZone
-    case timeZone
+    case timeZone, overlaps, jsonQuote, jsonUnquote, jsonPathArray
     /// So many of them as an interval.
     case years, months, weeks, days, hours, minutes, seconds, milliseconds, microseconds
 
     package var canFail: Bool {
         switch self {
         case .nvl2, .elt, .nullIfZero, .zeroIfNull, .nanToOther, .bitAnd, .bitOr, .bitXor, .yearWeek, .dayName, .monthName, .identity,
-            .unixDate, .timeZone:
+            .unixDate, .timeZone, .jsonQuote, .jsonUnquote:
             false
         default: true
         }
@@ -115,11 +115,50 @@ extension ExpressionTyping {
             let instant = try atTimeZone(time, zone: arguments[1], span: span, text: text)
             let moved = try atTimeZone(instant, zone: arguments[2], span: span, text: text)
             return call(.dateFormat, [moved, word("yyyy-MM-dd HH:mm:ss")], .text)
+        case .overlaps: return try overlaps(arguments, span: span, text: text)
+        case .jsonQuote:
+            return try cast(call(.toJSON, arguments, .json), to: .text, mode: .explicit, span: span, text: text)
+        case .jsonUnquote:
+            let isString = try operate(.equal, try callNamed("left", [call(.trimLeft, arguments, .text), number(1)], span: span, text: text), word("\""))
+            return try caseWhen(
+                branches: [BoundBranch(condition: isString, result: try coalesce([call(.jsonValue, [arguments[0], word("$")], .text), arguments[0]], span: span, text: text))],
+                otherwise: arguments[0], span: span, text: text)
+        case .jsonPathArray:
+            let found = call(.jsonQueryWrapped, [arguments[0], arguments[1], word("UNCONDITIONAL")], .json)
+            let isPresent = try isTest(arguments[0], .null, negated: true, span: span, text: text)
+            let none = try caseWhen(
+                branches: [BoundBranch(condition: isPresent, result: .constant(.string("[]"), .json, span: span))], otherwise: nil, span: span, text: text)
+            return try coalesce([found, none], span: span, text: text)
         case .timeZone: return try atTimeZone(arguments[1], zone: arguments[0], span: span, text: text)
         case .years, .months, .weeks, .days, .hours, .minutes, .seconds, .milliseconds, .microseconds:
             let one = BoundExpression.constant(.interval(rewrite.interval ?? IntervalValue()), .interval, span: span)
             return try operate(.multiply, one, arguments[0])
         }
+    }
+
+    private static func callNamed(_ name: String, _ arguments: [BoundExpression], span: SourceSpan, text: String) throws(SQLError) -> BoundExpression {
+        try call(Identifier(name, span: span), arguments, span: span, text: text)
+    }
+
+    /// As in PostgreSQL: the earlier of a pair is its start, the end does not belong to the stretch, and an empty stretch is an instant.
+    private static func overlaps(_ arguments: [BoundExpression], span: SourceSpan, text: String) throws(SQLError) -> BoundExpression {
+        func operate(_ operation: BinaryOperator, _ left: BoundExpression, _ right: BoundExpression) throws(SQLError) -> BoundExpression {
+            try binary(operation, left, right, operatorSpan: span, span: span, text: text)
+        }
+        func stretch(_ start: BoundExpression, _ end: BoundExpression) throws(SQLError) -> (BoundExpression, BoundExpression) {
+            let end = end.type == .interval ? try operate(.add, start, end) : end
+            return (
+                try callNamed("least", [start, end], span: span, text: text), try callNamed("greatest", [start, end], span: span, text: text)
+            )
+        }
+        let (start, end) = try stretch(arguments[0], arguments[1])
+        let (otherStart, otherEnd) = try stretch(arguments[2], arguments[3])
+        return try caseWhen(
+            branches: [
+                BoundBranch(condition: try operate(.greater, start, otherStart), result: try operate(.less, start, otherEnd)),
+                BoundBranch(condition: try operate(.less, start, otherStart), result: try operate(.less, otherStart, end)),
+                BoundBranch(condition: try operate(.equal, start, otherStart), result: .constant(.boolean(true), .boolean, span: span)),
+            ], otherwise: nil, span: span, text: text)
     }
 
     /// Oracle's decode; of two arguments PostgreSQL's (text to bytes) and Flink's (bytes to text).

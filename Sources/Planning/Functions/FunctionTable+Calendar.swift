@@ -25,6 +25,10 @@ extension FunctionTable {
             "make_time", meaning: .call(.makeTime), .time, "Hour, minute, seconds.",
             FunctionSignature([.integer, .integer, .double], .type(.time(precision: 6)))),
         FunctionDefinition(
+            "overlaps", meaning: .rewrite(.overlaps), .time,
+            "Whether two stretches of time, each of a start and an end or a length, have an instant in common: `(a, b) OVERLAPS (c, d)`.",
+            FunctionSignature([.any, .any, .any, .any], .type(.boolean))),
+        FunctionDefinition(
             "make_interval", meaning: .call(.makeInterval), .time, "Years, months, weeks, days, hours, minutes, seconds.",
             FunctionSignature([.integer, .integer, .integer, .integer, .integer, .integer, .double], required: 0, .type(.interval))),
         FunctionDefinition(

@@ -9,7 +9,9 @@ extension FunctionTable {
             FunctionSignature([.array], .type(.bigint)), FunctionSignature([.map], .type(.bigint))),
         array(["array_length", "array_upper"], .arrayLength, "How many elements; NULL for none. The second argument, the dimension, is 1.", [.array, .bigint], .type(.bigint)),
         array(["array_append"], .arrayAppend, "The array with a value behind it.", [.array, .element], .argument(0)),
-        array(["array_prepend"], .arrayPrepend, "The array with a value before it.", [.element, .array], .argument(1)),
+        FunctionDefinition(
+            "array_prepend", meaning: .call(.arrayPrepend), .array, "The array with a value before it; the value may also stand second, as in Flink.",
+            FunctionSignature([.element, .array], .argument(1)), FunctionSignature([.array, .element], .argument(0))),
         array(["array_cat", "array_concat"], .arrayCat, "The elements of both; a NULL array has none.", [.array, .array], .argument(0)),
         array(["array_remove"], .arrayRemove, "Without the elements that equal the value.", [.array, .element], .argument(0)),
         array(["array_replace"], .arrayReplace, "Every element that equals the second argument replaced by the third.", [.array, .element, .element], .argument(0)),
@@ -52,6 +54,16 @@ extension FunctionTable {
             ["string_to_array", "split"], .stringToArray,
             "The parts between delimiters (NULL: each character); parts that equal the third argument are NULL.", [.text, .text, .text],
             required: 2, .type(.array(.text))),
+        array(
+            ["regexp_extract_all"], .regexpExtractAll,
+            "A group of every match, the first one unless another is named; the whole match when the pattern has none.", [.text, .text, .integer],
+            required: 2, .type(.array(.text))),
+        array(
+            ["regexp_match"], .regexpMatch, "The groups of the first match, or the whole of it when there are none; NULL without a match. Then flags.",
+            [.text, .text, .text], required: 2, .type(.array(.text))),
+        array(
+            ["regexp_split_to_array", "regexp_split"], .regexpSplit, "The parts of the text between matches. Then flags.", [.text, .text, .text],
+            required: 2, .type(.array(.text))),
         array(["array_union"], .arrayUnion, "What is in either array, each value once.", [.array, .array], .argument(0)),
         array(["array_intersect"], .arrayIntersect, "What is in both arrays, each value once.", [.array, .array], .argument(0)),
         array(["array_except"], .arrayExcept, "What is in the first array and not in the second, each value once.", [.array, .array], .argument(0)),
@@ -80,6 +92,9 @@ extension FunctionTable {
                 guard case .row(let fields)? = types.first?.element, fields.count == 2 else { return .map(.text, .text) }
                 return .map(fields[0].type, fields[1].type)
             }),
+        FunctionDefinition(
+            "map_union", meaning: .call(.mapUnion), .map, "The entries of both maps, which are of one type; of a key in both the second one's value.",
+            FunctionSignature([.map, .map], .argument(0))),
         map(["map_contains_key"], .mapContainsKey, "Whether the map has the key.", [.map, .mapKey], .type(.boolean)),
         map(
             ["str_to_map"], .stringToMap, "A map out of a text such as `k1=v1,k2=v2`; the arguments after it are what stands between pairs, and within one.",
@@ -91,10 +106,10 @@ extension FunctionTable {
             "json_value", meaning: .call(.jsonValue), .json, "The scalar that a path (`$.a.b[0]`) leads to, as text; NULL when it leads to none, to several, or to no scalar. `RETURNING type`, `{NULL | ERROR | DEFAULT x} ON EMPTY`, and the same `ON ERROR`.",
             FunctionSignature([.any, .text], .type(.text))),
         FunctionDefinition(
-            "json_query", meaning: .call(.jsonQuery), .json, "The JSON value that a path leads to; NULL when it leads to none or to several. `RETURNING type`, `WITH [CONDITIONAL] WRAPPER`, `{NULL | ERROR | EMPTY ARRAY | EMPTY OBJECT | DEFAULT x} ON EMPTY`, and the same `ON ERROR`.",
+            "json_query", "jsonb_path_query_first", meaning: .call(.jsonQuery), .json, "The JSON value that a path leads to; NULL when it leads to none or to several. `RETURNING type`, `WITH [CONDITIONAL] WRAPPER`, `{NULL | ERROR | EMPTY ARRAY | EMPTY OBJECT | DEFAULT x} ON EMPTY`, and the same `ON ERROR`.",
             FunctionSignature([.any, .text], .type(.json))),
         FunctionDefinition(
-            "json_exists", meaning: .call(.jsonExists), .json, "Whether a path leads to anything. `{TRUE | FALSE | UNKNOWN | ERROR} ON ERROR`.", FunctionSignature([.any, .text], .type(.boolean))),
+            "json_exists", "jsonb_path_exists", meaning: .call(.jsonExists), .json, "Whether a path leads to anything. `{TRUE | FALSE | UNKNOWN | ERROR} ON ERROR`.", FunctionSignature([.any, .text], .type(.boolean))),
         jsonFunction(
             ["json_extract_path", "jsonb_extract_path"], .jsonExtractPath, "The value at the end of a row of keys (and of positions from 0).", [.json, .text],
             isVariadic: true, .type(.json)),
@@ -123,11 +138,19 @@ extension FunctionTable {
         jsonFunction(
             ["json_array"], .jsonSparseArray, "A JSON array of the arguments that are not NULL; with `NULL ON NULL` of all. `RETURNING type`.", [.any],
             required: 0, isVariadic: true, .type(.json)),
-        jsonFunction(["to_json", "to_jsonb", "json_string"], .toJSON, "Any value as JSON: rows and maps as objects, arrays as arrays.", [.any], .type(.json)),
+        jsonFunction(["to_json", "to_jsonb", "json_string", "row_to_json", "array_to_json"], .toJSON, "Any value as JSON: rows and maps as objects, arrays as arrays.", [.any], .type(.json)),
         FunctionDefinition(
             "json_valid", "is_json", meaning: .call(.jsonValid), .json,
             "Whether a text is JSON; with VALUE, SCALAR, OBJECT or ARRAY as second argument, JSON of that kind: what `x IS JSON OBJECT` becomes.",
             FunctionSignature([.text, .text], required: 1, .type(.boolean)), FunctionSignature([.json, .text], required: 1, .type(.boolean))),
+        FunctionDefinition(
+            "jsonb_path_query_array", meaning: .rewrite(.jsonPathArray), .json, "All values that a path leads to, as a JSON array.",
+            FunctionSignature([.any, .text], .type(.json))),
+        FunctionDefinition(
+            "json_quote", meaning: .rewrite(.jsonQuote), .json, "The text as a JSON string.", FunctionSignature([.text], .type(.text))),
+        FunctionDefinition(
+            "json_unquote", meaning: .rewrite(.jsonUnquote), .json, "What a JSON string says; any other text as it is.",
+            FunctionSignature([.text], .type(.text))),
         jsonFunction(["json_contains", "jsonb_contains"], .jsonContains, "Whether the second JSON value is contained in the first: `a @> b`.", [.json, .json], .type(.boolean)),
     ]
 

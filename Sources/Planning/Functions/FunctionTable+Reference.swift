@@ -227,6 +227,7 @@ extension FunctionTable {
         date ¦ date(TIMESTAMP '2026-05-17 13:45:12') ¦ 2026-05-17 ¦ a text that is no date
         age ¦ age(TIMESTAMP '2026-05-17 00:00:00', TIMESTAMP '2024-01-31 12:00:00') ¦ 2 years 3 mons 16 days 12:00:00
         make_time ¦ make_time(13, 45, 12.5) ¦ 13:45:12.500000 ¦ a time that there is not
+        overlaps ¦ (DATE '2026-01-01', DATE '2026-01-10') OVERLAPS (DATE '2026-01-09', DATE '2026-01-20') ¦ true
         make_interval ¦ make_interval(1, 2, 0, 3, 4, 5, 6.5) ¦ 1 year 2 mons 3 days 04:05:06.5 ¦ a result out of range
         make_timestamptz ¦ make_timestamptz(2026, 5, 17, 13, 45, 12.5) ¦ 2026-05-17T13:45:12.500000Z ¦ a time that there is not
         date_bin ¦ date_bin(INTERVAL '15' MINUTE, TIMESTAMP '2026-05-17 13:44:12') ¦ 2026-05-17T13:30:00.000 ¦ a length that is not positive or has months
@@ -289,12 +290,23 @@ extension FunctionTable {
         map_values ¦ map_values(MAP['a', 1, 'b', 2]) ¦ [1,2]
         map_entries ¦ map_entries(MAP['a', 1]) ¦ [{"key":"a","value":1}]
         map_from_arrays ¦ map_from_arrays(ARRAY['a', 'b'], ARRAY[1, 2]) ¦ {"a":1,"b":2} ¦ a NULL key
+        map_union ¦ map_union(MAP['a', 1, 'b', 2], MAP['b', 3]) ¦ {"a":1,"b":3}
+        any_element ¦ 2 = ANY (ARRAY[1, 2]) ¦ true
+        all_elements ¦ 2 <> ALL (ARRAY[1, 2]) ¦ false
+        regexp_extract_all ¦ regexp_extract_all('a1b22', '([a-z])([0-9]+)', 2) ¦ ["1","22"] ¦ a group that the pattern does not have
+        regexp_match ¦ regexp_match('ab12', '([a-z]+)([0-9]+)') ¦ ["ab","12"] ¦ a pattern that is none
+        regexp_split_to_array ¦ regexp_split_to_array('a1b22c', '[0-9]+') ¦ ["a","b","c"] ¦ a pattern that is none
         map_from_entries ¦ map_from_entries(map_entries(MAP['a', 1])) ¦ {"a":1} ¦ a NULL key
         map_contains_key ¦ map_contains_key(MAP['a', 1], 'a') ¦ true
         str_to_map ¦ str_to_map('k1=v1,k2=v2') ¦ {"k1":"v1","k2":"v2"}
         json_value ¦ json_value('{"a": {"b": 7}}', '$.a.b') ¦ 7
         json_query ¦ json_query('{"a": {"b": 7}}', '$.a') ¦ {"b": 7}
         json_exists ¦ json_exists('{"a": {"b": 7}}', '$.c') ¦ false
+        jsonb_path_query_array ¦ jsonb_path_query_array('{"a": [1, 2]}', '$.a[*]') ¦ [1,2]
+        json_quote ¦ json_quote('a"b') ¦ "a\"b"
+        json_unquote ¦ json_unquote('"a\"b"') ¦ a"b
+        json_contains ¦ json_contains('{"a": [1, 2], "b": 3}', '{"a": [2]}') ¦ true
+        json_array ¦ json_array(1, NULL, 'x') ¦ [1,"x"]
         json_extract_path ¦ json_extract_path('{"a": {"b": 7}}', 'a') ¦ {"b": 7}
         json_extract_path_text ¦ json_extract_path_text('{"a": {"b": "x"}}', 'a', 'b') ¦ x
         json_array_length ¦ json_array_length('[1, 2, 3]') ¦ 3 ¦ JSON that is no array

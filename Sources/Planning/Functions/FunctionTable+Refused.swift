@@ -16,6 +16,13 @@ extension FunctionTable {
             ("a query may not have side effects", "ROW_NUMBER() numbers rows")
         case "trim_scale": ("all values of a DECIMAL column have one scale", "to_char(x, 'FM999999990.999999') leaves out zeros; CAST sets a scale")
         case "metaphone", "dmetaphone": ("only soundex is there", "soundex(x) and difference(x, y) compare the sound of words")
+        case "source_watermark": ("no source here knows a watermark", "declare WATERMARK FOR ts AS ts - INTERVAL '5' SECOND")
+        case "generate_series", "unnest", "regexp_matches", "regexp_split_to_table":
+            ("it gives rows, and stands in FROM", "FROM t CROSS JOIN UNNEST(t.tags) AS u (tag); FROM generate_series(1, 3) AS g (i)")
+        case "collect": ("there are no multisets", "array_agg(x) keeps the values, histogram(x) counts them")
+        case "group_id": ("grouping sets that stand twice are told apart by nothing", "GROUPING_ID(a, b) tells which keys a row leaves out")
+        case "element": ("an array may have more than one element", "a[1] is the first one")
+        case "jsonb_set", "jsonb_insert", "jsonb_pretty": ("JSON values are not changed in place", "JSON_OBJECT(KEY k VALUE v, ..) makes one")
         default: nil
         }
     }

@@ -75,7 +75,7 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     case cardinality, arrayLength, arrayAppend, arrayPrepend, arrayCat, arrayRemove, arrayReplace, arrayPosition, arrayPositions, arrayContains
     case arrayContainsAll, arrayOverlaps, arrayDistinct, arraySort, arrayReverse, arrayMin, arrayMax, arraySum, arraySlice, arrayToString
     case arrayUnion, arrayExcept, arrayIntersect, arrayTrim, stringToArray, sequence
-    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap
+    case mapKeys, mapValues, mapEntries, mapFromArrays, mapFromEntries, mapContainsKey, stringToMap, mapUnion
 
     // JSON. Paths are texts, read when they are constants.
     case jsonGet, jsonGetText, jsonExtractPath, jsonExtractPathText
@@ -96,6 +96,8 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
     case jsonContains
     /// Not strict: (value, comparison, array): `value = ANY (array)`, `value = ALL (array)`.
     case anyElement, allElements
+    /// (text, pattern [, group]); (text, pattern [, flags]).
+    case regexpExtractAll, regexpMatch, regexpSplit
 
     package var isStrict: Bool {
         switch self {
@@ -124,7 +126,8 @@ package enum ScalarFunction: String, Hashable, Sendable, CaseIterable {
         case .makeMap, .arrayTrim, .arraySum, .sequence, .mapFromArrays, .mapFromEntries, .arrayToString, .arrayCat, .arrayAppend, .arrayPrepend,
             .jsonExtractPath, .jsonExtractPathText, .jsonValue, .jsonQuery, .jsonExists, .jsonObjectKeys, .jsonArrayElements,
             .jsonArrayElementsText, .jsonEach, .jsonEachText, .jsonArrayLength, .jsonBuildObject, .jsonBuildArray, .jsonStripNulls, .jsonGet, .jsonGetText,
-            .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries, .jsonQueryWrapped, .jsonOutcome:
+            .jsonSparseObject, .jsonSparseArray, .jsonObjectOfEntries, .jsonQueryWrapped, .jsonOutcome,
+            .regexpExtractAll, .regexpMatch, .regexpSplit:
             true
         default: false
         }

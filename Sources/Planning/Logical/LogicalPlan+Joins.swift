@@ -118,7 +118,7 @@ extension LogicalPlan {
         case .scan(let scan):
             let relation = scan.relation
             let physical = relation.physicalColumns
-            let key = relation.primaryKey.compactMap { column in scan.columns.firstIndex { $0.fields.isEmpty && physical[$0.column] == column } }
+            let key = relation.primaryKey.compactMap { column in scan.columns.firstIndex { $0.fields.isEmpty && physical.indices.contains($0.column) && physical[$0.column] == column } }
             return relation.primaryKey.isEmpty || key.count < relation.primaryKey.count ? nil : Set(key)
         case .watermark(let input, _), .filter(let input, _): return input.primaryKey
         case .project(let input, let columns):
@@ -135,7 +135,8 @@ extension LogicalPlan {
         case .scan(let scan):
             guard let watermark = scan.relation.watermark, scan.columns.indices.contains(column) else { return false }
             let path = scan.columns[column]
-            return path.fields.isEmpty && scan.relation.physicalColumns[path.column] == watermark.column
+            let physical = scan.relation.physicalColumns
+            return path.fields.isEmpty && physical.indices.contains(path.column) && physical[path.column] == watermark.column
         case .project(.scan(let scan), let columns)
         where columns.map(\.name) == scan.relation.columns.map(\.name) && scan.relation.watermark?.column == column:
             return true

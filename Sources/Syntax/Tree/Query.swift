@@ -54,6 +54,8 @@ package struct Select: Hashable, Sendable {
     /// `SELECT STREAM`: goes on until cancelled.
     package var isStream: Bool
     package var isDistinct: Bool
+    /// `DISTINCT ON (a, b)`.
+    package var distinctOn: [Expression]
     package var items: [SelectItem]
     package var from: [TableExpression]
     package var filter: Expression?
@@ -67,12 +69,13 @@ package struct Select: Hashable, Sendable {
     package var span: SourceSpan
 
     package init(
-        isStream: Bool = false, isDistinct: Bool = false, items: [SelectItem], from: [TableExpression] = [],
+        isStream: Bool = false, isDistinct: Bool = false, distinctOn: [Expression] = [], items: [SelectItem], from: [TableExpression] = [],
         filter: Expression? = nil, groupBy: [GroupingElement] = [], having: Expression? = nil, windows: [NamedWindow] = [],
         qualify: Expression? = nil, span: SourceSpan
     ) {
         self.isStream = isStream
         self.isDistinct = isDistinct
+        self.distinctOn = distinctOn
         self.items = items
         self.from = from
         self.filter = filter

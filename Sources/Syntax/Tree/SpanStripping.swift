@@ -167,7 +167,7 @@ extension QueryBody: SpanStripping {
 extension Select: SpanStripping {
     package func strippingSpans() -> Select {
         Select(
-            isStream: isStream, isDistinct: isDistinct,
+            isStream: isStream, isDistinct: isDistinct, distinctOn: distinctOn.strippingSpans(),
             items: items.map {
                 SelectItem(expression: $0.expression.strippingSpans(), alias: $0.alias.strippingSpans())
             },
@@ -285,6 +285,12 @@ extension CreateRelation: SpanStripping {
                 WatermarkClause(column: $0.column.strippingSpans(), expression: $0.expression.strippingSpans(), span: .none)
             },
             primaryKey: primaryKey.strippingSpans(), partitionBy: partitionBy.strippingSpans(),
-            shards: shards.strippingSpans(), retain: retain.strippingSpans(), options: options.strippingSpans())
+            shards: shards.strippingSpans(), retain: retain.strippingSpans(), options: options.strippingSpans(),
+            source: source.map { source in
+                switch source {
+                case .like(let name, let part): .like(name.strippingSpans(), part)
+                case .query(let query): .query(query.strippingSpans())
+                }
+            })
     }
 }

@@ -68,12 +68,26 @@ package struct CreateRelation: Hashable, Sendable {
     /// `RETAIN INTERVAL '1' DAY`, `RETAIN '10 GB'`, `RETAIN INTERVAL '1' DAY, '10 GB'`: each an interval or a size literal.
     package var retain: [Expression]
     package var options: [Option]
+    /// Where the columns come from when none are written.
+    package var source: Source?
+
+    /// What `LIKE` takes over: columns, computed ones, watermark, keys and options, which WITH adds to; without the options; the plain columns.
+    package enum LikePart: String, Hashable, Sendable {
+        case everything = "", withoutOptions = "EXCLUDING OPTIONS", columns = "EXCLUDING ALL"
+    }
+
+    package indirect enum Source: Hashable, Sendable {
+        case like(QualifiedName, LikePart)
+        /// `AS query`: its columns, and a query that fills the stream.
+        case query(Query)
+    }
 
     package init(
         kind: ObjectKind, name: QualifiedName, orReplace: Bool = false, ifNotExists: Bool = false, columns: [ColumnClause],
         watermark: WatermarkClause? = nil, primaryKey: [Identifier] = [], partitionBy: [Identifier] = [],
-        shards: Expression? = nil, retain: [Expression] = [], options: [Option] = []
+        shards: Expression? = nil, retain: [Expression] = [], options: [Option] = [], source: Source? = nil
     ) {
+        self.source = source
         self.kind = kind
         self.name = name
         self.orReplace = orReplace
