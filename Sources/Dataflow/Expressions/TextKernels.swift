@@ -183,7 +183,7 @@ enum TextKernels {
         let low = word & (all &* 0x7F)
         let isFromFirst = low &+ all &* (0x80 &- first)
         let isBehindLast = low &+ all &* (0x80 &- first &- 26)
-        return ((isFromFirst ^ isBehindLast) & ~word & all &* 0x80) >> 2
+        return ((isFromFirst ^ isBehindLast) & ~word & (all &* 0x80)) >> 2
     }
 
     private static func initialCapitals(_ call: KernelCall) -> Column {
