@@ -26,6 +26,17 @@ package final class Buffer: @unchecked Sendable {
         memset(base + self.byteCount, 0, Buffer.paddingByteCount)
     }
 
+    /// Fresh memory that begins where a page of 2 MiB does: for blocks of several such pages.
+    package init(pageAligned byteCount: Int) {
+        self.byteCount = max(byteCount, 0)
+        var memory: UnsafeMutableRawPointer?
+        let status = posix_memalign(&memory, 2 << 20, self.byteCount + Buffer.paddingByteCount)
+        guard status == 0, let memory else { Buffer.outOfMemory(byteCount) }
+        base = memory
+        owner = nil
+        memset(base + self.byteCount, 0, Buffer.paddingByteCount)
+    }
+
     /// Memory that `owner` keeps alive.
     package init(borrowing memory: UnsafeRawPointer, byteCount: Int, owner: AnyObject) {
         base = UnsafeMutableRawPointer(mutating: memory)

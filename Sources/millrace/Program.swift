@@ -1,6 +1,7 @@
 // Program: from the words of the command line to a command.
 
 import Glibc
+import Platform
 import Syntax
 
 enum Program {
@@ -9,6 +10,7 @@ enum Program {
     /// Runs the command that the words name and says how it ended.
     static func run(_ words: [String]) -> ExitCode {
         Signals.install()
+        ProcessMemory.keepFreed()
         var words = Array(words.dropFirst())
         var command = CommandName.prompt
         if words.first == BenchLatencyCommand.word {

@@ -2,7 +2,7 @@
 //
 // Two bytes per row hold the state: `value`, and `known` (0 where the result so far is NULL). A row is decided once it is known to be
 // the deciding value: false for AND, true for OR. An operand that may fail or is costly is evaluated only on rows that are
-// not decided. A cheap one that may fail is first tried on all rows, which is faster than gathering and almost always
+// not decided, and so is any other when few rows are not. A cheap one that may fail is first tried on all rows, which is faster than gathering and almost always
 // succeeds; when a row fails, the trial counts for nothing and the right rows are gathered.
 
 import Columns
@@ -25,17 +25,14 @@ final class ConnectiveNode: ExpressionNode, @unchecked Sendable {
         guard rows > 0, let first = operands.first else { return .null(.boolean) }
         var state = State(first.evaluate(input), rows: rows, isAnd: isAnd)
         for operand in operands.dropFirst() {
-            if !operand.canFail && !operand.isCostly {
-                state.combine(operand.evaluate(input))
-                continue
-            }
             let open = state.openCount
             if open == 0 { break }
-            if open == rows {
+            let isCheap = !operand.canFail && !operand.isCostly
+            if open == rows || isCheap && open > rows / ConnectiveNode.fewRows {
                 state.combine(operand.evaluate(input))
                 continue
             }
-            if !operand.isCostly || open > rows - rows / 8, let result = input.context.attempt({ operand.evaluate(input) }) {
+            if !isCheap, !operand.isCostly || open > rows - rows / 8, let result = input.context.attempt({ operand.evaluate(input) }) {
                 state.combine(result)
                 continue
             }
@@ -45,6 +42,9 @@ final class ConnectiveNode: ExpressionNode, @unchecked Sendable {
         }
         return Operand(state.column)
     }
+
+    /// One row in so many is worth gathering for an operand that costs little.
+    private static let fewRows = 8
 
     /// Rows × (value, known).
     private struct State {
@@ -72,12 +72,17 @@ final class ConnectiveNode: ExpressionNode, @unchecked Sendable {
 
         private static func bytes(_ operand: Operand, _ rows: Int) -> Buffer? {
             guard let bits = operand.column.validity else { return nil }
-            let buffer = Buffer(byteCount: rows)
-            let target = buffer.base.assumingMemoryBound(to: UInt8.self)
+            let buffer = Buffer(byteCount: (rows + 7) & ~7)
             if operand.isConstant {
-                memset(target, Int32(bits[0] & 1), rows)
+                memset(buffer.base, Int32(bits[0] & 1), rows)
             } else {
-                for row in 0..<rows { target[row] = UInt8(truncatingIfNeeded: (bits[row >> 6] >> UInt64(row & 63)) & 1) }
+                for group in 0..<(rows + 7) / 8 {
+                    // Eight bits spread over eight bytes.
+                    let eight = (bits[group >> 3] >> UInt64((group & 7) &* 8)) & 0xFF
+                    let spread = (eight &* 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201
+                    let bytes = ((spread &+ 0x0040_6070_787C_7E7F) >> 7) & 0x0101_0101_0101_0101
+                    buffer.base.storeBytes(of: bytes, toByteOffset: group &* 8, as: UInt64.self)
+                }
             }
             return buffer
         }
@@ -103,19 +108,26 @@ final class ConnectiveNode: ExpressionNode, @unchecked Sendable {
                 return
             }
             let mine = makeKnown()
-            let theirs = otherKnown?.base.assumingMemoryBound(to: UInt8.self)
             let flip: UInt8 = isAnd ? 1 : 0
-            for row in 0..<rows {
-                State.combine(&value[row], &mine[row], other[row], theirs.map { $0[row] } ?? 1, flip)
+            if let theirs = otherKnown?.base.assumingMemoryBound(to: UInt8.self) {
+                for row in 0..<rows { State.combine(&value[row], &mine[row], other[row], theirs[row], flip) }
+            } else {
+                for row in 0..<rows { State.combine(&value[row], &mine[row], other[row], 1, flip) }
             }
         }
 
         mutating func combine(_ operand: Operand, at selection: RowSelection) {
             let other = operand.bools
-            let mine = makeKnown()
             let value = value
             let flip: UInt8 = isAnd ? 1 : 0
             let picked = selection.rows
+            if known == nil && operand.column.validity == nil {
+                // The rows were not decided: their value is the operand's.
+                for index in 0..<selection.count { value[Int(picked[index])] = other[index] }
+                withExtendedLifetime(selection) {}
+                return
+            }
+            let mine = makeKnown()
             for index in 0..<selection.count {
                 let row = Int(picked[index])
                 State.combine(&value[row], &mine[row], other[index], operand.isNull(index) ? 0 : 1, flip)
@@ -154,9 +166,15 @@ final class ConnectiveNode: ExpressionNode, @unchecked Sendable {
             guard let known = knownBytes else { return Column(type: .boolean, count: rows, values: values) }
             let validity = Buffer(byteCount: Bitmap.wordCount(rows) * 8)
             let words = validity.base.assumingMemoryBound(to: UInt64.self)
+            // Behind the last byte there is padding to read.
+            let raw = UnsafeRawPointer(known)
             for word in 0..<Bitmap.wordCount(rows) {
                 var bits: UInt64 = 0
-                for lane in 0..<min(64, rows - word * 64) { bits |= UInt64(known[word * 64 + lane]) << UInt64(lane) }
+                for group in 0..<min(8, (rows - word * 64 + 7) / 8) {
+                    // Eight bytes of 0 or 1 as eight bits.
+                    let bytes = raw.loadUnaligned(fromByteOffset: word &* 64 &+ group &* 8, as: UInt64.self) & 0x0101_0101_0101_0101
+                    bits |= ((bytes &* 0x0102_0408_1020_4080) >> 56) << UInt64(group &* 8)
+                }
                 words[word] = bits
             }
             return Column(type: .boolean, count: rows, values: values, validity: validity)

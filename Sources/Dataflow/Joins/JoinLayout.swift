@@ -33,6 +33,9 @@ struct JoinSideLayout: Sendable {
     static let sameNextOffset = 16
     static let samePrevOffset = 20
 
+    /// Where the value of a column lies in a row.
+    func valueOffset(_ column: Int) -> Int { header + packed.offsets[column] }
+
     var isStamped: Bool { stampOffset >= 0 }
 
     init(

@@ -25,6 +25,9 @@ final class JoinRows: @unchecked Sendable {
     static let emittedBit = UInt32(1) << 31
     static let matchesMask = UInt32(1) << 31 - 1
 
+    /// From so many rows on texts are not copied on their way out.
+    private static let shownRowsMin = 512
+
     init(_ layout: JoinSideLayout) {
         self.layout = layout
         capacity = 8
@@ -174,9 +177,11 @@ final class JoinRows: @unchecked Sendable {
         if pointerBuffer.byteCount < n * 8 { pointerBuffer = Buffer(byteCount: max(n, 1024) * 8) }
         let pointers = pointerBuffer.base.assumingMemoryBound(to: UnsafeRawPointer.self)
         for index in 0..<n { pointers[index] = UnsafeRawPointer(row(references[index])) }
+        // Texts are shown where they lie, unless a few rows would keep all of them alive.
+        let texts = n >= JoinRows.shownRowsMin ? arena.keeper : nil
         return layout.types.indices.map { number in
             guard wanted?[number] ?? true else { return Column(type: layout.types[number], count: 0, values: Buffer(byteCount: 0)) }
-            return layout.packed.unpack(number, from: pointers, count: n, base: layout.header)
+            return layout.packed.unpack(number, from: pointers, count: n, base: layout.header, sharing: texts.map { [$0] })
         }
     }
 

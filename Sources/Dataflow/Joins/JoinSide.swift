@@ -14,6 +14,10 @@ final class JoinSide: @unchecked Sendable {
     private(set) var index: RowIndex?
     var expiry = ExpiryQueue()
     private var taken: [UInt32] = []
+    /// Of an interval join: the latest time that has come, and how far behind it a row has come at most. Chains are in order of arrival, so a row
+    /// that is older than a time by more than this has only such rows behind it.
+    private var latest = Int64.min
+    private(set) var disorderMicroseconds: Int64 = 0
 
     init(_ layout: JoinSideLayout) {
         self.layout = layout
@@ -59,6 +63,36 @@ final class JoinSide: @unchecked Sendable {
     func stamp(_ reference: UInt32, _ stamp: Int64) {
         rows.row(reference).storeBytes(of: stamp, toByteOffset: layout.stampOffset, as: Int64.self)
         expiry.add(reference, stamp: stamp)
+    }
+
+    /// Notes when a row that is added is.
+    @inline(__always)
+    func noteTime(_ time: Int64) {
+        if time >= latest {
+            latest = time
+        } else {
+            noteDisorder(latest, time)
+        }
+    }
+
+    private func noteDisorder(_ before: Int64, _ time: Int64) {
+        let (behind, overflow) = before.subtractingReportingOverflow(time)
+        disorderMicroseconds = max(disorderMicroseconds, overflow ? .max : behind)
+    }
+
+    /// The same for rows that have been read back, along their chains.
+    func noteTimes(_ table: KeyTable, offset: Int) {
+        for slot in 0..<table.count {
+            var reference = head(UInt32(truncatingIfNeeded: slot), in: table)
+            var earliest = Int64.max
+            while reference != 0 {
+                let time = rows.row(reference).loadUnaligned(fromByteOffset: offset, as: Int64.self)
+                latest = max(latest, time)
+                if time > earliest { noteDisorder(time, earliest) }
+                earliest = min(earliest, time)
+                reference = rows.next(reference)
+            }
+        }
     }
 
     /// Whether the row is still the one that was put into the bucket.

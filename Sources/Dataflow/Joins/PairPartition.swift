@@ -100,7 +100,10 @@ final class PairPartition: JoinPartition {
         let references = scratch.references
         if let interval = plan.interval {
             let times = batch.columns[interval.timeColumns[port]].int64s
-            for row in 0..<batch.count where signs[row] > 0 { own.stamp(references[row], interval.bucket(times[row])) }
+            for row in 0..<batch.count where signs[row] > 0 {
+                own.stamp(references[row], interval.bucket(times[row]))
+                own.noteTime(times[row])
+            }
             withExtendedLifetime(batch) {}
         } else {
             for row in 0..<batch.count where signs[row] > 0 { own.stamp(references[row], context.clockMicroseconds) }
@@ -164,14 +167,17 @@ final class PairPartition: JoinPartition {
         let firstOnly = plan.existsOnly && port == 0 && plan.residual == nil
         if let interval = plan.interval {
             let times = batch.columns[interval.timeColumns[port]].int64s
-            let timeOffset = other.layout.header + other.layout.packed.offsets[interval.timeColumns[1 - port]]
+            let timeOffset = other.layout.valueOffset(interval.timeColumns[1 - port])
+            let disorder = other.layout.isStamped ? other.disorderMicroseconds : .max
             for row in 0..<n where signs[row] != 0 {
                 let low = WindowGrid.add(times[row], interval.low[port])
                 let high = WindowGrid.add(times[row], interval.high[port])
+                let end = WindowGrid.subtract(low, disorder)
                 var reference = heads[row]
                 while reference != 0 {
                     let place = base + (Int(reference) &- 1) &* stride
                     let time = place.loadUnaligned(fromByteOffset: timeOffset, as: Int64.self)
+                    if time < end { break }
                     if time >= low && time <= high {
                         pairRows[count] = Int32(truncatingIfNeeded: row)
                         pairReferences[count] = reference
@@ -413,6 +419,9 @@ final class PairPartition: JoinPartition {
         guard table.reindex() else { throw reader.failure("a key twice") }
         try sides[0].read(from: &reader, table)
         if !plan.countsKeys { try sides[1].read(from: &reader, table) }
+        if let interval = plan.interval, !plan.countsKeys {
+            for port in 0...1 { sides[port].noteTimes(table, offset: sides[port].layout.valueOffset(interval.timeColumns[port])) }
+        }
         for _ in 0..<(try reader.readCount(bytesEach: 8)) { waiting.append(try reader.readBatch(types: plan.sides[0].types)) }
     }
 }

@@ -47,32 +47,7 @@ final class RankLayout: Sendable {
 
     /// The same, but texts stay where they are; `owners` keep them alive.
     func columns(_ rows: UnsafePointer<UnsafeRawPointer>, count: Int, sharing owners: [Buffer]) -> [Column] {
-        payload.types.indices.map { index in
-            let offset = payload.offsets[index]
-            guard payload.types[index].layout == .string, payload.stringOffsets.contains(offset) else {
-                return payload.unpack(index, from: rows, count: count, base: order.byteCount)
-            }
-            let place = order.byteCount + offset
-            let mask = order.byteCount + index / 64 * 8
-            let bit = UInt64(1) << UInt64(index & 63)
-            let values = Buffer(byteCount: count * 16)
-            let views = values.base.assumingMemoryBound(to: StringView.self)
-            var anyNull = UInt64(0)
-            for row in 0..<count {
-                views[row] = rows[row].loadUnaligned(fromByteOffset: place, as: StringView.self)
-                anyNull |= rows[row].loadUnaligned(fromByteOffset: mask, as: UInt64.self)
-            }
-            var validity: Buffer?
-            if anyNull & bit != 0 {
-                let bitmap = Bitmap.allValid(count)
-                let words = bitmap.base.assumingMemoryBound(to: UInt64.self)
-                for row in 0..<count where rows[row].loadUnaligned(fromByteOffset: mask, as: UInt64.self) & bit != 0 {
-                    words[row >> 6] &= ~(1 << UInt64(row & 63))
-                }
-                validity = bitmap
-            }
-            return Column(type: payload.types[index], count: count, values: values, validity: validity, heap: owners)
-        }
+        payload.types.indices.map { payload.unpack($0, from: rows, count: count, base: order.byteCount, sharing: owners) }
     }
 
     func values(_ row: UnsafeRawPointer) -> [Value] {

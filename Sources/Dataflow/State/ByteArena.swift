@@ -13,6 +13,9 @@ struct ByteArena {
     private(set) var byteCount = 0
     var garbageByteCount = 0
 
+    /// Four large pages, with the padding.
+    private static let largeBlockByteCount = 8 << 20 - Buffer.paddingByteCount
+
     /// True when more than half is garbage, and enough for compacting to be worth it.
     var wantsCompaction: Bool { garbageByteCount > 64 * 1024 && garbageByteCount * 2 > byteCount }
 
@@ -30,10 +33,13 @@ struct ByteArena {
         guard count > 0 else { return .empty }
         if blocks.isEmpty || used + count > blocks[blocks.count - 1].byteCount {
             // Blocks grow with the arena, so that a small table stays small; those of a large one are made of large pages.
-            let most = byteCount < 32 << 20 ? 256 * 1024 : 8 << 20
-            let block = Buffer(byteCount: max(count, min(max(byteCount, 256), most)))
-            if block.byteCount >= 4 << 20 { millrace_advise_large(block.base, block.byteCount) }
-            blocks.append(block)
+            if byteCount < 16 << 20 || count > ByteArena.largeBlockByteCount {
+                blocks.append(Buffer(byteCount: max(count, min(max(byteCount, 256), 256 * 1024))))
+            } else {
+                let block = Buffer(pageAligned: ByteArena.largeBlockByteCount)
+                millrace_advise_large(block.base, block.byteCount + Buffer.paddingByteCount)
+                blocks.append(block)
+            }
             used = 0
         }
         let target = blocks[blocks.count - 1].base + used

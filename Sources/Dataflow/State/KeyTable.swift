@@ -54,8 +54,9 @@ final class KeyTable: @unchecked Sendable {
 
     private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         var memory: UnsafeMutableRawPointer?
-        if posix_memalign(&memory, 64, max(byteCount, 64)) == 0, let memory {
-            if byteCount >= 4 << 20 { millrace_advise_large(memory, byteCount) }
+        let isLarge = byteCount >= 4 << 20
+        if posix_memalign(&memory, isLarge ? 2 << 20 : 64, max(byteCount, 64)) == 0, let memory {
+            if isLarge { millrace_advise_large(memory, byteCount) }
             return memory
         }
         return Buffer(byteCount: .max).base

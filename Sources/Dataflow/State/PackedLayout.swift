@@ -113,8 +113,9 @@ struct PackedLayout: Sendable {
 
     func hash(_ row: UnsafeRawPointer) -> UInt64 { KeyHash.row(row, width: width, stringOffsets: stringOffsets) }
 
-    /// Column `index` of rows at `rows[i] + base`. Texts are copied: the column owns its bytes.
-    func unpack(_ index: Int, from rows: UnsafePointer<UnsafeRawPointer>, count: Int, base: Int) -> Column {
+    /// Column `index` of rows at `rows[i] + base`. Texts are copied, so that the column owns its bytes; or they stay where they are, and the
+    /// column keeps `owners` alive.
+    func unpack(_ index: Int, from rows: UnsafePointer<UnsafeRawPointer>, count: Int, base: Int, sharing owners: [Buffer]? = nil) -> Column {
         let mask = base + index / 64 * 8
         let bit = UInt64(1) << UInt64(index & 63)
         var anyNull = UInt64(0)
@@ -128,7 +129,14 @@ struct PackedLayout: Sendable {
             }
             validity = bitmap
         }
-        return PackedLayout.gather(types[index], from: rows, count: count, offset: base + offsets[index], validity: validity)
+        let offset = base + offsets[index]
+        if let owners, types[index].layout == .string {
+            let values = Buffer(byteCount: count * 16)
+            let views = values.base.assumingMemoryBound(to: StringView.self)
+            for row in 0..<count { views[row] = rows[row].loadUnaligned(fromByteOffset: offset, as: StringView.self) }
+            return Column(type: types[index], count: count, values: values, validity: validity, heap: owners)
+        }
+        return PackedLayout.gather(types[index], from: rows, count: count, offset: offset, validity: validity)
     }
 
     /// Values of one type lying at `rows[i] + offset`, as a column that owns them.
