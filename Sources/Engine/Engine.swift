@@ -144,6 +144,7 @@ package final class Engine: @unchecked Sendable {
 
     func createRelation(_ relation: RelationDefinition, sql: String) throws {
         try Connectors.validate(relation, engineOptions: StreamOptions.names)
+        _ = try StreamOptions.idleTimeoutMicroseconds(relation)
         _ = try StreamOptions.description(of: relation, id: 1, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
         guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {

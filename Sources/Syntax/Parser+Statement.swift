@@ -44,22 +44,7 @@ extension StatementParser {
         if let refusal = refusedStatement() { throw refusal }
         note(.with, .values)
         note("another statement")
-        throw unexpected(hint: foreignStatementHint)
-    }
-
-    /// Statements of other systems.
-    private var foreignStatementHint: String? {
-        guard current.kind == .word else { return nil }
-        switch current.text.uppercased() {
-        case "UPDATE", "DELETE", "MERGE", "UPSERT", "REPLACE":
-            return "rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date"
-        case "TRUNCATE": return "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
-        case "ALTER": return "DROP it and CREATE it anew; CREATE OR REPLACE VIEW replaces a view"
-        case "FROM": return "SELECT comes before FROM"
-        case "USE": return "there is one database and one catalog: names stand alone"
-        case "BEGIN", "COMMIT", "ROLLBACK", "START": return "each statement stands alone: there are no transactions"
-        default: return nil
-        }
+        throw unexpected(hint: at(.from) ? "SELECT comes before FROM" : nil)
     }
 
     /// What other systems show under other names; nil for what `parseShow` knows.
@@ -89,7 +74,8 @@ extension StatementParser {
         let word = current.text.uppercased()
         let hint: String
         switch word {
-        case "UPDATE", "DELETE", "MERGE", "TRUNCATE", "UPSERT":
+        case "TRUNCATE": hint = "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
+        case "UPDATE", "DELETE", "MERGE", "UPSERT":
             hint = "rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows"
         case "ALTER": hint = "DROP the object and CREATE it, or CREATE OR REPLACE it"
         case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"

@@ -41,12 +41,13 @@ final class UnreadUpdatesOperatorTests: XCTestCase {
     func testJoinThatNobodyReads() throws {
         let rows = WindowOperatorTests.rows(200, seed: 5, jitter: second)
         for leftIsUnique in [true, false] {
-            for configuration in RunConfiguration.all where configuration.rowsPerEpoch < 1_000 {
+            for configuration in RunConfiguration.all where configuration.rowsPerEpoch < 200 {
                 let whole = try Harness.run(
                     join(counts(emitsUpdateBefore: true), leftIsUnique: leftIsUnique, emitsUpdateBefore: true), rows, types: types, configuration)
                 let short = try Harness.run(
                     join(counts(emitsUpdateBefore: true), leftIsUnique: leftIsUnique, emitsUpdateBefore: false), rows, types: types, configuration)
-                XCTAssertTrue(whole.rows.contains { $0.0 == .updateBefore })
+                // Where a batch ends between the two rows of an update, a key that has lost its row is a deletion.
+                if !leftIsUnique || configuration.batchRows > 1 { XCTAssertTrue(whole.rows.contains { $0.0 == .updateBefore }, "\(configuration)") }
                 XCTAssertFalse(short.rows.contains { $0.0 == .updateBefore }, "\(configuration)")
                 let kept = whole.rows.filter { $0.0 != .updateBefore }
                 XCTAssertEqual(short.rows.map(\.0), kept.map(\.0), "\(configuration)")

@@ -234,7 +234,7 @@ error: expected BY, found "price"
 ========
 select a from bid group by
 --------
-error: expected ALL or an expression, found the end of the statement
+error: expected an expression, found the end of the statement
  --> line 1, column 27
   |
 1 | select a from bid group by
@@ -929,21 +929,21 @@ error: expected "=" or TO, found the number 5
 ========
 update bid set a = 1
 --------
-error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "update"
+error: UPDATE is not supported
  --> line 1, column 1
   |
 1 | update bid set a = 1
   | ^^^^^^
-hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
+hint: rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows
 ========
 delete from bid
 --------
-error: expected SELECT, INSERT, CREATE, DROP, ... or another statement, found "delete"
+error: DELETE is not supported
  --> line 1, column 1
   |
 1 | delete from bid
   | ^^^^^^
-hint: rows of a stream stay as they are: INSERT INTO adds rows, and a query over them (GROUP BY, ROW_NUMBER() = 1) keeps a result up to date
+hint: rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows
 ========
 foo
 --------

@@ -102,6 +102,11 @@ extension QueryBinder {
     }
 
     private func bindRelation(_ relation: RelationDefinition, span: SourceSpan) throws(SQLError) -> BoundQuery {
+        if relation.isSinkOnly {
+            throw SQLError(
+                "\"\(relation.name)\" cannot be read: connector '\(relation.connector)' only takes rows", at: span,
+                hint: "write into a stream (CREATE STREAM, without a connector) to read the rows again", code: SQLError.featureNotSupported)
+        }
         let relation = readsVersions && relation.watermark != nil ? UpsertScan.versions(relation) : relation
         let physical = relation.physicalSchema
         var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))

@@ -69,6 +69,9 @@ package struct RelationDefinition: Hashable, Sendable {
         self.isChangelog = isChangelog
     }
 
+    /// Whether rows go in and do not come out.
+    package var isSinkOnly: Bool { connector == "blackhole" || connector == "print" }
+
     /// Whether a query that takes rows back cannot write here.
     package var isAppendOnly: Bool {
         switch options["changelog"]?.lowercased() {
