@@ -164,27 +164,29 @@ _nothing = []
 
 
 def nothing():
-    """Wall time and processor time of a run that does nothing."""
+    """Wall time and processor time of a run that does nothing: the least of several, so that what is taken off is never too much."""
     if not _nothing:
-        _nothing.append(medians(lambda: millrace("", "--until-caught-up")[0], 7))
+        walls, cpus = zip(*(millrace("", "--until-caught-up")[0] for _ in range(7)))
+        _nothing.append((min(walls), min(cpus)))
     return _nothing[0]
 
 
 def duck(name):
-    """Thousand events a second, or None where DuckDB has no such query."""
+    """Thousand events a second, of wall time and of processor time times the threads; nothing where DuckDB has no such query."""
     select = suite.duckdb_select(name)
     if select is None:
-        return None
+        return None, None
     with duckdb.connect(DUCK, read_only=True) as connection:
         connection.execute(f"SET threads = {THREADS}")
         connection.execute("SET enable_progress_bar = false")
 
         def measure():
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             connection.execute(f"CREATE OR REPLACE TEMP TABLE result AS {select}")
-            return time.perf_counter() - start
+            return time.perf_counter() - start, time.process_time() - cpu
 
-        return EVENTS / median(measure) / 1e3
+        wall, cpu = medians(measure)
+        return EVENTS / wall / 1e3, EVENTS / cpu * THREADS / 1e3
 
 
 def machine():
@@ -212,19 +214,21 @@ def figure_nexmark():
             mine, cpu = ours(name)
         except Failure as failure:
             mine, cpu, failures[name] = None, None, str(failure).splitlines()
-        peer = None if os.environ.get("DUCKDB") == "no" else duck(name)
+        peer, peer_cpu = (None, None) if os.environ.get("DUCKDB") == "no" else duck(name)
         if mine and flink:
             ratios[name], by_cpu[name] = mine / flink, cpu / flink
-        reached = "" if flink is None else "yes" if ratios.get(name, 0) >= SINGLE_MIN else "NO"
+        # By both, or by one of them: where others use the cores the wall time says little.
+        least, most = sorted([ratios.get(name, 0), by_cpu.get(name, 0)])
+        reached = "" if flink is None else "yes" if least >= SINGLE_MIN else "by CPU" if most >= SINGLE_MIN else "NO"
         rows.append(
             [
-                name, number(mine), number(cpu), number(peer), number(flink), number(over(mine, peer), 2), number(over(mine, flink), 1),
-                number(over(cpu, flink), 1), reached,
+                name, number(mine), number(cpu), number(peer), number(peer_cpu), number(flink), number(over(cpu, peer_cpu), 2),
+                number(over(mine, flink), 1), number(over(cpu, flink), 1), reached,
             ]
         )
         say("  ".join(rows[-1]))
     print(f"Nexmark, {EVENTS:,} events at {RATE:,}/s of event time, {THREADS} threads of {machine()}, median of {RUNS}; thousand events a second")
-    show(["query", "ours", "by CPU time", "DuckDB", "Flink", "/ DuckDB", "/ Flink", "by CPU time", f">= {SINGLE_MIN}"], rows)
+    show(["query", "ours", "by CPU", "DuckDB", "by CPU", "Flink", "/ DuckDB by CPU", "/ Flink", "by CPU", f">= {SINGLE_MIN}"], rows)
     for what, values in (("wall time", ratios), ("CPU time", by_cpu)):
         if not values:
             continue
