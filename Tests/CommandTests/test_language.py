@@ -73,13 +73,12 @@ class Language(CommandTest):
         self.fails("CREATE TABLE m (id INT, x VARCHAR METADATA) WITH ('connector' = 'blackhole')", "METADATA columns are not supported")
         self.fails("SELECT unnest(tags) FROM bid", "it gives rows, and stands in FROM", "CROSS JOIN UNNEST")
         self.fails("SELECT collect(k) FROM bid", "there are no multisets", "histogram(x)")
-        self.fails("SELECT price > 1 && price < 5 FROM bid", "did you mean AND?")
+        self.fails("SELECT price > 1 && price < 5 FROM bid", "conditions are joined by AND")
         self.fails("SELECT (1, 2) OVERLAPS (3, 4, 5)", "OVERLAPS compares two pairs")
         self.fails("SELECT '[1]' IS JSON WITH UNIQUE KEYS", "WITH UNIQUE KEYS is not supported yet")
         self.fails("SELECT JSON_VALUE('[1]', '$.a' ERROR ON EMPTY)", "the JSON path leads nowhere")
         self.fails("SELECT JSON_VALUE('x', '$' ERROR ON ERROR)", "the text is no JSON")
         self.fails("CREATE TABLE c LIKE nobody", 'relation "nobody" does not exist')
-        self.fails("CREATE TABLE c AS SELECT NULL AS x", 'the type of column "x" is not known')
 
 
 if __name__ == "__main__":
