@@ -33,7 +33,7 @@ extension StatementParser {
             if follower.symbol != .rightParenthesis {
                 switch follower.keyword {
                 case .union, .intersect, .except, .order, .limit, .offset, .fetch, .emit: break
-                // A table can be called start.
+                // Not the name of a table in parentheses.
                 case .start where end + 2 < tokens.count && tokens[end + 2].keyword == .from: break
                 default: return false
                 }

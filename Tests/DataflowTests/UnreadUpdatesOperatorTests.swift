@@ -46,7 +46,8 @@ final class UnreadUpdatesOperatorTests: XCTestCase {
                     join(counts(emitsUpdateBefore: true), leftIsUnique: leftIsUnique, emitsUpdateBefore: true), rows, types: types, configuration)
                 let short = try Harness.run(
                     join(counts(emitsUpdateBefore: true), leftIsUnique: leftIsUnique, emitsUpdateBefore: false), rows, types: types, configuration)
-                XCTAssertTrue(whole.rows.contains { $0.0 == .updateBefore }, "\(configuration)")
+                // Where a batch ends between the two rows of an update, a key that has lost its row is a deletion.
+                if !leftIsUnique || configuration.batchRows > 1 { XCTAssertTrue(whole.rows.contains { $0.0 == .updateBefore }, "\(configuration)") }
                 XCTAssertFalse(short.rows.contains { $0.0 == .updateBefore }, "\(configuration)")
                 let kept = whole.rows.filter { $0.0 != .updateBefore }
                 XCTAssertEqual(short.rows.map(\.0), kept.map(\.0), "\(configuration)")
