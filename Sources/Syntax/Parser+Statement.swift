@@ -173,6 +173,12 @@ extension StatementParser {
             kind = .physical
         } else if accept(.plan, shown: "PLAN FOR") {
             try expect(.for)
+        } else {
+            // Flink's details: what there is of them is shown anyway.
+            while ["ESTIMATED_COST", "CHANGELOG_MODE", "PLAN_ADVICE"].contains(where: { atWord($0) }) {
+                advance()
+                if at(.comma) { advance() }
+            }
         }
         return .explain(kind, try parseStatement())
     }

@@ -41,6 +41,8 @@ class Language(CommandTest):
         self.gives("SELECT FIRST_VALUE(name IGNORE NULLS), LAST_VALUE(name) IGNORE NULLS FROM bid", ["Alpha", "Gamma ray"])
         self.gives("SELECT k, w FROM bid, LATERAL TABLE(SPLIT(name, ' ')) AS t(w)", ["a", "Alpha"], ["b", "beta"], ["c", "Gamma"], ["c", "ray"])
         self.gives("SELECT k, GROUPING(k), count(*) FROM bid WHERE price > 99 GROUP BY ROLLUP (k)", [None, 1, 0])
+        self.gives("SELECT CURRENT_TIMESTAMP(0) <= NOW(), typeof(LOCALTIMESTAMP(2))", [True, "TIMESTAMP(2)"])
+        self.gives("SELECT round(avg(n)::numeric, 2), '1.25'::numeric, CAST(3 AS DECIMAL) FROM (VALUES (0.5e0), (1e0)) AS t (n)", [0.75, 1.25, 3])
         self.gives("SELECT ~5, make_interval(days => 1, hours => 2)", [-6, "1 day 02:00:00"])
         self.gives("SELECT regexp_match('ab12', '([a-z]+)(\\d+)'), REGEXP_EXTRACT_ALL('a1b2', '[0-9]')", [["ab", "12"], ["1", "2"]])
         self.assertEqual([row["id"] for row in self.rows(self.setup + "TABLE bid;")], [1, 2, 3, 4])
@@ -51,6 +53,7 @@ class Language(CommandTest):
         for sql in both:
             self.gives(sql, *([row["k"], row["id"]] for row in ROWS), *([row["k"], row["price"]] for row in ROWS))
         self.gives("SET 'execution.runtime-mode' = 'streaming'; RESET; CREATE TEMPORARY VIEW v AS SELECT k FROM bid; SELECT count(*) FROM v", [4])
+        self.assertIn("emit", json.dumps(self.rows(self.setup + "EXPLAIN CHANGELOG_MODE, ESTIMATED_COST INSERT INTO sink SELECT k, count(*) FROM bid GROUP BY k;")))
         self.gives("SHOW COLUMNS FROM sink", ["k", "VARCHAR", "yes", ""], ["n", "BIGINT", "yes", ""])
         self.gives("CREATE TABLE c WITH ('connector' = 'print') AS SELECT k, price * 2 AS twice FROM bid WHERE price > 15", ["b", 40], ["a", 60])
         self.gives("CREATE STREAM c AS SELECT k, count(*) AS n FROM bid GROUP BY k; SELECT k, n FROM c WHERE k = 'a'", ["a", 2, "+I"])
