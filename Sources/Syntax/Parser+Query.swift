@@ -32,7 +32,9 @@ extension StatementParser {
             let follower = tokens[end + 1]
             if follower.symbol != .rightParenthesis {
                 switch follower.keyword {
-                case .union, .intersect, .except, .order, .limit, .offset, .fetch, .emit, .start: break
+                case .union, .intersect, .except, .order, .limit, .offset, .fetch, .emit: break
+                // Not the name of a table in parentheses.
+                case .start where end + 2 < tokens.count && tokens[end + 2].keyword == .from: break
                 default: return false
                 }
             }
