@@ -42,7 +42,7 @@ class Language(CommandTest):
         self.gives("SELECT k, w FROM bid, LATERAL TABLE(SPLIT(name, ' ')) AS t(w)", ["a", "Alpha"], ["b", "beta"], ["c", "Gamma"], ["c", "ray"])
         self.gives("SELECT k, GROUPING(k), count(*) FROM bid WHERE price > 99 GROUP BY ROLLUP (k)", [None, 1, 0])
         self.gives("SELECT CURRENT_TIMESTAMP(0) <= NOW(), typeof(LOCALTIMESTAMP(2))", [True, "TIMESTAMP(2)"])
-        self.gives("SELECT round(avg(n)::numeric, 2), '1.25'::numeric, CAST(3 AS DECIMAL) FROM (VALUES (0.5e0), (1e0)) AS t (n)", [0.75, 1.25, 3])
+        self.gives("SELECT round(avg(n)::numeric, 2), '1.25'::numeric AS b, CAST(3 AS DECIMAL) AS c FROM (VALUES (0.5e0), (1e0)) AS t (n)", [0.75, 1.25, 3])
         self.gives("SELECT ~5, make_interval(days => 1, hours => 2)", [-6, "1 day 02:00:00"])
         self.gives("SELECT regexp_match('ab12', '([a-z]+)(\\d+)'), REGEXP_EXTRACT_ALL('a1b2', '[0-9]')", [["ab", "12"], ["1", "2"]])
         self.assertEqual([row["id"] for row in self.rows(self.setup + "TABLE bid;")], [1, 2, 3, 4])
