@@ -105,7 +105,7 @@ def prepare():
 
 
 def duck():
-    connection = duckdb.connect(DUCK, read_only=True, config={"enable_progress_bar": "false"})
+    connection = duckdb.connect(DUCK, read_only=True)
     connection.execute(f"SET threads = {THREADS}")
     return connection
 

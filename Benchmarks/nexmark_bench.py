@@ -126,7 +126,8 @@ def duck_tables():
     path = os.path.join(CACHE, "events.jsonl")
     with open(path, "wb") as file:
         subprocess.run([MILLRACE, "tail", "events", "--data", DATA], stdout=file, check=True)
-    with duckdb.connect(DUCK, config={"enable_progress_bar": "false"}) as connection:
+    with duckdb.connect(DUCK) as connection:
+        connection.execute("SET enable_progress_bar = false")
         suite.load_duckdb(connection, path)
         connection.execute(f"CREATE TABLE side_input AS SELECT * FROM read_csv('{SIDE_INPUT}', header = false, names = ['key', 'value'])")
         rows = sum(connection.execute(f"SELECT count(*) FROM {kind}").fetchone()[0] for kind in ("person", "auction", "bid"))
@@ -174,8 +175,9 @@ def duck(name):
     select = suite.duckdb_select(name)
     if select is None:
         return None
-    with duckdb.connect(DUCK, read_only=True, config={"enable_progress_bar": "false"}) as connection:
+    with duckdb.connect(DUCK, read_only=True) as connection:
         connection.execute(f"SET threads = {THREADS}")
+        connection.execute("SET enable_progress_bar = false")
 
         def measure():
             start = time.perf_counter()

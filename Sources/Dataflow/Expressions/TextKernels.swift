@@ -180,10 +180,10 @@ enum TextKernels {
     @inline(__always)
     private static func letters(_ word: UInt64, from first: UInt64) -> UInt64 {
         let all: UInt64 = 0x0101_0101_0101_0101
-        let low = word & (all &* 0x7F)
-        let isFromFirst = low &+ all &* (0x80 &- first)
-        let isBehindLast = low &+ all &* (0x80 &- first &- 26)
-        return ((isFromFirst ^ isBehindLast) & ~word & (all &* 0x80)) >> 2
+        let low = word & 0x7F7F_7F7F_7F7F_7F7F
+        let isFromFirst = low &+ (all &* (0x80 &- first))
+        let isBehindLast = low &+ (all &* (0x80 &- first &- 26))
+        return ((isFromFirst ^ isBehindLast) & ~word & 0x8080_8080_8080_8080) >> 2
     }
 
     private static func initialCapitals(_ call: KernelCall) -> Column {

@@ -37,7 +37,7 @@ package struct EngineOptions: Sendable {
     /// Whether saved queries are started.
     package var startsQueries = true
     package var batchRows = 8_192
-    package var epochRowsMax = 1 << 18
+    package var epochRowsMax = 1 << 19
     package var checkpointIntervalMicroseconds: Int64 = 10_000_000
     /// What `lock` shows to other processes, e.g. the command line.
     package var ownerDescription = "millrace"

@@ -28,7 +28,7 @@ package enum StepOutcome: Sendable {
 }
 
 package struct RunnerSettings: Sendable {
-    package var epochRowsMax = 1 << 18
+    package var epochRowsMax = 1 << 19
     package var morselRows = 1 << 16
     package var batchRows = 8_192
     package var checkpointIntervalMicroseconds: Int64 = 10_000_000
