@@ -187,9 +187,7 @@ extension StatementParser {
             throw unexpected(hint: "name the columns, or write * for all of them")
         }
         if select.isDistinct, at(.on) {
-            throw SQLError(
-                "DISTINCT ON is not supported", at: current.span,
-                hint: "the first row of each key: SELECT .. QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY ..) = 1", code: SQLError.featureNotSupported)
+            throw SQLError("DISTINCT ON needs its keys in parentheses", at: current.span, hint: "SELECT DISTINCT ON (key) ..")
         }
         repeat {
             select.items.append(try parseSelectItem())

@@ -94,13 +94,27 @@ extension StatementParser {
     /// Behind INSERT.
     @inline(never)
     mutating func parseInsert() throws(SQLError) -> Insert {
+        if atWord("OVERWRITE") {
+            throw SQLError(
+                "INSERT OVERWRITE is not supported", at: current.span, hint: "INSERT INTO appends; a file is begun anew by each run",
+                code: SQLError.featureNotSupported)
+        }
         try expect(.into)
         let target = try parseQualifiedName("a stream or table name")
         var columns: [Identifier] = []
         if at(.leftParenthesis), !startsQuery(at: index) { columns = try parseIdentifierList("a column name") }
         if !startsQuery() { note(.select, .values, .with) }
         guard startsQuery() || at(.leftParenthesis) else { throw unexpected() }
-        return Insert(target: target, columns: columns, query: try parseQuery())
+        let insert = Insert(target: target, columns: columns, query: try parseQuery())
+        if at(.on), atWord("CONFLICT", 1) {
+            throw SQLError(
+                "ON CONFLICT is not supported", at: current.span,
+                hint: "into a stream WITH (changelog = 'upsert') and a PRIMARY KEY a row replaces the one of its key", code: SQLError.featureNotSupported)
+        }
+        if atWord("RETURNING") {
+            throw SQLError("RETURNING is not supported", at: current.span, hint: "read the stream", code: SQLError.featureNotSupported)
+        }
+        return insert
     }
 
     @inline(never)
@@ -159,6 +173,12 @@ extension StatementParser {
             kind = .physical
         } else if accept(.plan, shown: "PLAN FOR") {
             try expect(.for)
+        } else {
+            // Flink's details: what there is of them is shown anyway.
+            while ["ESTIMATED_COST", "CHANGELOG_MODE", "PLAN_ADVICE"].contains(where: { atWord($0) }) {
+                advance()
+                if at(.comma) { advance() }
+            }
         }
         return .explain(kind, try parseStatement())
     }

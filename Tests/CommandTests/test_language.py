@@ -41,6 +41,8 @@ class Language(CommandTest):
         self.gives("SELECT FIRST_VALUE(name IGNORE NULLS), LAST_VALUE(name) IGNORE NULLS FROM bid", ["Alpha", "Gamma ray"])
         self.gives("SELECT k, w FROM bid, LATERAL TABLE(SPLIT(name, ' ')) AS t(w)", ["a", "Alpha"], ["b", "beta"], ["c", "Gamma"], ["c", "ray"])
         self.gives("SELECT k, GROUPING(k), count(*) FROM bid WHERE price > 99 GROUP BY ROLLUP (k)", [None, 1, 0])
+        self.gives("SELECT CURRENT_TIMESTAMP(0) <= NOW(), typeof(LOCALTIMESTAMP(2))", [True, "TIMESTAMP(2)"])
+        self.gives("SELECT round(avg(n)::numeric, 2), '1.25'::numeric AS b, CAST(3 AS DECIMAL) AS c FROM (VALUES (0.5e0), (1e0)) AS t (n)", [0.75, 1.25, 3])
         self.gives("SELECT ~5, make_interval(days => 1, hours => 2)", [-6, "1 day 02:00:00"])
         self.gives("SELECT regexp_match('ab12', '([a-z]+)(\\d+)'), REGEXP_EXTRACT_ALL('a1b2', '[0-9]')", [["ab", "12"], ["1", "2"]])
         self.assertEqual([row["id"] for row in self.rows(self.setup + "TABLE bid;")], [1, 2, 3, 4])
@@ -51,6 +53,7 @@ class Language(CommandTest):
         for sql in both:
             self.gives(sql, *([row["k"], row["id"]] for row in ROWS), *([row["k"], row["price"]] for row in ROWS))
         self.gives("SET 'execution.runtime-mode' = 'streaming'; RESET; CREATE TEMPORARY VIEW v AS SELECT k FROM bid; SELECT count(*) FROM v", [4])
+        self.assertIn("emit", json.dumps(self.rows(self.setup + "EXPLAIN CHANGELOG_MODE, ESTIMATED_COST INSERT INTO sink SELECT k, count(*) FROM bid GROUP BY k;")))
         self.gives("SHOW COLUMNS FROM sink", ["k", "VARCHAR", "yes", ""], ["n", "BIGINT", "yes", ""])
         self.gives("CREATE TABLE c WITH ('connector' = 'print') AS SELECT k, price * 2 AS twice FROM bid WHERE price > 15", ["b", 40], ["a", 60])
         self.gives("CREATE STREAM c AS SELECT k, count(*) AS n FROM bid GROUP BY k; SELECT k, n FROM c WHERE k = 'a'", ["a", 2, "+I"])
@@ -73,13 +76,12 @@ class Language(CommandTest):
         self.fails("CREATE TABLE m (id INT, x VARCHAR METADATA) WITH ('connector' = 'blackhole')", "METADATA columns are not supported")
         self.fails("SELECT unnest(tags) FROM bid", "it gives rows, and stands in FROM", "CROSS JOIN UNNEST")
         self.fails("SELECT collect(k) FROM bid", "there are no multisets", "histogram(x)")
-        self.fails("SELECT price > 1 && price < 5 FROM bid", "did you mean AND?")
+        self.fails("SELECT price > 1 && price < 5 FROM bid", "conditions are joined by AND")
         self.fails("SELECT (1, 2) OVERLAPS (3, 4, 5)", "OVERLAPS compares two pairs")
         self.fails("SELECT '[1]' IS JSON WITH UNIQUE KEYS", "WITH UNIQUE KEYS is not supported yet")
         self.fails("SELECT JSON_VALUE('[1]', '$.a' ERROR ON EMPTY)", "the JSON path leads nowhere")
         self.fails("SELECT JSON_VALUE('x', '$' ERROR ON ERROR)", "the text is no JSON")
         self.fails("CREATE TABLE c LIKE nobody", 'relation "nobody" does not exist')
-        self.fails("CREATE TABLE c AS SELECT NULL AS x", 'the type of column "x" is not known')
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import XCTest
 
 final class OracleTests: XCTestCase {
     func testQueriesWithoutTime() throws {
-        try run(count: Self.seeds(1_500), base: 1, refusedShareMax: 0.05) { $0.untimed() } isComparedAtEnd: { _ in false }
+        try run(count: Self.seeds(3_000), base: 1, refusedShareMax: 0.05) { $0.untimed() } isComparedAtEnd: { _ in false }
     }
 
     func testQueriesWithTime() throws {
-        try run(count: Self.seeds(500), base: 1_000_000, refusedShareMax: 0.02) { $0.timed() } isComparedAtEnd: { _ in true }
+        try run(count: Self.seeds(1_500), base: 1_000_000, refusedShareMax: 0.02) { $0.timed() } isComparedAtEnd: { _ in true }
     }
 
     /// MILLRACE_ORACLE_SEEDS multiplies the number of seeds; MILLRACE_ORACLE_SEED runs one.

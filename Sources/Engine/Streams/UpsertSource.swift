@@ -1,6 +1,7 @@
 // UpsertSource: an upsert stream as a scan reads it: every row with whether it deletes its key, as a column, and no change kinds.
 //
-// A row before an update is left out: its key's row after it says all. Positions are those of the source underneath.
+// A row before an update deletes its key too: the row after it follows, unless the update left what the writer's query keeps (HAVING), or has another key.
+// Positions are those of the source underneath.
 
 import Columns
 import Planning
@@ -17,7 +18,7 @@ final class UpsertSource: ReplayableSource {
 
     /// The source itself, unless the relation is an upsert stream.
     static func reading(_ source: any ReplayableSource, of relation: RelationDefinition) -> any ReplayableSource {
-        relation.isUpsert ? UpsertSource(source, deleted: relation.physicalColumns.count) : source
+        relation.isReadAsUpsert ? UpsertSource(source, deleted: relation.physicalColumns.count) : source
     }
 
     var shardCount: Int { source.shardCount }
@@ -40,14 +41,9 @@ final class UpsertSource: ReplayableSource {
         let place = paths.firstIndex { $0.column == deleted }
         var chunk = try source.read(shard: shard, from: from, to: to, paths: paths.filter { $0.column != deleted }, batchRows: batchRows)
         chunk.batches = chunk.batches.map { batch in
-            var rows = batch
-            if batch.changes != nil {
-                let kept = (0..<batch.count).filter { batch.change(at: $0) != .updateBefore }
-                if kept.count < batch.count { rows = batch.gather(kept.map { Int32(truncatingIfNeeded: $0) }) }
-            }
-            var columns = rows.columns
-            if let place { columns.insert(UpsertSource.deletions(rows), at: min(place, columns.count)) }
-            return RowBatch(count: rows.count, columns: columns, watermarks: rows.watermarks)
+            var columns = batch.columns
+            if let place { columns.insert(UpsertSource.deletions(batch), at: min(place, columns.count)) }
+            return RowBatch(count: batch.count, columns: columns, watermarks: batch.watermarks)
         }
         return chunk
     }
@@ -55,7 +51,7 @@ final class UpsertSource: ReplayableSource {
     private static func deletions(_ rows: RowBatch) -> Column {
         let values = Buffer.zeroed(byteCount: max(rows.count, 1))
         if rows.changes != nil {
-            for row in 0..<rows.count where rows.change(at: row) == .delete { values.base.storeBytes(of: 1, toByteOffset: row, as: UInt8.self) }
+            for row in 0..<rows.count where !rows.change(at: row).isAddition { values.base.storeBytes(of: 1, toByteOffset: row, as: UInt8.self) }
         }
         return Column(type: .boolean, count: rows.count, values: values)
     }

@@ -170,8 +170,9 @@ struct ExpressionBinder {
         case .isTest(_, let test, let negated):
             return try ExpressionTyping.isTest(operand, test, negated: negated, span: span, text: text)
         case .cast(_, let type, let isTry):
-            return try ExpressionTyping.cast(
-                operand, to: try ExpressionTyping.type(type), mode: isTry ? .attempt : .explicit, span: span, text: text)
+            var target = try ExpressionTyping.type(type)
+            if let whole = ExpressionTyping.unconstrained(type, of: operand) { target = whole }
+            return try ExpressionTyping.cast(operand, to: target, mode: isTry ? .attempt : .explicit, span: span, text: text)
         case .extract(let field, _): return try ExpressionTyping.extract(field: field, from: operand, span: span, text: text)
         default: throw refusal(expression)
         }

@@ -110,12 +110,12 @@ extension QueryBinder {
         let relation = readsVersions && relation.watermark != nil ? UpsertScan.versions(relation) : relation
         let physical = relation.physicalSchema
         var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))
-        if relation.isUpsert { plan = try UpsertScan.plan(relation, mode: mode, span: span) }
+        if relation.isReadAsUpsert { plan = try UpsertScan.plan(relation, mode: mode, span: span) }
         do {
             if physical.count < relation.columns.count {
                 plan = .project(plan, try RelationBinder.columns(of: relation, physical: physical))
             }
-            if mode == .continuous, !relation.isUpsert, let node = try RelationBinder.watermark(of: relation) { plan = .watermark(plan, node) }
+            if mode == .continuous, !relation.isReadAsUpsert, let node = try RelationBinder.watermark(of: relation) { plan = .watermark(plan, node) }
         } catch {
             throw SQLError(
                 "the definition of \"\(relation.name)\" no longer holds: \(error.message)", at: span, hint: error.hint, code: error.code)

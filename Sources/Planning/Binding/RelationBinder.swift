@@ -302,6 +302,11 @@ enum RelationBinder {
         }
         // The changes of a key stay in order.
         if relation.isChangelog, relation.connector == "log", relation.partitionBy.isEmpty { relation.partitionBy = relation.primaryKey }
+        if relation.isChangelog, relation.connector == "log", relation.partitionBy.isEmpty, relation.shardCount > 1, let place = changelog ?? format {
+            throw SQLError(
+                "the changes of one row would lie in several shards, where their order is lost", at: place.keySpan,
+                hint: "PARTITION BY what does not change, declare a PRIMARY KEY, or leave SHARDS out", code: SQLError.invalidParameter)
+        }
     }
 
     private static func bindOptions(_ options: [Option], _ relation: inout RelationDefinition) throws(SQLError) {

@@ -1,7 +1,6 @@
 // UpsertScan: a stream in which a row replaces the one of the same PRIMARY KEY, read as the relation that it describes.
 //
-// The scan gives every row with `$deleted` behind its columns, whatever kind of change it is but a row before an update, which says nothing
-// that its key does not know. An aggregation keeps the last row of each key, in order of arrival; a filter leaves out the keys whose last row
+// The scan gives every row with `$deleted` behind its columns: true for deletes, and for rows before an update. An aggregation keeps the last row of each key, in order of arrival; a filter leaves out the keys whose last row
 // deletes them. So the relation's own changes come out, with the row that was replaced taken back. The key of a deleted row is
 // remembered: nothing says that it will not come again.
 //
@@ -16,7 +15,7 @@ enum UpsertScan {
     static func versions(_ relation: RelationDefinition) -> RelationDefinition {
         guard relation.isUpsert else { return relation }
         var raw = relation
-        raw.options["changelog"] = "op"
+        raw.options[RelationDefinition.versionsOption] = "true"
         return raw
     }
 

@@ -90,6 +90,12 @@ package struct RelationDefinition: Hashable, Sendable {
     /// reading it makes of it (`UpsertScan`).
     package var isUpsert: Bool { options["changelog"]?.lowercased() == "upsert" }
 
+    /// Read as the relation it describes, and not as the rows that came (see UpsertScan).
+    package var isReadAsUpsert: Bool { isUpsert && options[RelationDefinition.versionsOption] == nil }
+
+    /// Set by the planner in a definition that is to be read as its rows came.
+    package static let versionsOption = "$versions"
+
     /// The columns that are stored, in order: the schema of the log's frames, of files, of INSERT.
     package var physicalColumns: [Int] { columns.indices.filter { columns[$0].computed == nil } }
     package var physicalSchema: Schema {
@@ -99,7 +105,7 @@ package struct RelationDefinition: Hashable, Sendable {
     /// What a scan can be asked for: the physical columns, and of an upsert stream behind them whether the row deletes its key.
     package var scanSchema: Schema {
         var schema = physicalSchema
-        if isUpsert { schema.fields.append(SQLType.Field(name: "$deleted", type: .boolean)) }
+        if isReadAsUpsert { schema.fields.append(SQLType.Field(name: "$deleted", type: .boolean)) }
         return schema
     }
 }

@@ -36,6 +36,20 @@ extension ExpressionTyping {
         return nil
     }
 
+    /// `x::numeric` keeps what x has behind the point, as in PostgreSQL: all of an exact number, of a text constant what it shows, of others 15
+    /// digits. nil for every other type, and what cannot be a number.
+    static func unconstrained(_ type: TypeName, of operand: BoundExpression) -> SQLType? {
+        guard case .decimal(nil, nil) = type.kind else { return nil }
+        if let exact = operand.type.asDecimal { return exact }
+        guard operand.type.isFloating || operand.type.isText || operand.type == .json else { return nil }
+        var scale = 15
+        if operand.isUntypedText, case .string(let text)? = operand.constantValue, !text.contains(where: { $0 == "e" || $0 == "E" }) {
+            let digits = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+            scale = digits.count < 2 ? 0 : digits[1].prefix { $0.isASCII && $0.isNumber }.count
+        }
+        return .decimal(precision: SQLType.decimalPrecisionMax, scale: Swift.min(scale, SQLType.decimalPrecisionMax))
+    }
+
     /// Whether CAST knows the way.
     package static func canCast(_ source: SQLType, to target: SQLType) -> Bool {
         if source == target || source == .null { return true }

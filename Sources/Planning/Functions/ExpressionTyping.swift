@@ -55,7 +55,15 @@ package enum ExpressionTyping {
                 branches: [BoundBranch(condition: converted[0], result: converted[1])],
                 otherwise: converted.count > 2 ? converted[2] : nil, span: span, text: text)
         case .clock(let type):
-            return try clock(type, span: span, text: text)
+            guard let digits = converted.first else { return try clock(type, span: span, text: text) }
+            guard case .integer(let precision)? = digits.constantValue, (0...6).contains(precision) else {
+                throw SQLError("the precision of \(name.name) must be a constant from 0 to 6", at: digits.span, code: SQLError.invalidParameter)
+            }
+            switch type {
+            case .timestampTZ: return try clock(.timestampTZ(precision: Int(precision)), span: span, text: text)
+            case .timestamp: return try clock(.timestamp(precision: Int(precision)), span: span, text: text)
+            default: return try clock(.time(precision: Int(precision)), span: span, text: text)
+            }
         case .clockSeconds:
             let unit = BoundExpression.constant(.string(TimeUnit.wholeEpoch.rawValue), .text, span: span)
             let time: BoundExpression

@@ -6,19 +6,20 @@ extension FunctionTable {
     static let times: [FunctionDefinition] = [
         FunctionDefinition(
             "now", "current_timestamp", "current_row_timestamp", "transaction_timestamp", "statement_timestamp", "clock_timestamp", meaning: .clock(.timestampTZ(precision: 6)), .time,
-            "The epoch's reading of the clock.", FunctionSignature([], .type(.timestampTZ(precision: 6)))),
+            "The epoch's reading of the clock; with so many digits of a second.", FunctionSignature([], .type(.timestampTZ(precision: 6))),
+            FunctionSignature([.integer], .type(.timestampTZ(precision: 6)))),
         FunctionDefinition(
             "proctime", meaning: .clock(.timestampTZ(precision: 3)), .time,
             "The epoch's reading of the clock, as a time attribute of processing time.",
             FunctionSignature([], .type(.timestampTZ(precision: 3)))),
         FunctionDefinition(
             "localtimestamp", meaning: .clock(.timestamp(precision: 6)), .time, "The clock without time zone.",
-            FunctionSignature([], .type(.timestamp(precision: 6)))),
+            FunctionSignature([], .type(.timestamp(precision: 6))), FunctionSignature([.integer], .type(.timestamp(precision: 6)))),
         FunctionDefinition(
             "current_date", meaning: .clock(.date), .time, "Today.", FunctionSignature([], .type(.date))),
         FunctionDefinition(
             "current_time", "localtime", meaning: .clock(.time(precision: 6)), .time, "The time of day.",
-            FunctionSignature([], .type(.time(precision: 6)))),
+            FunctionSignature([], .type(.time(precision: 6))), FunctionSignature([.integer], .type(.time(precision: 6)))),
         FunctionDefinition(
             ["date_part"], meaning: .call(.extract), .time,
             "A field: year, quarter, month, week, day, dow, isodow, doy, hour, minute, second, millisecond, microsecond, epoch, decade, century, isoyear; also `EXTRACT(field FROM x)`.",

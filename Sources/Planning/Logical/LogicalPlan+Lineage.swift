@@ -95,7 +95,7 @@ extension LogicalPlan {
     /// result already given; or a relation that is a changelog.
     func retracts(mode: RunMode) -> Bool {
         switch self {
-        case .scan(let scan): scan.relation.isChangelog && !scan.relation.isUpsert
+        case .scan(let scan): scan.relation.isChangelog && !scan.relation.isReadAsUpsert
         case .values: false
         case .filter(let input, let predicate):
             Self.retractsRanks(input, predicate, mode: mode) ?? input.retracts(mode: mode)

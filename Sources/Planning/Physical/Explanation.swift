@@ -58,7 +58,13 @@ extension PhysicalPlan {
             let schema = node.relation.scanSchema
             return node.columns.map { $0.name(in: schema) }
         case .values(_, let schema): return schema.fields.map(\.name)
-        case .watermark(let input, _), .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames
+        case .watermark(let input, let node):
+            var names = input.columnNames
+            if names.indices.contains(node.timeColumn), names[node.timeColumn].hasPrefix("$"), let name = input.timeName(node.timeColumn) {
+                names[node.timeColumn] = name
+            }
+            return names
+        case .filter(let input, _), .sort(let input, _), .limit(let input, _, _): return input.columnNames
         case .project(let input, let expressions):
             let names = input.columnNames
             return expressions.enumerated().map { Self.name($1, $0, names) }
@@ -78,6 +84,13 @@ extension PhysicalPlan {
             return (rows.first ?? []).enumerated().map { Self.name($1, $0, names) }
         case .replicate(let input, _), .shared(let input, _): return input.columnNames
         }
+    }
+
+    /// What a computed time above a scan is called where it was defined.
+    private func timeName(_ column: Int) -> String? {
+        guard case .project(.scan(let node), let expressions) = self, expressions.indices.contains(column) else { return nil }
+        if expressions[column].readsClock { return "proctime" }
+        return node.relation.watermark.map { node.relation.columns[$0.column].name }
     }
 
     private static let nameLengthMax = 40
@@ -120,8 +133,8 @@ extension PhysicalPlan {
             let connector = node.relation.connector == "log" ? "" : " (\(node.relation.connector))"
             return "scan \(node.relation.name)\(connector) [\(columnNames.joined(separator: ", "))]"
         case .values(let rows, _): return rows.count == 1 ? "values, 1 row" : "values, \(rows.count) rows"
-        case .watermark(let input, let node):
-            let names = input.columnNames
+        case .watermark(_, let node):
+            let names = columnNames
             if let delay = node.delayMicroseconds {
                 return "watermark \(names[node.timeColumn]), delay \(ExpressionText.duration(delay))"
             }
@@ -218,4 +231,8 @@ extension PlanStages {
         for notice in planned.notices { lines.append("notice: \(notice)") }
         return lines
     }
+}
+
+extension BoundExpression {
+    fileprivate var readsClock: Bool { kind == .epochClock || children.contains { $0.readsClock } }
 }
