@@ -182,7 +182,7 @@ class Changelogs(CommandTest):
         self.assertIn("expected 'json', 'csv' or 'debezium-json'", error("CREATE STREAM t (k VARCHAR) WITH (format = 'avro');"))
         said = error("CREATE STREAM u (k VARCHAR, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (k)) WITH (changelog = 'upsert');\n"
             "SELECT STREAM window_start, count(*) FROM TABLE(TUMBLE(TABLE u, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;")
-        self.assertIn("windows over an input that retracts rows are not supported yet", said)
+        self.assertIn("windows over the rows of an upsert stream are not supported yet", said)
 
 
 if __name__ == "__main__":

@@ -194,10 +194,12 @@ extension QueryBinder {
     /// The windows of a continuous query need a column that the watermark follows.
     func checkTime(_ plan: LogicalPlan, _ column: Int, _ name: String, span: SourceSpan) throws(SQLError) {
         guard mode == .continuous else { return }
-        if plan.retracts(mode: mode) {
+        // The row that an upsert takes back may be as old as the stream: its windows are gone.
+        if plan.retracts(mode: mode), plan.readsUpserts {
             throw SQLError(
-                "windows over an input that retracts rows are not supported yet", at: span,
-                hint: "the input is a changelog: an aggregation without a window, or EMIT CHANGES", code: SQLError.featureNotSupported)
+                "windows over the rows of an upsert stream are not supported yet", at: span,
+                hint: "a later row of a key takes back the earlier one, whose window may have closed: aggregate without a window",
+                code: SQLError.featureNotSupported)
         }
         if plan.isTimeAttribute(column) { return }
         let known = plan.fields.indices.filter { plan.isTimeAttribute($0) }.map { plan.fields[$0].name }

@@ -26,6 +26,12 @@ struct WindowOrigin: Hashable {
 }
 
 extension LogicalPlan {
+    /// Whether rows of a stream come in that replace each other by key.
+    var readsUpserts: Bool {
+        if case .scan(let scan) = self { return scan.relation.isUpsert }
+        return inputs.contains { $0.readsUpserts }
+    }
+
     /// False for an ordinal that no column has.
     func isTimeAttribute(_ column: Int) -> Bool {
         if column < 0 { return false }
