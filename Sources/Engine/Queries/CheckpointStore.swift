@@ -167,6 +167,10 @@ package final class CheckpointStore: @unchecked Sendable {
     /// Publishes a checkpoint and removes all but it and the good one before. Throws a FileError, or a CheckpointDamage when a piece that was to
     /// be copied is not what it was.
     package func publish(_ checkpoint: Checkpoint, _ capture: StateCapture) throws -> Published {
+        if let last, last.checkpoint.epoch == checkpoint.epoch {
+            // Its state file may be in use.
+            throw EngineError("the checkpoint of epoch \(checkpoint.epoch) has been published already")
+        }
         // 1. Where everything is to lie.
         var fresh: [[UInt8]] = []
         let tree = StateTree<Extent>.applying(capture, to: last?.tree) { bytes in
