@@ -81,8 +81,11 @@ package final class CheckpointStore {
     }
 
     private func epochs() throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap { $0.hasPrefix("checkpoint-") ? UInt64($0.dropFirst(11)) : nil }.sorted()
+        try fileSystem.list(directory).compactMap(CheckpointStore.epoch(ofFile:)).sorted()
     }
+
+    /// nil when the name is not one of a checkpoint.
+    static func epoch(ofFile name: String) -> UInt64? { name.hasPrefix("checkpoint-") ? UInt64(name.dropFirst(11)) : nil }
 
     private static func fileName(_ epoch: UInt64) -> String { "checkpoint-\(zeroPadded(epoch))" }
 
