@@ -129,6 +129,7 @@ struct OracleRun {
         var graph = try DataflowGraph(plan: planned.plan, settings: settings)
         let pool = WorkerPools.pools[random.below(2)]
         let epochs = 1 + random.below(6)
+        var state: StateTree<Buffer>?
         var folded: [Row: Int] = [:]
         var seen: [String: Int] = [:]
         for epoch in 0..<epochs {
@@ -162,12 +163,13 @@ struct OracleRun {
             if let difference = Self.difference(folded, least: try evaluator.rows(meaning), most: most) {
                 return "epoch \(epoch) of \(epochs)\n\(difference)"
             }
-            if !isLast && random.below(3) == 0 {
-                var writer = StateWriter()
-                graph.snapshot(into: &writer)
-                graph = try DataflowGraph(plan: planned.plan, settings: settings)
-                var reader = StateReader(writer.bytes)
-                try graph.restore(from: &reader)
+            if !isLast && random.below(2) == 0 {
+                // As a checkpoint does it: what changed since the last time, on top of what was there.
+                state = StateTree<Buffer>.applying(graph.capture(pool: pool), to: state) { bytes in bytes.withUnsafeBytes { Buffer(copying: $0) } }
+                if let state, random.below(2) == 0 {
+                    graph = try DataflowGraph(plan: planned.plan, settings: settings)
+                    try graph.restore(from: state, pool: pool)
+                }
             }
         }
         return nil

@@ -87,7 +87,7 @@ package enum Backup {
         var newest: [UInt64: UInt64] = [:]
         for query in plan.queries {
             let found = try openAll(of: "queries/\(query)", in: directory, fileSystem) { !$0.hasPrefix("epochs-") && !$0.hasSuffix(".new") }
-            newest[query] = found.compactMap { CheckpointStore.epoch(ofFile: PathText.name(of: $0.path)) }.max()
+            newest[query] = found.compactMap { CheckpointStore.epoch(PathText.name(of: $0.path), after: "checkpoint-") }.max()
             sources += found
         }
         for step in plan.steps {
