@@ -95,8 +95,10 @@ package final class CheckpointStore: @unchecked Sendable {
         return nil
     }
 
+    func fileNames() throws(FileError) -> [String] { try fileSystem.list(directory) }
+
     func epochs() throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap { CheckpointStore.epoch($0, after: "checkpoint-") }.sorted()
+        try fileNames().compactMap { CheckpointStore.epoch($0, after: "checkpoint-") }.sorted()
     }
 
     func manifest(_ epoch: UInt64) throws(CheckpointDamage) -> CheckpointManifest {

@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, backup, restore, help
+    case prompt, run, put, tail, status, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -10,6 +10,7 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
+        case .checkpoint: Self.checkpointSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -34,6 +35,8 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              checkpoint verify
+                      look for damage in the queries' checkpoints
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
@@ -117,6 +120,18 @@ enum CommandName: String, CaseIterable {
             data,
         ],
         notes: "Works beside a process that holds the directory.")
+
+    private static let checkpointSpecification = CommandSpecification(
+        usage: "checkpoint verify [OPTIONS]",
+        summary: """
+            Reads the checkpoints of all saved queries, every piece of their state, and names each fault with its file and offset. It changes
+            nothing. The exit code is 1 when there is a fault.
+            """,
+        options: [data],
+        positionals: 1...1,
+        notes: """
+            Works beside a process that holds the directory. A query passes over a checkpoint that is damaged, and takes the one before it.
+            """)
 
     private static let backupSpecification = CommandSpecification(
         usage: "backup TARGET [OPTIONS]",
