@@ -145,7 +145,11 @@ extension Engine {
         if let savedAs {
             let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
-            if !options.isEphemeral { journal = try QueryJournal(directory: queryDirectory(id), fileSystem: fileSystem) }
+            if !options.isEphemeral {
+                let made = try QueryJournal(directory: queryDirectory(object), fileSystem: fileSystem)
+                made.swap = try SwapOutput.read(from: queryDirectory(object), types: planned.plan.outputTypes, fileSystem)
+                journal = made
+            }
         }
         let producer = journal == nil ? 0 : id
         let output: any QueryOutput

@@ -99,6 +99,14 @@ package final class Engine: @unchecked Sendable {
         for stream in log.streams where stream.description.id < catalog.nextID && !known.contains(stream.description.id) {
             do { try log.drop(stream) } catch { throw EngineError("the files of \(stream.name) cannot be removed: \(error)") }
         }
+        // What an alteration, or the dropping of a query, left.
+        let queries = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
+        do {
+            guard fileSystem.exists(directory + "/queries") else { return }
+            for folder in try fileSystem.list(directory + "/queries") where !queries.contains(folder) && CatalogObject.isQueryFolder(folder) {
+                try fileSystem.removeTree(directory + "/queries/" + folder)
+            }
+        } catch { throw EngineError("the files of a query that is no more cannot be removed: \(error)") }
     }
 
     package func makeSession() -> Session { Session(engine: self) }
@@ -177,14 +185,25 @@ package final class Engine: @unchecked Sendable {
         lock.locked { running.removeAll { $0.isSaved && $0.name == object.name } }
         try removeFromCatalog(object)
         do {
-            let folder = queryDirectory(object.id)
+            let folder = queryDirectory(object)
             if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
         } catch {
             throw EngineError("the files of query \(object.name) cannot be removed: \(error)")
         }
     }
 
-    func queryDirectory(_ id: UInt64) -> String { directory + "/queries/\(id)" }
+    func queryDirectory(_ object: CatalogObject) -> String { queryDirectory(object.id, generation: object.generation) }
+    func queryDirectory(_ id: UInt64, generation: Int) -> String { directory + "/queries/" + CatalogObject.queryFolder(id, generation: generation) }
+
+    /// Another definition for a query, whose state lies in the folder of `generation`.
+    func replaceQuery(_ object: CatalogObject, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in
+            try catalog.replaceQuery(id: object.id, sql: sql, create: create, settings: settings, generation: generation)
+        }
+    }
+
+    /// A query that has stopped, and whose place another one takes.
+    func forgetSaved(_ name: String) { lock.locked { running.removeAll { $0.isSaved && $0.name == name } } }
 
     /// The saved or running queries that read or write a relation (directly or through views).
     func queriesUsing(_ name: String) -> [String] {
@@ -351,7 +370,7 @@ package final class Engine: @unchecked Sendable {
         var progress = QueryProgress(name: object.name)
         progress.state = .stopped
         progress.statement = object.sql
-        let folder = queryDirectory(object.id)
+        let folder = queryDirectory(object)
         guard fileSystem.exists(folder) else { return progress }
         do {
             guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest() else { return progress }

@@ -71,6 +71,15 @@ package struct CatalogObject: Sendable {
     package var definition: Definition
     /// Of a query.
     package var settings = QuerySettings()
+    /// Of a query: how often its definition was exchanged; its state lies in a folder of its own each time.
+    package var generation = 0
+
+    /// Below `queries`.
+    static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
+    static func isQueryFolder(_ name: String) -> Bool {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return (1...2).contains(parts.count) && parts.allSatisfy { UInt64($0) != nil }
+    }
 
     package var kindName: String {
         switch definition {
@@ -176,6 +185,19 @@ package final class StoredCatalog: Catalog {
         }
     }
 
+    package func replaceQuery(id: UInt64, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        let before = objects[index]
+        objects[index].sql = sql
+        objects[index].definition = .query(create)
+        objects[index].settings = settings
+        objects[index].generation = generation
+        do throws(EngineError) { try save() } catch {
+            objects[index] = before
+            throw error
+        }
+    }
+
     // MARK: Disk
 
     private func save() throws(EngineError) {
@@ -186,7 +208,7 @@ package final class StoredCatalog: Catalog {
             let sql = Array(object.sql.utf8)
             var flags = "0"
             if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
-            if object.isQuery { flags = object.settings.text }
+            if object.isQuery { flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") }
             text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
@@ -253,10 +275,12 @@ package final class StoredCatalog: Catalog {
             case .createFunction(let create): definition = .function(try Planner.restore(create))
             default: throw SQLError("no definition", at: statement.span)
             }
+            let flags = entry.flags.split(separator: "@", maxSplits: 1)
             objects.append(
                 CatalogObject(
                     id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
-                    settings: QuerySettings(text: entry.flags[...]) ?? QuerySettings()))
+                    settings: flags.first.flatMap { QuerySettings(text: $0) } ?? QuerySettings(),
+                    generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0))
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }
