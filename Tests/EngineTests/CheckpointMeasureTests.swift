@@ -101,7 +101,7 @@ final class CheckpointMeasureTests: XCTestCase {
             print(
                 "\(keys) keys, \(name): M rows/s without journal \(Self.text(best[0])), with \(Self.text(best[1])), and a checkpoint every second",
                 "\(Self.text(best[2])) (\(Self.text((best[2] / best[1] - 1) * 100)) %);",
-                "\(figures.count) checkpoints, \(figures.byteCountTotal / max(figures.count, 1) >> 20) MiB and",
+                "\(figures.count) checkpoints, \((figures.byteCountTotal / max(figures.count, 1)) >> 20) MiB and",
                 "\(figures.captureMicrosecondsTotal / Int64(max(figures.count, 1)) / 1_000) ms standing still each, written in",
                 "\(figures.writeMicrosecondsTotal / Int64(max(figures.count, 1)) / 1_000) ms")
         }

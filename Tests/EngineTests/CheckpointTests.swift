@@ -275,7 +275,7 @@ final class CheckpointTests: XCTestCase {
         try query.run(keys: 0..<100_000)
         try query.publish()
         let path = "/q/" + CheckpointStore.stateName(1)
-        try flip(files, path, at: try files.open(path, .read).size() - 10)
+        for offset in stride(from: 1_000, to: try files.open(path, .read).size(), by: 10_000) { try flip(files, path, at: offset) }
         // Block by block the first file is written anew; what is left of it is to be copied at last, and is not what it was.
         var random = SeededRandom(seed: 7)
         var damage: (any Error)?
