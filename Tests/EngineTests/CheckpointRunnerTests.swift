@@ -69,7 +69,7 @@ final class CheckpointRunnerTests: XCTestCase {
 
     func testACheckpointThatCannotBeWrittenIsTriedAgain() throws {
         for beside in [false, true] {
-            let files = SimulatedFileSystem(seed: 3)
+            let files = RefusingFileSystem(SimulatedFileSystem(seed: 3))
             let notices = Notices()
             let source = KeySource(limit: 20_000) { position in (position &* 7_919) % 5_000 }
             let output = FoldingOutput(folds: true)
@@ -82,8 +82,7 @@ final class CheckpointRunnerTests: XCTestCase {
             for step in 0..<6 { _ = try runner.step(nowMicroseconds: Int64(step)) }
             try runner.checkpoint()
             let before = runner.checkpointEpoch
-            // The disk takes the epoch log, and no more than a little of a checkpoint.
-            files.setCapacity(byteCount: files.allPaths.reduce(20_000) { $0 + (files.contents($1)?.count ?? 0) })
+            files.refused = "/state-"
             for step in 6..<12 {
                 _ = try runner.step(nowMicroseconds: Int64(step))
                 if beside { usleep(20_000) }
@@ -94,8 +93,8 @@ final class CheckpointRunnerTests: XCTestCase {
             XCTAssertThrowsError(try runner.checkpoint())
             // The query went on; what it knows is not lost, whether the disk has room again or not.
             let reached = runner.epoch
+            files.refused = nil
             if beside {
-                files.setCapacity(byteCount: .max)
                 for step in 12..<16 {
                     _ = try runner.step(nowMicroseconds: Int64(step))
                     usleep(20_000)
@@ -103,8 +102,6 @@ final class CheckpointRunnerTests: XCTestCase {
                 try runner.checkpoint()
                 XCTAssertEqual(runner.checkpointEpoch, runner.epoch)
                 XCTAssertGreaterThan(runner.checkpointEpoch, reached)
-            } else {
-                files.setCapacity(byteCount: .max)
             }
             runner = try make()
             XCTAssertEqual(try runner.recover(), [])
@@ -112,6 +109,23 @@ final class CheckpointRunnerTests: XCTestCase {
             try runner.checkpoint()
             XCTAssertEqual(output.folded, try expected(source))
         }
+    }
+
+    func testAFullDiskGetsBackWhatACheckpointTook() throws {
+        let files = SimulatedFileSystem(seed: 5)
+        let source = KeySource(limit: 60_000) { position in position }
+        let runner = try source.runner(
+            Self.sql, directory: "/q", files: files, pool: WorkerPool(workerCount: 1), output: FoldingOutput(folds: false), settings(beside: false))
+        _ = try runner.recover()
+        for step in 0..<10 { _ = try runner.step(nowMicroseconds: Int64(step)) }
+        // Room for the epoch log, and for a part of a checkpoint.
+        files.setCapacity(byteCount: files.allPaths.reduce(40_000) { $0 + (files.contents($1)?.count ?? 0) })
+        for step in 10..<40 { _ = try runner.step(nowMicroseconds: Int64(step)) }
+        XCTAssertGreaterThan(runner.checkpointFigures.failureCount, 10)
+        XCTAssertEqual(files.allPaths.filter { $0.hasSuffix(".new") || $0.contains("state-\(zeroPadded(runner.epoch))") }, [])
+        files.setCapacity(byteCount: .max)
+        try runner.checkpoint()
+        XCTAssertEqual(runner.checkpointEpoch, runner.epoch)
     }
 
     func testVerifyNamesWhatIsDamagedAndChangesNothing() throws {
@@ -138,4 +152,34 @@ final class CheckpointRunnerTests: XCTestCase {
             XCTAssertEqual(files.allPaths.map { files.contents($0) }, before)
         }
     }
+}
+
+/// Opens no file for writing whose path contains a text.
+private final class RefusingFileSystem: FileSystem, @unchecked Sendable {
+    // Safe to share: the lock guards the text; the rest is the other one's.
+    private let inner: SimulatedFileSystem
+    private let lock = Lock()
+    private var text: String?
+
+    init(_ inner: SimulatedFileSystem) { self.inner = inner }
+
+    var refused: String? {
+        get { lock.locked { text } }
+        set { lock.locked { text = newValue } }
+    }
+
+    func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File {
+        if mode != .read, let refused, path.contains(refused) { throw FileError(operation: "open", path: path, code: 28, reason: "No space left on device") }
+        return try inner.open(path, mode)
+    }
+
+    func exists(_ path: String) -> Bool { inner.exists(path) }
+    func createDirectory(_ path: String) throws(FileError) { try inner.createDirectory(path) }
+    func list(_ path: String) throws(FileError) -> [String] { try inner.list(path) }
+    func rename(_ from: String, to: String) throws(FileError) { try inner.rename(from, to: to) }
+    func remove(_ path: String) throws(FileError) { try inner.remove(path) }
+    func removeTree(_ path: String) throws(FileError) { try inner.removeTree(path) }
+    func synchronizeDirectory(_ path: String) throws(FileError) { try inner.synchronizeDirectory(path) }
+    func lockDirectory(_ path: String, owner: String) throws(FileError) -> any DirectoryLock { try inner.lockDirectory(path, owner: owner) }
+    func freeByteCount(at path: String) throws(FileError) -> Int { try inner.freeByteCount(at: path) }
 }

@@ -275,11 +275,12 @@ final class CheckpointTests: XCTestCase {
         try query.run(keys: 0..<100_000)
         try query.publish()
         let path = "/q/" + CheckpointStore.stateName(1)
-        try flip(files, path, at: try files.open(path, .read).size() - 10)
-        // Most of the first file is written anew; what is left of it is to be copied, and is not what it was.
+        for offset in stride(from: 1_000, to: try files.open(path, .read).size(), by: 10_000) { try flip(files, path, at: offset) }
+        // Block by block the first file is written anew; what is left of it is to be copied at last, and is not what it was.
+        var random = SeededRandom(seed: 7)
         var damage: (any Error)?
         for _ in 0..<40 where damage == nil {
-            try query.run(keys: 0..<60_000)
+            try query.run(keys: (0..<15_000).map { _ in Int64(random.below(100_000)) })
             do { try query.publish() } catch { damage = error }
         }
         XCTAssertTrue(damage is CheckpointDamage, "\(String(describing: damage))")
