@@ -35,6 +35,7 @@ enum Program {
             case .put: try PutCommand(arguments).run()
             case .tail: try TailCommand(arguments).run()
             case .status: try StatusCommand(arguments).run()
+            case .log: try LogCommand(arguments).run()
             }
         }
     }

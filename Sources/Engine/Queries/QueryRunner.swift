@@ -63,6 +63,8 @@ package final class QueryRunner {
     private var lastCheckpointClock: Int64 = .min
     private var hasRunEpoch = false
     private var hasResumedSources = false
+    /// Why the last checkpoint could not be written; the query goes on without it.
+    package private(set) var checkpointFault: String?
 
     /// `sources` are in the order of the graph's scans.
     package init(
@@ -89,7 +91,7 @@ package final class QueryRunner {
             return []
         }
         let (checkpoint, notices) = try journal.checkpoints.newest()
-        let records = try journal.epochs.recover()
+        let records = try journal.epochs.recover(after: checkpoint?.epoch ?? 0, visible: output.lastEpoch)
         if let found = checkpoint {
             guard found.positions.map(\.count) == positions.map(\.count) else {
                 throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
@@ -120,7 +122,10 @@ package final class QueryRunner {
             }
             try run(record, isReplay: true)
         }
-        return notices
+        for (scan, source) in sources.enumerated() {
+            for shard in positions[scan].indices { try source.validate(shard: shard, position: positions[scan][shard]) }
+        }
+        return notices + journal.epochs.notices
     }
 
     // MARK: Stepping
@@ -142,9 +147,21 @@ package final class QueryRunner {
         if let journal { try journal.epochs.append(record) }
         try run(record, isReplay: false)
         if journal != nil, clock - max(lastCheckpointClock, .min / 2) >= settings.checkpointIntervalMicroseconds {
-            if lastCheckpointClock == .min { lastCheckpointClock = clock } else { try checkpoint() }
+            if lastCheckpointClock == .min { lastCheckpointClock = clock } else { try checkpointOrPutOff(clock) }
         }
         return graph.isFinished ? .finished : .progressed
+    }
+
+    /// A checkpoint that there is no room for is put off: the epoch log holds what it would have said.
+    private func checkpointOrPutOff(_ clock: Int64) throws {
+        do {
+            try checkpoint()
+            checkpointFault = nil
+        } catch {
+            guard let cause = FileError.behind(error), cause.isShortage else { throw error }
+            checkpointFault = "no checkpoint since epoch \(checkpointEpoch): \(cause)"
+            lastCheckpointClock = clock
+        }
     }
 
     /// The next epoch, or nil when there is nothing to run one for.
@@ -158,11 +175,13 @@ package final class QueryRunner {
             var ranges: [EpochRecord.ShardRange] = []
             for shard in 0..<source.shardCount {
                 var from = positions[scan][shard]
-                // Retention may have overtaken a query that stood still for long: it goes on with what there is, and the loss is counted.
-                let oldest = source.start(shard: shard)
-                if from < oldest {
-                    expiredRows &+= oldest - from
-                    from = oldest
+                // Retention may have overtaken a query that stood still for long, or a person has given damaged rows up: it goes on with what there
+                // is, and the loss is counted. The epoch that follows remembers that it was.
+                let readable = source.readable(shard: shard, from: from)
+                if from < readable {
+                    expiredRows &+= readable - from
+                    from = readable
+                    isNeeded = true
                 }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from
