@@ -163,7 +163,11 @@ extension Engine {
             relationNames: Set(planned.plan.scanNodes.map { $0.relation.name.lowercased() } + [target.name.lowercased()]),
             statement: statement, waker: prepared.waker, notice: options.onNotice)
         query.canRestart = journal != nil
-        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, fileSystem] isFirst in
+        var settings = settings
+        settings.writesBeside = !options.isSingleThreaded
+        settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
+        settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
+        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, fileSystem, settings] isFirst in
             guard !isFirst, let self else { return (nil, journal) }
             let again = try self.prepare(planned, mode: .continuous, isSelect: false, settings: settings, workerCount: workerCount)
             return (again, journal == nil ? nil : try QueryJournal(directory: self.queryDirectory(id), fileSystem: fileSystem))

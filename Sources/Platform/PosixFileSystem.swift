@@ -282,6 +282,9 @@ package enum PathText {
         guard let slash = bytes.lastIndex(of: 0x2F) else { return nil }
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
+
+    /// What comes behind the last "/".
+    package static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? "" }
 }
 
 /// Who this process is, for the lock file.

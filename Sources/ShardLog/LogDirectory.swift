@@ -292,6 +292,8 @@ package final class LogDirectory: @unchecked Sendable {
         }
     }
 
+    package func folder(of id: UInt64) -> String { LogDirectory.folder(of: id, in: path) }
+
     static func folder(of id: UInt64, in path: String) -> String {
         let digits = String(id)
         return path + "/streams/" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits

@@ -36,6 +36,8 @@ enum Program {
             case .tail: try TailCommand(arguments).run()
             case .status: try StatusCommand(arguments).run()
             case .log: try LogCommand(arguments).run()
+            case .backup: try BackupCommand(arguments).run()
+            case .restore: try RestoreCommand(arguments).run()
             }
         }
     }

@@ -10,8 +10,8 @@
 //
 // 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that. After a failed sync
 //    nothing is written any more: only a new object, which reads everything anew, knows what there is.
-// 2. When a checkpoint has been published, a new file is begun, and files whose epochs are all older than the checkpoint before it
-//    are removed: the last two checkpoints can always be replayed from.
+// 2. When a checkpoint is captured a new file is begun; when it has been published, files whose epochs are all older than the checkpoint
+//    before it are removed: the last two checkpoints can always be replayed from.
 // 3. Recovery needs the records after a checkpoint. A record that is torn at the end of the last file is cut off, with what follows: nothing of it can
 //    have had visible output, because records become durable in order. Anything else that is missing is damage, told by what comes later: another
 //    file, a record that says that what was before it had been synced, output that is there already. Without those records the query
@@ -270,18 +270,20 @@ package final class EpochLog {
         syncedEpoch = lastEpoch
     }
 
-    /// Begins a new file for epochs from `epoch` on and removes the files that only hold epochs up to `removable`.
-    package func rotate(nextEpoch epoch: UInt64, removingThrough removable: UInt64) throws(FileError) {
+    /// Begins a new file for epochs from `epoch` on, once all before them are durable.
+    package func rotate(nextEpoch epoch: UInt64) throws(FileError) {
         try synchronize()
-        let names = try fileNames()
-        let firsts = names.map { EpochLog.firstEpoch(of: $0) }
-        for (index, name) in names.enumerated() {
-            // A file ends where the next one begins; the last one ends at the epoch before the new file.
-            let next = index + 1 < firsts.count ? firsts[index + 1] : epoch
-            if next <= removable &+ 1 { try fileSystem.remove(directory + "/" + name) }
-        }
         file = nil
         _ = try beginFile(firstEpoch: epoch)
+    }
+
+    /// Removes the files that only hold epochs up to `removable`.
+    package func remove(through removable: UInt64) throws(FileError) {
+        let names = try fileNames()
+        // A file ends where the next one begins. The last one stays.
+        for (name, next) in zip(names, names.dropFirst()) where EpochLog.firstEpoch(of: next) <= removable &+ 1 {
+            try fileSystem.remove(directory + "/" + name)
+        }
     }
 
     private func beginFile(firstEpoch: UInt64) throws(FileError) -> any File {

@@ -200,7 +200,7 @@ package final class RunningQuery: @unchecked Sendable {
             latest.behind = runner.behind
             latest.checkpointEpoch = runner.checkpointEpoch
             latest.state = .running
-            latest.reason = runner.checkpointFault
+            latest.reason = nil
         }
         changed.broadcast()
     }
