@@ -81,6 +81,7 @@ package final class Engine: @unchecked Sendable {
         self.unreadable = unreadable
         guard !options.isReadOnly else { return }
         try reconcile()
+        removeLeftQueries()
         startFeeders()
         guard !options.isSingleThreaded else { return }
         maintenance = JoinableThread { [weak self] in
@@ -110,8 +111,22 @@ package final class Engine: @unchecked Sendable {
             }
         }
         for stream in log.streams where stream.description.id < catalog.nextID && !known.contains(stream.description.id) {
-            // What cannot be removed now goes at the next opening.
+            // What cannot be removed now goes at the next opening; so does what a dropped query left.
             do { try log.drop(stream) } catch { options.onNotice("the files of \(stream.name) cannot be removed: \(error)") }
+        }
+    }
+
+    /// Removes what a dropped query has left.
+    private func removeLeftQueries() {
+        let folder = directory + "/queries"
+        let known = Set(catalog.objects.map(\.id))
+        guard fileSystem.exists(folder) else { return }
+        do {
+            for id in try fileSystem.list(folder).compactMap({ UInt64($0) }) where id < catalog.nextID && !known.contains(id) {
+                try fileSystem.removeTree(folder + "/\(id)")
+            }
+        } catch {
+            options.onNotice("the files of a dropped query cannot be removed: \(error)")
         }
     }
 
@@ -203,7 +218,8 @@ package final class Engine: @unchecked Sendable {
                 try log.discard(id: object.id)
             }
         } catch {
-            throw EngineError("the files of \(object.name) cannot be removed: \(error)")
+            // It is dropped, and the next opening removes what is left.
+            options.onNotice("the files of \(object.name) cannot be removed: \(error)")
         }
     }
 
@@ -215,7 +231,7 @@ package final class Engine: @unchecked Sendable {
             let folder = queryDirectory(object.id)
             if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
         } catch {
-            throw EngineError("the files of query \(object.name) cannot be removed: \(error)")
+            options.onNotice("the files of query \(object.name) cannot be removed: \(error)")
         }
     }
 

@@ -4,8 +4,8 @@
 // on from one process to the next: the file `clock` in the data directory says what it read when, by a monotonic clock that counts from the boot. After a
 // boot there is only the wall clock to believe, but never less than was reckoned before.
 //
-// The file: magic (8), CRC32C of the rest (4), version (4), boot (8), monotonic nanoseconds (8), reckoned microseconds (8). Written now and then without
-// a sync: losing it costs a long life to old rows, never an early end.
+// The file: magic (8), CRC32C of the rest (4), version (4), boot (8), monotonic nanoseconds (8), reckoned microseconds (8). Written durably when the
+// directory is opened, now and then without a sync, and when it is closed. Any reading of the same boot serves the next process.
 
 import Columns
 import Platform
@@ -46,7 +46,7 @@ final class LogClock: @unchecked Sendable {
     }
 
     /// Writes the reading down when the last time is long ago, or `always`. A failure is none.
-    func save(always: Bool = false) {
+    func save(always: Bool = false, durably: Bool = false) {
         let now = clock.monotonicNanoseconds()
         let isDue = lock.locked { () -> Bool in
             guard always || now &- savedNanoseconds >= LogClock.saveNanoseconds else { return false }
@@ -65,8 +65,12 @@ final class LogClock: @unchecked Sendable {
         let bytes = file.bytes + body.bytes
         let buffer = bytes.withUnsafeBytes { Buffer(copying: $0) }
         do throws(FileError) {
+            let isNew = !system.exists(path)
             let target = try system.open(path, .readWrite)
             try target.write(UnsafeRawBufferPointer(start: buffer.base, count: bytes.count), at: 0)
+            guard durably else { return }
+            try target.synchronize()
+            if isNew, let folder = PathText.parent(of: path) { try system.synchronizeDirectory(folder) }
         } catch {
             // The next one may succeed, and an older reading is no less true.
         }

@@ -84,6 +84,7 @@ package final class LogDirectory: @unchecked Sendable {
                 throw .file(error)
             }
             try LogDirectory.makeFormat(path, system)
+            reckoned.save(always: true, durably: true)
         }
         try openAll()
     }
@@ -131,23 +132,19 @@ package final class LogDirectory: @unchecked Sendable {
         return stream
     }
 
-    /// Removes a stream and its rows. Batches that were read from it stay valid.
+    /// Removes a stream and its rows. Batches that were read from it stay valid. When the files cannot be removed the stream is gone from this object
+    /// all the same, and the error tells that they are still there: the next opening finds them, or what has not been removed of them.
     package func drop(_ stream: LogStream) throws(LogError) {
         guard !isReadOnly else { throw .readOnly(path: path) }
         let known = lock.locked { open.removeValue(forKey: stream.description.id) }
         guard known != nil else { throw .unknownStream(stream.name) }
         let folder = LogDirectory.folder(of: stream.description.id, in: path)
-        do throws(LogError) {
-            try onDisk { () throws(FileError) in
-                let marker = try system.open(folder + "/dropped", .truncate)
-                try marker.synchronize()
-                try system.synchronizeDirectory(folder)
-            }
-        } catch {
-            lock.locked { open[stream.description.id] = stream }
-            throw error
-        }
         do { try stream.close() } catch {}
+        try onDisk { () throws(FileError) in
+            let marker = try system.open(folder + "/dropped", .truncate)
+            try marker.synchronize()
+            try system.synchronizeDirectory(folder)
+        }
         try onDisk { () throws(FileError) in
             try system.removeTree(folder)
             try system.synchronizeDirectory(path + "/streams")

@@ -66,8 +66,8 @@ extension Shard {
         }
         end = previousEnd ?? 0
         if let known, known.sequence > end, let last = segments.last {
-            // Files at the end are gone, with rows that were on the disk.
-            if known.segment > last.firstSequence { noteMissing(end, known.sequence, before: SegmentHeader.fileName(known.segment)) }
+            // Rows at the end are gone that were on the disk.
+            noteMissing(end, known.sequence, before: SegmentHeader.fileName(known.segment))
             last.markDamaged()
             end = known.sequence
         }

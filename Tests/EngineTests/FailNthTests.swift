@@ -34,7 +34,11 @@ final class FailNthTests: XCTestCase {
             }
         }
         try life.maintain(rounds: 12)
-        try workload.finish(life, clock)
+        do { try workload.finish(life, clock) } catch {
+            failures += 1
+            try life.maintain(rounds: 12)
+            try workload.finish(life, clock)
+        }
         try workload.check(life, label)
         workload.checkCatalog(life, label)
         // The next life finds the same; a power cut in between, because nobody closed anything.
@@ -73,6 +77,57 @@ final class FailNthTests: XCTestCase {
         }
         XCTAssertGreaterThan(seen, count / 8, "hardly any failure was seen by anybody")
         print("fail the nth: \(count) operations, \(seen) failures seen by the workload, \(refused) refused openings")
+    }
+}
+
+extension FailNthTests {
+    /// What a process that was killed leaves is opened, and each call of that fails once.
+    func testEveryCallOfRecoveryFailsOnce() throws {
+        let clock = ManualClock(startingAtMicroseconds: 1_000_000)
+        let disk = SimulatedFileSystem(seed: 6)
+        var workload = ReferenceWorkload(seed: 6)
+        do {
+            let life = try ReferenceLife(disk, clock)
+            for number in 0..<19 { try workload.step(number, life, clock) }
+        }
+        var refused = 0
+        var failed = 0
+        var number = 0
+        while true {
+            let files = disk.copy(seed: UInt64(number))
+            let code = [EIO, ENOSPC, EMFILE][number % 3]
+            files.failOperation(files.operationCount + number, code: code)
+            let label = "recovery, operation \(number), \(FileError.text(of: code))"
+            var workload = workload
+            var life: ReferenceLife?
+            do {
+                let opened = try ReferenceLife(files, clock)
+                life = opened
+                do { _ = try opened.recovered() } catch {
+                    failed += 1
+                    XCTAssertTrue(FileError.behind(error) != nil || "\(error)".contains("cannot be opened"), "\(label): \(error) has no cause")
+                }
+            } catch {
+                XCTAssertNotNil(FileError.behind(error), "\(label): \(error) has no cause")
+                refused += 1
+            }
+            let isOver = files.operationCount <= number
+            files.forgetFailures()
+            // A stream that could not be opened because of one failure needs another opening.
+            if let opened = life, !opened.engine.log.recovery.failures.isEmpty {
+                refused += 1
+                life = nil
+            }
+            let next = try life ?? ReferenceLife(files, clock)
+            try next.maintain(rounds: 12)
+            try workload.finish(next, clock)
+            try workload.check(next, label)
+            workload.checkCatalog(next, label)
+            if isOver { break }
+            number += 1
+        }
+        XCTAssertGreaterThan(number, 40)
+        print("fail the nth of recovery: \(number) operations, \(refused) openings refused, \(failed) queries to begin again")
     }
 }
 

@@ -44,7 +44,7 @@ final class RecoveryTests: XCTestCase {
         let wanted = Array(0..<18)
         for path in disk.allPaths where !path.hasSuffix("/lock") {
             let size = try XCTUnwrap(disk.contents(path)).count
-            for position in 0..<size {
+            for position in 0..<size where !path.hasSuffix("/end") || position % 4_096 < 64 {
                 let system = disk.copy(seed: 1)
                 system.corrupt(path) { $0[position] ^= 1 << UInt8(position % 8) }
                 let bench = Bench(system: system)
