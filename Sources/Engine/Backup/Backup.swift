@@ -103,7 +103,10 @@ package enum Backup {
                 // The description first: shards that a split makes after it are not in it.
                 sources += try open([folder + "/stream.meta"], in: directory, fileSystem)
                 for shard in try fileSystem.list(directory + "/" + folder) where shard.hasPrefix("shard-") {
-                    sources += try openAll(of: folder + "/" + shard, in: directory, fileSystem) { !$0.hasSuffix(".tmp") }
+                    sources += try openAll(of: folder + "/" + shard, in: directory, fileSystem) {
+                        // The witness of what is durable is of the directory as it goes on, not of this moment.
+                        !$0.hasSuffix(".tmp") && $0 != "end"
+                    }
                 }
             }
         }

@@ -104,7 +104,7 @@ package final class QueryRunner {
             return []
         }
         let (loaded, notices) = try journal.checkpoints.load(pool: pool)
-        let records = try journal.epochs.recover()
+        let records = try journal.epochs.recover(after: loaded?.checkpoint.epoch ?? 0, visible: output.lastEpoch)
         let checkpoint = loaded?.checkpoint
         if let loaded {
             let found = loaded.checkpoint
@@ -140,7 +140,10 @@ package final class QueryRunner {
             }
             try run(record, isReplay: true)
         }
-        return notices
+        for (scan, source) in sources.enumerated() {
+            for shard in positions[scan].indices { try source.validate(shard: shard, position: positions[scan][shard]) }
+        }
+        return notices + journal.epochs.notices
     }
 
     // MARK: Stepping
@@ -177,11 +180,13 @@ package final class QueryRunner {
             var ranges: [EpochRecord.ShardRange] = []
             for shard in 0..<source.shardCount {
                 var from = positions[scan][shard]
-                // Retention may have overtaken a query that stood still for long: it goes on with what there is, and the loss is counted.
-                let oldest = source.start(shard: shard)
-                if from < oldest {
-                    expiredRows &+= oldest - from
-                    from = oldest
+                // Retention may have overtaken a query that stood still for long, or a person has given damaged rows up: it goes on with what there
+                // is, and the loss is counted. The epoch that follows remembers that it was.
+                let readable = source.readable(shard: shard, from: from)
+                if from < readable {
+                    expiredRows &+= readable - from
+                    from = readable
+                    isNeeded = true
                 }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from

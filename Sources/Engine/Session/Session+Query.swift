@@ -20,7 +20,7 @@ extension Session {
             graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: output, errors: errors,
             journal: nil, pool: prepared.pool, settings: runnerSettings)
         let place = place
-        let driver = CursorDriver(runner: runner, output: output, clock: engine.clock, waker: prepared.waker)
+        let driver = CursorDriver(runner: runner, output: output, clock: SteadyClock(engine.clock), waker: prepared.waker)
         return .rows(
             Cursor(
                 schema: planned.schema, isChangelog: planned.changelog == .retract, isLive: mode == .continuous,
