@@ -80,6 +80,9 @@ package final class Engine: @unchecked Sendable {
         }
         self.unreadable = unreadable
         guard !options.isReadOnly else { return }
+        if let byteCount = options.stateMemoryByteCount {
+            do { try StateMemory.shared.limit(to: byteCount, directory: directory) } catch { throw EngineError("\(error)") }
+        }
         try reconcile()
         removeLeftQueries()
         startFeeders()
@@ -389,6 +392,7 @@ package final class Engine: @unchecked Sendable {
 
     private func maintain() {
         let started = clock.monotonicNanoseconds()
+        StateMemory.shared.trim()
         do {
             try log.maintain()
             lastMaintenanceFault = nil
