@@ -6,7 +6,7 @@ import subprocess
 
 from support import MILLRACE, CommandTest
 
-EVENTS = int(os.environ.get("MILLRACE_STATE_MEMORY_EVENTS", "1500000"))
+EVENTS = int(os.environ.get("MILLRACE_STATE_MEMORY_EVENTS", "400000"))
 
 
 class StateMemoryTests(CommandTest):
