@@ -1,7 +1,8 @@
 // RunningQuery: a query that runs on a thread of its own until its inputs end, it fails, or it is stopped.
 //
 // The thread steps the runner; when there is nothing to do it waits for the log's signal, the runner's deadline, or (for sources that
-// cannot signal) a few milliseconds. Its end is remembered with the reason; the other queries go on.
+// cannot signal) a few milliseconds. Its end is remembered with the reason; the other queries go on. A query with a journal that fails because the disk
+// is full, or only once refused, begins again from it (QueryRestart); meanwhile it is shown as waiting.
 
 import Platform
 
@@ -14,6 +15,8 @@ package final class RunningQuery: @unchecked Sendable {
     package let isBounded: Bool
     /// Whether there can ever be nothing to do.
     let canCatchUp: Bool
+    /// Whether it has a journal from which it can begin again after a failure.
+    var canRestart = false
     /// What it reads and writes, in lower case.
     let relationNames: Set<String>
 
@@ -95,17 +98,33 @@ package final class RunningQuery: @unchecked Sendable {
     func run(clock: any Clock, makeRunner: () throws -> QueryRunner) {
         var state = QueryProgress.State.ended
         var reason: String?
-        do {
-            let runner = try makeRunner()
-            publish(runner)
-            state = try loop(runner, clock: clock)
-            try runner.checkpoint()
-            publish(runner)
-            try runner.close()
-        } catch {
-            state = .failed
-            reason = "\(error)"
-            notice("query \(name) failed: \(error)")
+        var restart = QueryRestart()
+        while true {
+            do {
+                let runner = try makeRunner()
+                publish(runner)
+                state = try loop(runner, clock: clock)
+                try runner.checkpoint()
+                publish(runner)
+                try runner.close()
+                break
+            } catch {
+                let delay = canRestart ? restart.delay(after: error, nowNanoseconds: clock.monotonicNanoseconds()) : nil
+                if delay != nil, stopRequested.isSet {
+                    // The journal holds what a checkpoint would have said.
+                    state = .stopped
+                    reason = "stopped without a checkpoint: \(error)"
+                    notice("query \(name) \(reason ?? "")")
+                    break
+                }
+                guard let delay else {
+                    state = .failed
+                    reason = "\(error)"
+                    notice("query \(name) failed: \(error)")
+                    break
+                }
+                pause("\(error)", milliseconds: delay, clock: clock)
+            }
         }
         lock.locked {
             latest.state = state
@@ -113,6 +132,23 @@ package final class RunningQuery: @unchecked Sendable {
             isOver = true
         }
         changed.broadcast()
+    }
+
+    /// Waits before the query begins again, and shows why.
+    private func pause(_ fault: String, milliseconds: Int, clock: any Clock) {
+        let isNew = lock.locked { () -> Bool in
+            defer { latest.reason = fault }
+            latest.state = .waiting
+            return latest.reason != fault
+        }
+        if isNew { notice("query \(name) waits: \(fault)") }
+        changed.broadcast()
+        let start = clock.monotonicNanoseconds()
+        while !stopRequested.isSet {
+            let passed = Int(clamping: (clock.monotonicNanoseconds() &- start) / 1_000_000)
+            guard passed < milliseconds, let waker else { return }
+            waker.wait(changedFrom: waker.version, milliseconds: min(50, milliseconds - passed))
+        }
     }
 
     private func loop(_ runner: QueryRunner, clock: any Clock) throws -> QueryProgress.State {
@@ -163,6 +199,8 @@ package final class RunningQuery: @unchecked Sendable {
             latest.watermark = runner.watermark
             latest.behind = runner.behind
             latest.checkpointEpoch = runner.checkpointEpoch
+            latest.state = .running
+            latest.reason = nil
         }
         changed.broadcast()
     }

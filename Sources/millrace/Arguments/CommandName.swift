@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, checkpoint, backup, restore, help
+    case prompt, run, put, tail, status, log, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -11,6 +11,7 @@ enum CommandName: String, CaseIterable {
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
         case .checkpoint: Self.checkpointSpecification
+        case .log: Self.logSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -37,6 +38,7 @@ enum CommandName: String, CaseIterable {
               status  show the streams and queries of a data directory
               checkpoint verify
                       look for damage in the queries' checkpoints
+              log     look for damage in a data directory, and give damaged rows up
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
@@ -111,6 +113,22 @@ enum CommandName: String, CaseIterable {
         ],
         positionals: 1...1,
         notes: "Works beside a process that holds the directory.")
+
+    private static let logSpecification = CommandSpecification(
+        usage: "log verify [STREAM] [OPTIONS]\n       millrace log repair STREAM SHARD [--give-up FROM..TO]... [OPTIONS]",
+        summary: """
+            verify reads every byte of the log, the catalog and the queries' epoch logs, and names every fault with its file and offset. It
+            changes nothing and works beside a process that holds the directory. Its exit code is 1 when there are faults.
+
+            repair shows what is damaged in a shard of a stream. With --give-up it gives those rows up: readers go on behind them, they are
+            counted as given up, and the shard takes rows again when it could not tell where its rows ended. No file of rows is changed.
+            """,
+        options: [
+            OptionSpecification(
+                name: "--give-up", valueName: "FROM..TO", isRepeatable: true, summary: "the first and the last row to give up; repeatable"),
+            data,
+        ],
+        positionals: 1...3)
 
     private static let statusSpecification = CommandSpecification(
         usage: "status [OPTIONS]",
