@@ -326,28 +326,6 @@ final class KeyTable: @unchecked Sendable {
         count = wanted
     }
 
-    /// A row without the addresses of its texts, then the texts. `clean` takes other addresses out of the copy.
-    @inline(__always)
-    func write(row slot: Int, strings: [Int], to writer: inout StateWriter, clean: (UnsafeMutableRawPointer) -> Void) {
-        let row = row(slot)
-        writer.write(raw: UnsafeRawBufferPointer(start: row, count: rowStride)) { copy in
-            for offset in strings { memset(copy + offset, 0, 16) }
-            clean(copy)
-        }
-        for offset in strings {
-            writer.write(bytes: UnsafeRawBufferPointer(row.loadUnaligned(fromByteOffset: offset, as: StringView.self).bytes))
-        }
-    }
-
-    @inline(__always)
-    func read(row slot: Int, strings: [Int], from reader: inout StateReader) throws(StateError) {
-        let row = row(slot)
-        try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: rowStride))
-        // Until its text has been read a view must be a valid one.
-        for offset in strings { row.storeBytes(of: .empty, toByteOffset: offset, as: StringView.self) }
-        for offset in strings { row.storeBytes(of: try reader.readText(into: &arena), toByteOffset: offset, as: StringView.self) }
-    }
-
     /// Enters every row but those for which `skips` is true in the index by its key; false when two have the same (the bytes were damaged).
     func reindex(skips: (Int) -> Bool = { _ in false }) -> Bool {
         let ahead = 512
@@ -424,7 +402,14 @@ struct KeyTableRows: NumberedRows {
     var rowCount: Int { table.count }
     var rowByteCountMin: Int { table.rowStride }
     var plain: (base: UnsafeMutableRawPointer, stride: Int)? { strings.isEmpty ? (table.rows, table.rowStride) : nil }
-    func write(row: Int, to writer: inout StateWriter) { table.write(row: row, strings: strings, to: &writer) { _ in } }
+    var isMeasured: Bool { true }
+    func byteCount(row: Int) -> Int { RowBytes.byteCount(table.row(row), width: table.rowStride, strings: strings) }
+    func store(row: Int, at target: UnsafeMutableRawPointer) {
+        RowBytes.store(table.row(row), width: table.rowStride, strings: strings, at: target)
+    }
+    func write(row: Int, to writer: inout StateWriter) { RowBytes.write(table.row(row), width: table.rowStride, strings: strings, to: &writer) }
     func make(rows count: Int) { table.make(rows: count) }
-    func read(row: Int, from reader: inout StateReader) throws(StateError) { try table.read(row: row, strings: strings, from: &reader) }
+    func read(row: Int, from reader: inout StateReader) throws(StateError) {
+        try RowBytes.read(into: table.row(row), width: table.rowStride, strings: strings, arena: &table.arena, from: &reader)
+    }
 }
