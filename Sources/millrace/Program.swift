@@ -36,6 +36,7 @@ enum Program {
             case .tail: try TailCommand(arguments).run()
             case .status: try StatusCommand(arguments).run()
             case .log: try LogCommand(arguments).run()
+            case .checkpoint: try CheckpointCommand(arguments).run()
             case .backup: try BackupCommand(arguments).run()
             case .restore: try RestoreCommand(arguments).run()
             }

@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, log, backup, restore, help
+    case prompt, run, put, tail, status, log, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -11,6 +11,7 @@ enum CommandName: String, CaseIterable {
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
         case .log: Self.logSpecification
+        case .checkpoint: Self.checkpointSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -36,6 +37,8 @@ enum CommandName: String, CaseIterable {
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
               log     look for damage in a data directory, and give damaged rows up
+              checkpoint verify
+                      look for damage in the queries' checkpoints
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
@@ -135,6 +138,18 @@ enum CommandName: String, CaseIterable {
             data,
         ],
         notes: "Works beside a process that holds the directory.")
+
+    private static let checkpointSpecification = CommandSpecification(
+        usage: "checkpoint verify [OPTIONS]",
+        summary: """
+            Reads the checkpoints of all saved queries, every piece of their state, and names each fault with its file and offset. It changes
+            nothing. The exit code is 1 when there is a fault.
+            """,
+        options: [data],
+        positionals: 1...1,
+        notes: """
+            Works beside a process that holds the directory. A query passes over a checkpoint that is damaged, and takes the one before it.
+            """)
 
     private static let backupSpecification = CommandSpecification(
         usage: "backup TARGET [OPTIONS]",
