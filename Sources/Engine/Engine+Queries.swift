@@ -133,6 +133,12 @@ extension Engine {
         return microseconds
     }
 
+    private func openJournal(_ folder: String, _ planned: PlannedQuery) throws -> QueryJournal {
+        let journal = try QueryJournal(directory: folder, fileSystem: fileSystem)
+        journal.swap = try SwapOutput.read(from: folder, types: planned.plan.outputTypes, fileSystem)
+        return journal
+    }
+
     /// Starts a query on its own thread. `savedAs` makes it a saved one: in the catalog (unless `existing`), with a journal.
     func start(
         _ planned: PlannedQuery, name: String, errorName: String, target: QueryTarget, savedAs: CreateQuery?,
@@ -144,10 +150,12 @@ extension Engine {
 
         var id: UInt64 = 0
         var journal: QueryJournal?
+        var folder = ""
         if let savedAs {
             let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
-            if !options.isEphemeral { journal = try QueryJournal(directory: queryDirectory(id), fileSystem: fileSystem) }
+            folder = queryDirectory(object)
+            if !options.isEphemeral { journal = try openJournal(folder, planned) }
         }
         let producer = journal == nil ? 0 : id
         let output: any QueryOutput
@@ -167,10 +175,10 @@ extension Engine {
         settings.writesBeside = !options.isSingleThreaded
         settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
         settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
-        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, fileSystem, settings] isFirst in
+        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, settings] isFirst in
             guard !isFirst, let self else { return (nil, journal) }
             let again = try self.prepare(planned, mode: .continuous, isSelect: false, settings: settings, workerCount: workerCount)
-            return (again, journal == nil ? nil : try QueryJournal(directory: self.queryDirectory(id), fileSystem: fileSystem))
+            return (again, journal == nil ? nil : try self.openJournal(folder, planned))
         }
         register(query)
         try self.launch { [clock, options] in

@@ -116,17 +116,18 @@ package final class Engine: @unchecked Sendable {
         }
     }
 
-    /// Removes what a dropped query has left.
+    /// Removes what a dropped query, or an alteration that was cut off, has left.
     private func removeLeftQueries() {
         let folder = directory + "/queries"
-        let known = Set(catalog.objects.map(\.id))
+        let known = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
         guard fileSystem.exists(folder) else { return }
         do {
-            for id in try fileSystem.list(folder).compactMap({ UInt64($0) }) where id < catalog.nextID && !known.contains(id) {
-                try fileSystem.removeTree(folder + "/\(id)")
+            for name in try fileSystem.list(folder) where !known.contains(name) {
+                guard let id = CatalogObject.queryID(ofFolder: name), id < catalog.nextID else { continue }
+                try fileSystem.removeTree(folder + "/" + name)
             }
         } catch {
-            options.onNotice("the files of a dropped query cannot be removed: \(error)")
+            options.onNotice("the files of a query that is no more cannot be removed: \(error)")
         }
     }
 
@@ -229,14 +230,25 @@ package final class Engine: @unchecked Sendable {
         lock.locked { running.removeAll { $0.isSaved && $0.name == object.name } }
         try removeFromCatalog(object)
         do {
-            let folder = queryDirectory(object.id)
+            let folder = queryDirectory(object)
             if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
         } catch {
             options.onNotice("the files of query \(object.name) cannot be removed: \(error)")
         }
     }
 
-    func queryDirectory(_ id: UInt64) -> String { directory + "/queries/\(id)" }
+    func queryDirectory(_ object: CatalogObject) -> String { queryDirectory(object.id, generation: object.generation) }
+    func queryDirectory(_ id: UInt64, generation: Int) -> String { directory + "/queries/" + CatalogObject.queryFolder(id, generation: generation) }
+
+    /// Another definition for a query, whose state lies in the folder of `generation`.
+    func replaceQuery(_ object: CatalogObject, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in
+            try catalog.replaceQuery(id: object.id, sql: sql, create: create, settings: settings, generation: generation)
+        }
+    }
+
+    /// A query that has stopped, and whose place another one takes.
+    func forgetSaved(_ name: String) { lock.locked { running.removeAll { $0.isSaved && $0.name == name } } }
 
     /// The saved or running queries that read or write a relation (directly or through views).
     func queriesUsing(_ name: String) -> [String] {
@@ -418,7 +430,7 @@ package final class Engine: @unchecked Sendable {
         var progress = QueryProgress(name: object.name)
         progress.state = .stopped
         progress.statement = object.sql
-        let folder = queryDirectory(object.id)
+        let folder = queryDirectory(object)
         guard fileSystem.exists(folder) else { return progress }
         do {
             guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest() else { return progress }

@@ -74,6 +74,15 @@ package struct CatalogObject: Sendable {
     package var definition: Definition
     /// Of a query.
     package var settings = QuerySettings()
+    /// Of a query: how often its definition was exchanged; its state lies in a folder of its own each time.
+    package var generation = 0
+
+    /// Below `queries`.
+    static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
+    static func queryID(ofFolder name: String) -> UInt64? {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return (1...2).contains(parts.count) && parts.allSatisfy { UInt64($0) != nil } ? UInt64(parts[0]) : nil
+    }
 
     package var kindName: String {
         switch definition {
@@ -166,6 +175,20 @@ package final class StoredCatalog: Catalog {
         }
     }
 
+    /// Another definition for a query, whose state lies in the folder of `generation`.
+    package func replaceQuery(id: UInt64, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        try change { objects in
+            objects[index].sql = sql
+            objects[index].definition = .query(create)
+            objects[index].settings = settings
+            objects[index].generation = generation
+        }
+    }
+
+    /// Ends the message of an error after which nobody can tell which catalog lasts.
+    static let uncertainty = "the change may be there after the next opening all the same"
+
     /// Makes a change and saves it, or neither.
     private func change(_ body: (inout [CatalogObject]) -> Void) throws(EngineError) {
         guard isWritable else { throw EngineError("\(directory) is open for reading only") }
@@ -179,7 +202,7 @@ package final class StoredCatalog: Catalog {
                 // The new file has its name already, but the name may not last: put the old one back.
                 var ignored = false
                 do throws(FileError) { try save(&ignored) } catch {
-                    outcome = "; the change may be there after the next opening all the same"
+                    outcome = "; \(StoredCatalog.uncertainty)"
                 }
             }
             throw EngineError("the catalog cannot be written: \(error)\(outcome)", cause: error)
@@ -195,7 +218,7 @@ package final class StoredCatalog: Catalog {
             let sql = Array(object.sql.utf8)
             var flags = "0"
             if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
-            if object.isQuery { flags = object.settings.text }
+            if object.isQuery { flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") }
             text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
@@ -311,10 +334,12 @@ package final class StoredCatalog: Catalog {
             case .createFunction(let create): definition = .function(try Planner.restore(create))
             default: throw SQLError("no definition", at: statement.span)
             }
+            let flags = entry.flags.split(separator: "@", maxSplits: 1)
             objects.append(
                 CatalogObject(
                     id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
-                    settings: QuerySettings(text: entry.flags[...]) ?? QuerySettings()))
+                    settings: flags.first.flatMap { QuerySettings(text: $0) } ?? QuerySettings(),
+                    generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0))
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }

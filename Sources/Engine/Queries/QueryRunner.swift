@@ -128,6 +128,9 @@ package final class QueryRunner {
             try graph.restore(from: loaded.state, pool: pool)
         }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
+        if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
+            _ = try output.emit(swap.batches, epoch: swap.epoch, clockMicroseconds: clockMicroseconds)
+        }
         for record in records where record.epoch > epoch {
             guard record.epoch == epoch &+ 1 else {
                 throw EngineError("the epoch log goes from epoch \(epoch) to \(record.epoch): epochs between them are missing")
@@ -351,6 +354,7 @@ package final class QueryRunner {
             checkpointFigures.writeMicrosecondsTotal += microseconds
             if let notice = published.notice { settings.onNotice?("old checkpoints could not be removed: \(notice)") }
             try journal.epochs.remove(through: published.previousEpoch)
+            try journal.forgetSwap(before: published.previousEpoch)
         case .failed(let error, let isGivenUp):
             checkpointFigures.failureCount += 1
             if isGivenUp { capturesAll = true }
@@ -391,8 +395,14 @@ package struct CheckpointFigures: Hashable, Sendable {
 package final class QueryJournal {
     package let epochs: EpochLog
     package let checkpoints: CheckpointStore
+    /// What the query wrote in the epoch in which its definition was exchanged; nil when that is long ago.
+    var swap: SwapOutput?
+    private let directory: String
+    private let fileSystem: any FileSystem
 
     package init(directory: String, fileSystem: any FileSystem) throws(FileError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
         try fileSystem.createDirectory(directory)
         // The folder's own name must last before anything in it counts: the data directory holds `queries`, which holds this folder.
         var folder = directory
@@ -403,6 +413,13 @@ package final class QueryJournal {
         }
         epochs = EpochLog(directory: directory, fileSystem: fileSystem)
         checkpoints = CheckpointStore(directory: directory, fileSystem: fileSystem)
+    }
+
+    /// No checkpoint up to this epoch will be begun from any more.
+    func forgetSwap(before epoch: UInt64) throws(FileError) {
+        guard let swap, swap.epoch < epoch else { return }
+        try SwapOutput.remove(from: directory, fileSystem)
+        self.swap = nil
     }
 }
 
