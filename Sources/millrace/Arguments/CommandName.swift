@@ -10,8 +10,8 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
-        case .checkpoint: Self.checkpointSpecification
         case .log: Self.logSpecification
+        case .checkpoint: Self.checkpointSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -40,9 +40,9 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              log     look for damage in a data directory, and give damaged rows up
               checkpoint verify
                       look for damage in the queries' checkpoints
-              log     look for damage in a data directory, and give damaged rows up
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
