@@ -162,12 +162,15 @@ extension Engine {
             statement: statement, waker: prepared.waker, notice: options.onNotice)
         let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, journal: journal, settings: settings)
         register(query)
-        try self.launch { [clock, options] in
-            query.run(clock: clock) {
-                let runner = launch.makeRunner()
-                for notice in try runner.recover() { options.onNotice("query \(name): \(notice)") }
-                return runner
-            }
+        let makeRunner = { @Sendable [options] in
+            let runner = launch.makeRunner()
+            for notice in try runner.recover() { options.onNotice("query \(name): \(notice)") }
+            return runner
+        }
+        if options.isSingleThreaded {
+            query.prepareStepping(clock: clock, makeRunner: makeRunner)
+        } else {
+            try self.launch { [clock] in query.run(clock: clock, makeRunner: makeRunner) }
         }
         return query
     }

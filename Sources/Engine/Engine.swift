@@ -70,9 +70,10 @@ package final class Engine: @unchecked Sendable {
         guard !options.isReadOnly else { return }
         try reconcile(failures: recovery.failures.map(\.path))
         startFeeders()
-        guard !options.isSingleThreaded else { return }
-        maintenance = JoinableThread { [weak self] in
-            while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+        if !options.isSingleThreaded {
+            maintenance = JoinableThread { [weak self] in
+                while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+            }
         }
         if options.startsQueries { startSavedQueries() }
     }

@@ -6,6 +6,7 @@
 
 import Columns
 import Dataflow
+import OracleSupport
 import Platform
 import Syntax
 import XCTest

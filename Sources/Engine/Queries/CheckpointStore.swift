@@ -72,7 +72,7 @@ package final class CheckpointStore {
             do throws(FileError) { try file.write(buffer, at: 0) } catch { failure = error }
         }
         if let failure { throw failure }
-        if durable { try file.synchronize() }
+        if durable && !PlantedBug.isOn(.checkpointWithoutSync) { try file.synchronize() }
         try fileSystem.rename(path + ".new", to: path)
         if durable { try fileSystem.synchronizeDirectory(directory) }
         let older = try epochs().filter { $0 < checkpoint.epoch }

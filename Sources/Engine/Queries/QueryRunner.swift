@@ -193,12 +193,14 @@ package final class QueryRunner {
             for (shard, range) in ranges.enumerated() {
                 shards.append(
                     ShardProgress(hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded))
+                var range = range
+                if isReplay, range.to > range.from, PlantedBug.isOn(.replayOffByOne) { range.from &+= 1 }
                 try appendMorsels(scan: scan, shard: shard, range: range, rejections: rejections, to: &morsels)
             }
             inputs.append(ScanInput(morsels: morsels, shards: shards))
         }
-        let result = try graph.run(
-            EpochInput(epoch: record.epoch, clockMicroseconds: record.clockMicroseconds, scans: inputs), pool: pool)
+        let clock = isReplay && PlantedBug.isOn(.replayReadsClock) ? record.clockMicroseconds &+ 1_000_000 : record.clockMicroseconds
+        let result = try graph.run(EpochInput(epoch: record.epoch, clockMicroseconds: clock, scans: inputs), pool: pool)
 
         epoch = record.epoch
         clockMicroseconds = record.clockMicroseconds
@@ -220,7 +222,7 @@ package final class QueryRunner {
 
         if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
             // Nothing of an epoch may be seen before its record is durable.
-            if let journal, !isReplay, output.isDurable { try journal.epochs.synchronize() }
+            if let journal, !isReplay, output.isDurable, !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
             let refused = try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds)
             failedRows &+= Int64(refused.count)
             rowsOut &-= Int64(refused.count)

@@ -29,6 +29,8 @@ package final class RunningQuery: @unchecked Sendable {
     private var lastDetailed: UInt64 = 0
     /// The waker's version before the last step that found nothing to do.
     private var idleVersion: UInt64?
+    /// Instead of a thread: what steps the query from outside. Used by one thread.
+    private var stepper: QueryStepper?
 
     init(
         name: String, id: UInt64, isSaved: Bool, isBounded: Bool, canCatchUp: Bool, relationNames: Set<String>, statement: String,
@@ -79,6 +81,7 @@ package final class RunningQuery: @unchecked Sendable {
     package func stop() {
         stopRequested.set()
         waker?.wake()
+        if stepper != nil { endStepping(.stopped) }
         lock.lock()
         while !isOver { changed.wait(lock) }
         lock.unlock()
@@ -107,12 +110,68 @@ package final class RunningQuery: @unchecked Sendable {
             reason = "\(error)"
             notice("query \(name) failed: \(error)")
         }
+        conclude(state, reason)
+    }
+
+    private func conclude(_ state: QueryProgress.State, _ reason: String?) {
         lock.locked {
             latest.state = state
             latest.reason = reason
             isOver = true
         }
         changed.broadcast()
+    }
+
+    // MARK: Without a thread
+
+    /// For an engine without threads: nothing runs until `step`.
+    func prepareStepping(clock: any Clock, makeRunner: @escaping () throws -> QueryRunner) {
+        stepper = QueryStepper(clock: clock, makeRunner: makeRunner)
+    }
+
+    /// Recovers the query when that has not been done, and runs at most one epoch. nil when the query is over. What fails it is its end, as on a
+    /// thread.
+    package func step() -> StepOutcome? {
+        guard let stepper, !hasEnded else { return nil }
+        do {
+            let runner = try stepper.recovered()
+            let outcome = try runner.step(nowMicroseconds: stepper.clock.nowMicroseconds())
+            publish(runner)
+            if case .finished = outcome { endStepping(.ended) }
+            return outcome
+        } catch {
+            fail(error)
+            return nil
+        }
+    }
+
+    /// Publishes a checkpoint now.
+    package func checkpoint() {
+        guard let stepper, !hasEnded else { return }
+        do {
+            try stepper.recovered().checkpoint()
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func endStepping(_ state: QueryProgress.State) {
+        guard let stepper, !hasEnded else { return }
+        do {
+            if let runner = stepper.runner {
+                try runner.checkpoint()
+                publish(runner)
+                try runner.close()
+            }
+            conclude(state, nil)
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func fail(_ error: any Error) {
+        notice("query \(name) failed: \(error)")
+        conclude(.failed, "\(error)")
     }
 
     private func loop(_ runner: QueryRunner, clock: any Clock) throws -> QueryProgress.State {
@@ -165,5 +224,24 @@ package final class RunningQuery: @unchecked Sendable {
             latest.checkpointEpoch = runner.checkpointEpoch
         }
         changed.broadcast()
+    }
+}
+
+/// A query that is stepped from outside: its runner, made and recovered at the first step.
+private final class QueryStepper {
+    let clock: any Clock
+    private let makeRunner: () throws -> QueryRunner
+    private(set) var runner: QueryRunner?
+
+    init(clock: any Clock, makeRunner: @escaping () throws -> QueryRunner) {
+        self.clock = clock
+        self.makeRunner = makeRunner
+    }
+
+    func recovered() throws -> QueryRunner {
+        if let runner { return runner }
+        let made = try makeRunner()
+        runner = made
+        return made
     }
 }

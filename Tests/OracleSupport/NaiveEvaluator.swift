@@ -5,22 +5,27 @@
 
 import Columns
 import Dataflow
+import Planning
 import Platform
-import XCTest
 
-@testable import Planning
+/// What the evaluator, or a run beside it, cannot say anything about.
+package struct Unsupported: Error {
+    package var what: String
 
-struct Unsupported: Error { var what: String }
+    package init(what: String) { self.what = what }
+}
 
-typealias Row = [Value]
+package typealias Row = [Value]
 
-struct NaiveEvaluator {
+package struct NaiveEvaluator {
     /// The live rows of each relation, physical columns.
     var tables: [String: [Row]]
     /// Cross products larger than this are not worth the time.
     static let pairsMax = 120_000
 
-    func rows(_ plan: LogicalPlan) throws -> [Row] {
+    package init(tables: [String: [Row]]) { self.tables = tables }
+
+    package func rows(_ plan: LogicalPlan) throws -> [Row] {
         switch plan {
         case .scan(let scan):
             guard let rows = tables[scan.relation.name] else { throw Unsupported(what: "table \(scan.relation.name)") }
