@@ -35,12 +35,20 @@ extension Engine {
             throw SQLError("relation \"\(relation.name)\" does not exist", at: span, code: SQLError.undefinedTable)
         }
         if let stream = stream(of: object) { return QueryTarget(object: object, relation: relation, stream: stream) }
+        try checkOpen(object)
         guard Connectors.isSink(relation.connector) else {
             throw SQLError(
                 "\"\(relation.name)\" cannot be written: connector '\(relation.connector)' is a source only", at: span,
                 code: SQLError.featureNotSupported)
         }
         return QueryTarget(object: object, relation: relation, stream: nil)
+    }
+
+    /// A stream of the log that is in the catalog and not open could not be opened.
+    private func checkOpen(_ object: CatalogObject) throws(EngineError) {
+        guard object.relation?.connector == "log" else { return }
+        let found = log.recovery.failures.first { $0.path.split(separator: "/").contains { UInt64($0) == object.id } }
+        throw EngineError("stream \(object.name) cannot be opened" + (found.map { ": \($0.reason)" } ?? ""))
     }
 
     func prepare(
@@ -86,6 +94,7 @@ extension Engine {
         if let object = object(named: relation.name), let stream = stream(of: object) {
             return LogSource(stream: stream, name: relation.name, isBounded: isBounded)
         }
+        if let object = object(named: relation.name) { try checkOpen(object) }
         return try Connectors.source(for: relation, fileSystem: fileSystem, clock: clock)
     }
 

@@ -28,6 +28,8 @@ final class Life {
     let notices = NoticeList()
     private var opened: Engine?
     private var failedQueries: Set<String> = []
+    /// On a damaged disk: what was acknowledged there.
+    var appended: [String: [Entry]] = [:]
 
     init(_ simulation: Simulation, on files: SimulatedFileSystem? = nil, clock: ManualClock? = nil) {
         self.simulation = simulation
@@ -174,6 +176,7 @@ final class Life {
             model.live = nil
             throw error
         }
+        if isDamaged { appended[model.name, default: []] += entries }
         if !isDamaged { for entry in entries { model.acknowledged[entry, default: 0] += 1 } }
         simulation.note("append \(entries.count) to \(model.name)")
     }
@@ -208,7 +211,7 @@ final class Life {
         simulation.note("step \(query.name) to epoch \(query.progress().epoch)")
     }
 
-    private func checkpointOne() throws {
+    func checkpointOne() throws {
         let queries = try queries()
         guard !queries.isEmpty else { return }
         let query = queries[below(queries.count)]

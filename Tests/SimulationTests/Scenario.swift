@@ -78,7 +78,7 @@ struct Scenario {
                 + "GROUP BY window_start, window_end, k", .withoutLateRows, &random)
         case 1: try add(
             "SELECT id, CURRENT_TIMESTAMP AS at, CAST(EXTRACT(SECOND FROM CURRENT_TIMESTAMP) AS BIGINT) AS sec FROM t", .clock, &random)
-        case 2, 3 where number > 0:
+        case 2 where number > 0, 3 where number > 0:
             // A query over what another one writes, changes included.
             let upstream = outputs[random.below(outputs.count)].name
             let numbers = catalog.relations[upstream]?.columns.filter { $0.type == .bigint }.map(\.name) ?? []

@@ -46,7 +46,7 @@ final class SimulatedStream {
         for (index, column) in columns.enumerated() { ordinals[column.name] = index }
         // What is late depends on the order of arrival alone only when there is one shard.
         shardCount = kind == .late ? 1 : 1 + random.below(3)
-        sync = "always"
+        sync = ["always", "always", "always", "interval", "none"][random.below(5)]
     }
 
     var definition: String {

@@ -22,9 +22,23 @@ extension Simulation {
         let twin = ManualClock(startingAtMicroseconds: clock.nowMicroseconds())
         let other = Life(self, on: copy, clock: twin)
         let savedTime = eventTime
-        defer { eventTime = savedTime }
+        let savedLive = scenario.streams.map(\.live)
+        defer {
+            eventTime = savedTime
+            for (stream, live) in zip(scenario.streams, savedLive) { stream.live = live }
+        }
         do {
-            try examine(other, what)
+            if copy.isMisdirecting {
+                try work(other)
+                other.end()
+                copy.killProcess()
+                let next = Life(self, on: copy, clock: twin)
+                next.appended = other.appended
+                try examine(next, what)
+                next.end()
+            } else {
+                try examine(other, what)
+            }
         } catch let violation as Violation {
             throw Violation("\(what): \(violation.description)")
         }
@@ -68,6 +82,19 @@ extension Simulation {
         }
     }
 
+    /// Some ordinary work, in the middle of which the disk does something else than it says.
+    private func work(_ life: Life) throws {
+        do {
+            try life.open()
+            for _ in 0..<4 { try life.append() }
+            for _ in 0..<4 { try life.stepOne(times: 2) }
+            for _ in 0..<2 { try life.checkpointOne() }
+            try life.engine().log.maintain()
+        } catch let violation as Violation {
+            throw violation
+        } catch { note("error: \(Self.brief(error))") }
+    }
+
     private func examine(_ life: Life, _ what: String) throws {
         do {
             try life.open()
@@ -82,7 +109,8 @@ extension Simulation {
         func look() { isReported = isReported || !life.notices.all.isEmpty || engine.log.streams.contains { !$0.damage.isEmpty } }
         look()
         for (name, shards) in served.sorted(by: { $0.key < $1.key }) {
-            let missing = try compareRowByRow(life, name, shards)
+            var missing = try compareRowByRow(life, name, shards)
+            if missing == nil, let appended = life.appended[name] { missing = try firstMissing(life, name, appended) }
             look()
             if let missing, !isReported { throw Violation("\(name), \(missing), and nothing was reported") }
         }
@@ -103,6 +131,12 @@ extension Simulation {
         } catch let violation as Violation {
             throw Violation("\(violation.description)\n    notices: \(life.notices.all)")
         } catch { if !isReported { throw Violation("reading fails after all was well: \(Self.brief(error))") } }
+    }
+
+    private func firstMissing(_ life: Life, _ name: String, _ appended: [Entry]) throws -> String? {
+        var stored: Set<Entry> = []
+        do { for entry in try life.read(name).joined() { stored.insert(entry) } } catch { return nil }
+        return appended.first { !stored.contains($0) }.map { "acknowledged and gone: \($0)" }
     }
 
     /// Each row that is served must be the one that was there. Returns what is missing.

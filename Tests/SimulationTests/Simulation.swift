@@ -63,6 +63,8 @@ final class Simulation {
     /// Statements that were acknowledged, by the name they define.
     var defined: Set<String> = []
     var isFinal = false
+    /// Since the last opening: streams that are not synced always may have lost their end.
+    var hasLostPower = false
 
     init(seed: UInt64) throws {
         self.seed = seed
@@ -126,7 +128,10 @@ final class Simulation {
         if wasCut || (!closes && random.below(2) == 0) {
             note(wasCut ? "power cut at operation \(files.operationCount)" : "machine dies")
             files.crash()
+            hasLostPower = true
         } else {
+            // A failed sync may have lost what was to be made durable, without a power cut.
+            if files.refusalCount > life.refusalsBefore { hasLostPower = true }
             note("process dies")
             files.killProcess()
         }

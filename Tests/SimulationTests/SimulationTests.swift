@@ -16,6 +16,7 @@ final class SimulationTests: XCTestCase {
         let base = Self.environment["MILLRACE_SIMULATION_BASE"].flatMap(UInt64.init) ?? 0
         var figures = Simulation.Figures()
         var failed = 0
+        let failuresMax = Self.environment["MILLRACE_SIMULATION_FAILURES"].flatMap { Int($0) } ?? 5
         for seed in base..<base + count {
             do {
                 let simulation = try Simulation(seed: seed)
@@ -38,7 +39,7 @@ final class SimulationTests: XCTestCase {
                 failed += 1
                 XCTFail(failure.description)
             }
-            if failed >= 5 { break }
+            if failed >= failuresMax { break }
         }
         print("simulation: \(count) seeds, \(figures)")
         guard count >= Self.defaultSeeds, failed == 0 else { return }

@@ -9,8 +9,9 @@
 // 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that.
 // 2. When a checkpoint has been published, a new file is begun, and files whose epochs are all older than the checkpoint before it
 //    are removed: the last two checkpoints can always be replayed from.
-// 3. Opening reads every file in order and stops at the first record that is torn or does not follow the one before: nothing after it
-//    can have had visible output, because records become durable in order. The file is cut there.
+// 3. Opening reads the files that reach past the checkpoint, in order, and stops at the first record that is torn or does not follow the one
+//    before: nothing after it can have had visible output, because records become durable in order. The file is cut there. When the output
+//    does hold a later epoch the log is damaged and not torn: nothing is cut, and the query does not start.
 
 import Platform
 
@@ -30,17 +31,23 @@ package final class EpochLog {
 
     // MARK: Reading
 
-    /// Every record that is whole, in order; cuts what is torn behind them.
-    package func recover() throws(FileError) -> [EpochRecord] {
+    /// Every record after `checkpoint` that is whole, in order; cuts what is torn behind them. Output of epoch `visible` can be seen, so its record was
+    /// durable: a log that no longer reaches it is damaged, and is left as it is. A record that `isReplayable` refuses counts as torn.
+    package func recover(
+        after checkpoint: UInt64 = 0, visible: UInt64 = 0, isReplayable: (EpochRecord) -> Bool = { _ in true }
+    ) throws(FileError) -> [EpochRecord] {
         var records: [EpochRecord] = []
-        var isTorn = false
-        for name in try fileNames() {
-            let path = directory + "/" + name
-            if isTorn {
-                try fileSystem.remove(path)
+        var torn: (name: String, file: any File, offset: Int)?
+        var leftOver: [String] = []
+        let names = try fileNames()
+        for (index, name) in names.enumerated() {
+            // A file that ends before the checkpoint is for the checkpoint before it.
+            if index + 1 < names.count, EpochLog.firstEpoch(of: names[index + 1]) <= checkpoint &+ 1 { continue }
+            if torn != nil {
+                leftOver.append(name)
                 continue
             }
-            let opened = try fileSystem.open(path, .readWrite)
+            let opened = try fileSystem.open(directory + "/" + name, .readWrite)
             let byteCount = try opened.size()
             var bytes = [UInt8](repeating: 0, count: byteCount)
             var readError: FileError?
@@ -49,14 +56,26 @@ package final class EpochLog {
                 do throws(FileError) { count = try opened.read(into: buffer, at: 0) } catch { readError = error }
             }
             if let readError { throw readError }
-            let good = EpochLog.parse(bytes[..<count], into: &records)
-            if good < count {
-                try opened.truncate(to: good)
-                try opened.synchronize()
-                isTorn = true
+            let known = records.count
+            var good = EpochLog.parse(bytes[..<count], into: &records)
+            if let lost = records.indices.dropFirst(known).first(where: { records[$0].epoch > checkpoint && !isReplayable(records[$0]) }) {
+                good = records[known..<lost].reduce(0) { $0 + 8 + $1.words.count * 8 }
+                records.removeSubrange(lost...)
             }
+            if good < count { torn = (name, opened, good) }
             file = opened
             offset = good
+        }
+        let last = max(records.last?.epoch ?? 0, checkpoint)
+        if last < visible {
+            throw FileError(
+                operation: "replay", path: directory + "/" + (torn?.name ?? names.last ?? ""), code: 0,
+                reason: "the epoch log is damaged at offset \(torn?.offset ?? offset): it ends with epoch \(last), and the output holds epoch \(visible)")
+        }
+        if let torn {
+            try torn.file.truncate(to: torn.offset)
+            try torn.file.synchronize()
+            for name in leftOver { try fileSystem.remove(directory + "/" + name) }
         }
         return records
     }

@@ -12,10 +12,16 @@ package protocol QueryOutput: AnyObject {
     /// The rows of one epoch. Returns the rows that the target refuses (NULL where it may not be). An epoch that the target already
     /// holds is passed over.
     func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow]
+    /// The last epoch of this query that the target surely showed only after its record had become durable; 0 when there is none or it cannot be known.
+    var lastEpoch: UInt64 { get }
     /// What a checkpoint remembers.
     func position() throws -> Int64
     func synchronize() throws
     func close() throws
+}
+
+extension QueryOutput {
+    package var lastEpoch: UInt64 { 0 }
 }
 
 /// Where rows go that could not be decoded, computed or counted in time. Never silently nowhere.

@@ -89,7 +89,12 @@ package final class QueryRunner {
             return []
         }
         let (checkpoint, notices) = try journal.checkpoints.newest()
-        let records = try journal.epochs.recover()
+        // A record can be durable while rows that it names were not (an input that is synced at intervals): nothing of it was seen, and it goes.
+        let records = try journal.epochs.recover(after: checkpoint?.epoch ?? 0, visible: output.lastEpoch) { record in
+            zip(record.scans, sources).allSatisfy { shards, source in
+                shards.indices.allSatisfy { $0 >= source.shardCount || source.reaches(shard: $0, position: shards[$0].to) }
+            }
+        }
         if let found = checkpoint {
             guard found.positions.map(\.count) == positions.map(\.count) else {
                 throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
@@ -107,6 +112,7 @@ package final class QueryRunner {
             rejectedRows = found.rejectedRows
             expiredRows = found.expiredRows
             hasRunEpoch = true
+            try checkReach(found)
             var reader = StateReader(found.state)
             try graph.restore(from: &reader)
         }
@@ -121,6 +127,16 @@ package final class QueryRunner {
             try run(record, isReplay: true)
         }
         return notices
+    }
+
+    /// The rows that a checkpoint stands for are on the disk before it is: when an input ends earlier, it has lost some.
+    private func checkReach(_ checkpoint: Checkpoint) throws {
+        for (scan, shards) in checkpoint.positions.enumerated() {
+            for (shard, position) in shards.enumerated() where !sources[scan].reaches(shard: shard, position: position) {
+                throw EngineError(
+                    "\(graph.scans[scan].relation.name), shard \(shard) has lost rows: the query had read up to row \(position), and it ends before")
+            }
+        }
     }
 
     // MARK: Stepping
@@ -222,7 +238,10 @@ package final class QueryRunner {
 
         if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
             // Nothing of an epoch may be seen before its record is durable.
-            if let journal, !isReplay, output.isDurable, !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
+            if let journal, !isReplay, output.isDurable {
+                for source in sources { try source.makeDurable() }
+                if !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
+            }
             let refused = try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds)
             failedRows &+= Int64(refused.count)
             rowsOut &-= Int64(refused.count)
@@ -279,6 +298,7 @@ package final class QueryRunner {
     /// Publishes the state at the end of the last epoch. Nothing when there is no journal or nothing happened since the last one.
     package func checkpoint() throws {
         guard let journal, hasRunEpoch, epoch > checkpointEpoch else { return }
+        for source in sources { try source.makeDurable() }
         // The log must reach up to the checkpoint: the records after it would otherwise follow a gap, and be taken for a torn end.
         try journal.epochs.synchronize()
         try output.synchronize()

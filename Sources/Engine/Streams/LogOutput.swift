@@ -26,6 +26,8 @@ final class LogOutput: QueryOutput {
 
     var isDurable: Bool { producer != 0 && stream.isSyncedAlways }
 
+    var lastEpoch: UInt64 { isDurable ? stream.lastEpochs(of: producer).reduce(0) { max($0, $1 ?? 0) } : 0 }
+
     func restore(to position: Int64?) throws {}
 
     func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow] {

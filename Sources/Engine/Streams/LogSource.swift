@@ -32,6 +32,13 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
 
     func end(shard: Int) throws(ConnectorError) -> Int64? { ends?[shard] }
 
+    func makeDurable() throws(ConnectorError) {
+        guard !stream.isSyncedAlways else { return }
+        do { try stream.synchronize() } catch { throw ConnectorError("stream \(name): \(error)") }
+    }
+
+    func reaches(shard: Int, position: Int64) -> Bool { position <= Int64(bitPattern: stream.endSequence(shard: shard)) }
+
     /// Takes what has been read out of this process's memory, so that reading a long log needs no more than an epoch of it.
     func consumed(shard: Int, upTo position: Int64) {
         let range = lock.locked { () -> Range<UInt64>? in
