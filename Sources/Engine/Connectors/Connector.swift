@@ -68,7 +68,7 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// Makes what can be read now durable, where it may be seen before it is. Output that outlives a power cut may only follow from input that does.
     func makeDurable() throws(ConnectorError)
 
-    /// Whether the rows before a position that was once reached are (or have been, and expired). False when rows have been lost.
+    /// Whether the rows before a position that was once reached were there (or had expired) when the source was made. False when rows have been lost.
     func reaches(shard: Int, position: Int64) -> Bool
 
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.

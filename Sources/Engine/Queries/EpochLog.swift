@@ -72,11 +72,22 @@ package final class EpochLog {
                 operation: "replay", path: directory + "/" + (torn?.name ?? names.last ?? ""), code: 0,
                 reason: "the epoch log is damaged at offset \(torn?.offset ?? offset): it ends with epoch \(last), and the output holds epoch \(visible)")
         }
-        if let torn {
-            try torn.file.truncate(to: torn.offset)
-            try torn.file.synchronize()
-            for name in leftOver { try fileSystem.remove(directory + "/" + name) }
+        if let torn { try torn.file.truncate(to: torn.offset) }
+        // What follows from these records becomes visible soon. They may stand in the page cache only, marked clean by a sync that failed before the
+        // restart: the same bytes over themselves give the sync something to write. Files before the last one were synced when it was begun.
+        if let file, offset > 0 {
+            var bytes = [UInt8](repeating: 0, count: offset)
+            var failure: FileError?
+            bytes.withUnsafeMutableBytes { buffer in
+                do throws(FileError) {
+                    guard try file.read(into: buffer, at: 0) == buffer.count else { return }
+                    try file.write(UnsafeRawBufferPointer(buffer), at: 0)
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
         }
+        try file?.synchronize()
+        for name in leftOver { try fileSystem.remove(directory + "/" + name) }
         return records
     }
 
