@@ -164,7 +164,6 @@ extension Life {
             guard isWhole || isAppendOnly else { continue }
             if mayMiss {
                 // What was lost before a query had read it is not in its windows; what it had written stays.
-                tables[output.name] = present
                 for (row, count) in Self.counts(try writers.flatMap { try rows(of: $0, whatIsThere, asItIs: true) }) { expected[row] = max(expected[row] ?? 0, count) }
                 for (row, count) in Self.counts((simulation.served[output.name] ?? []).joined().map(\.row)) { expected[row] = max(expected[row] ?? 0, count) }
                 whatIsThere[output.name] = present

@@ -28,6 +28,7 @@ final class Life {
     let notices = NoticeList()
     private var opened: Engine?
     private var failedQueries: Set<String> = []
+    private var watermarks: [String: Int64] = [:]
     /// On a damaged disk: what was acknowledged there.
     var appended: [String: [Entry]] = [:]
 
@@ -222,6 +223,10 @@ final class Life {
 
     private func noteFailure(_ query: RunningQuery) throws {
         let progress = query.progress()
+        if let before = watermarks[query.name], progress.watermark < before {
+            throw Violation("the watermark of \(query.name) goes back from \(before) to \(progress.watermark)")
+        }
+        watermarks[query.name] = progress.watermark
         guard progress.state == .failed, failedQueries.insert(query.name).inserted else { return }
         simulation.figures.queriesFailed += 1
         try excuse(EngineError("query \(query.name): \(progress.reason ?? "")"))

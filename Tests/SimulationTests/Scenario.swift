@@ -72,8 +72,8 @@ struct Scenario {
 
     private mutating func addQuery(_ random: inout SeededRandom) throws {
         let number = queries.count
-        switch random.below(12) {
-        case 0: try add(
+        switch random.below(13) {
+        case 0, 9: try add(
             "SELECT window_start, k, count(*) AS n, sum(v) AS total FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '5' SECOND)) "
                 + "GROUP BY window_start, window_end, k", .withoutLateRows, &random)
         case 1: try add(

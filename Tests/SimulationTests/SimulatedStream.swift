@@ -71,7 +71,7 @@ final class SimulatedStream {
         case .timed, .late:
             return (0..<count).map { _ in
                 time += Int64(random.below(900))
-                let disorder = kind == .late && random.below(6) == 0 ? 20_000 : 2_000
+                let disorder = kind == .late && random.below(2) == 0 ? 20_000 : 2_000
                 return Entry(change: .insert, row: row(id: takeID(), time: max(0, time - Int64(random.below(disorder))) * 1_000, &random))
             }
         case .changelog: return changes(count, &random)

@@ -34,7 +34,8 @@ extension Simulation {
                 copy.killProcess()
                 let next = Life(self, on: copy, clock: twin)
                 next.appended = other.appended
-                try examine(next, what)
+                // What was lost and reported may have made room for other rows with the same numbers.
+                try examine(next, what, isReported: !other.notices.all.isEmpty)
                 next.end()
             } else {
                 try examine(other, what)
@@ -95,7 +96,7 @@ extension Simulation {
         } catch { note("error: \(Self.brief(error))") }
     }
 
-    private func examine(_ life: Life, _ what: String) throws {
+    private func examine(_ life: Life, _ what: String, isReported wasReported: Bool = false) throws {
         do {
             try life.open()
         } catch let violation as Violation {
@@ -105,10 +106,10 @@ extension Simulation {
             return note("refused: \(Self.brief(error))")
         }
         let engine = try life.engine()
-        var isReported = false
+        var isReported = wasReported
         func look() { isReported = isReported || !life.notices.all.isEmpty || engine.log.streams.contains { !$0.damage.isEmpty } }
         look()
-        for (name, shards) in served.sorted(by: { $0.key < $1.key }) {
+        for (name, shards) in served.sorted(by: { $0.key < $1.key }) where !wasReported {
             var missing = try compareRowByRow(life, name, shards)
             if missing == nil, let appended = life.appended[name] { missing = try firstMissing(life, name, appended) }
             look()
