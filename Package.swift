@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "OracleSupport", dependencies: ["Dataflow"], path: "Tests/OracleSupport"),
         .testTarget(name: "OracleTests", dependencies: ["Dataflow", "OracleSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["Engine", "OracleSupport"]),
+        .testTarget(name: "FuzzTests", dependencies: ["Engine", "OracleSupport"], exclude: ["Corpus"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -22,25 +22,31 @@ package final class DataflowGraph {
     /// The leaves that read relations, in plan order (depth first); index = scan number.
     package let scans: [ScanNode]
     /// True once a LIMIT is satisfied or all inputs ended.
-    package private(set) var isFinished = false
+    package internal(set) var isFinished = false
 
-    private let settings: DataflowSettings
+    let settings: DataflowSettings
     private let pipelines: [Pipeline]
-    private let stages: [any Stage]
+    let stages: [any Stage]
     /// Numbers of the pipelines that feed each stage; last, those of the output.
     private let feeding: [[Int]]
-    private var trackers: [ScanTracker]
-    private var valuesAreOut = false
-    private var stageStates: [StageState]
-    private var outputWatermark = Int64.min
-    private var lateRowCount = 0
-    private var failedRowCount = 0
-    private var outputRowCount = 0
+    var trackers: [ScanTracker]
+    var valuesAreOut = false
+    var stageStates: [StageState]
+    var outputWatermark = Int64.min
+    var lateRowCount = 0
+    var failedRowCount = 0
+    var outputRowCount = 0
     private let scratchPool = ScratchPool()
     private var contexts: [TaskContext] = []
 
+    /// By stage: what it computes of what, as text; stages of two graphs with the same one can take over each other's state.
+    package private(set) lazy var stageSignatures = stagePlans.map(\.signature)
+    private let stagePlans: [PhysicalPlan]
+    /// What captures for checkpoints remember of each part: the graph's own, then of each stage what is shared and its partitions.
+    let captures: [[PartCapture]]
+
     /// What the graph keeps beside each stage.
-    private struct StageState {
+    struct StageState {
         /// Of the stage's input, at the end of the last epoch.
         var watermark = Int64.min
         var outputWatermark = Int64.min
@@ -59,6 +65,8 @@ package final class DataflowGraph {
         scans = compiled.scans
         pipelines = compiled.pipelines
         stages = compiled.stages
+        stagePlans = compiled.stagePlans
+        captures = [[PartCapture()]] + compiled.stages.map { stage in (0...stage.partCount).map { _ in PartCapture() } }
         let pipelines = compiled.pipelines
         feeding = (0...compiled.stages.count).map { sink in
             pipelines.indices.filter { (pipelines[$0].sink ?? compiled.stages.count) == sink }
@@ -400,74 +408,5 @@ package final class DataflowGraph {
         status.lateRows = lateRowCount
         status.failedRows = failedRowCount
         return status
-    }
-
-    // MARK: State
-
-    private static let formatVersion: UInt32 = 1
-    /// A sample of the hash that assigns keys to partitions: a snapshot made with another one cannot be used.
-    private static let hashSample = KeyHash.int64(0x4D69_6C6C) ^ KeyHash.combine(1, 2)
-
-    /// Operator state, watermark trackers and counters as bytes; the same state gives the same bytes whatever the number of workers.
-    package func snapshot(into writer: inout StateWriter) {
-        writer.section(0x4C41_5244) { writer in
-            writer.write(DataflowGraph.formatVersion)
-            writer.write(DataflowGraph.hashSample)
-            writer.write(count: settings.partitionCount)
-            writer.write(count: trackers.count)
-            writer.write(count: stages.count)
-            writer.write(isFinished)
-            writer.write(valuesAreOut)
-            writer.write(outputWatermark)
-            writer.write(count: lateRowCount)
-            writer.write(count: failedRowCount)
-            writer.write(count: outputRowCount)
-            for tracker in trackers { tracker.write(to: &writer) }
-            for (state, stage) in zip(stageStates, stages) {
-                writer.section(3) { writer in
-                    writer.write(stage.name)
-                    writer.write(state.watermark)
-                    writer.write(state.outputWatermark)
-                    writer.write(state.hasEnded)
-                    writer.write(count: state.rowsIn)
-                    writer.write(count: state.rowsOut)
-                    writer.write(count: state.lateRows)
-                    writer.write(count: state.failedRows)
-                    stage.write(to: &writer)
-                }
-            }
-        }
-    }
-
-    /// Into a graph that has not run yet, made of the same plan and settings. After an error the graph must not be used.
-    package func restore(from reader: inout StateReader) throws(StateError) {
-        try reader.section(0x4C41_5244) { (reader) throws(StateError) in
-            guard try reader.read(UInt32.self) == DataflowGraph.formatVersion else { throw reader.failure("an unknown format version") }
-            guard try reader.read(UInt64.self) == DataflowGraph.hashSample else { throw reader.failure("keys were placed by another hash") }
-            guard try reader.readCount(bytesEach: 0) == settings.partitionCount else { throw reader.failure("another number of partitions") }
-            guard try reader.readCount(bytesEach: 0) == trackers.count, try reader.readCount(bytesEach: 0) == stages.count else {
-                throw reader.failure("made by another plan")
-            }
-            isFinished = try reader.readBool()
-            valuesAreOut = try reader.readBool()
-            outputWatermark = try reader.read()
-            lateRowCount = try reader.readCount(bytesEach: 0)
-            failedRowCount = try reader.readCount(bytesEach: 0)
-            outputRowCount = try reader.readCount(bytesEach: 0)
-            for index in trackers.indices { try trackers[index].read(from: &reader) }
-            for (index, stage) in stages.enumerated() {
-                try reader.section(3) { (reader) throws(StateError) in
-                    guard try reader.readString() == stage.name else { throw reader.failure("made by another plan") }
-                    stageStates[index].watermark = try reader.read()
-                    stageStates[index].outputWatermark = try reader.read()
-                    stageStates[index].hasEnded = try reader.readBool()
-                    stageStates[index].rowsIn = try reader.readCount(bytesEach: 0)
-                    stageStates[index].rowsOut = try reader.readCount(bytesEach: 0)
-                    stageStates[index].lateRows = try reader.readCount(bytesEach: 0)
-                    stageStates[index].failedRows = try reader.readCount(bytesEach: 0)
-                    try stage.read(from: &reader)
-                }
-            }
-        }
     }
 }

@@ -169,6 +169,10 @@ extension Engine {
             name: name, id: id, isSaved: savedAs != nil, isBounded: prepared.isBounded, canCatchUp: prepared.canCatchUp,
             relationNames: Set(planned.plan.scanNodes.map { $0.relation.name.lowercased() } + [target.name.lowercased()]),
             statement: statement, waker: prepared.waker, notice: options.onNotice)
+        var settings = settings
+        settings.writesBeside = !options.isSingleThreaded
+        settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
+        settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
         let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, journal: journal, settings: settings)
         register(query)
         let makeRunner = { @Sendable [options] in

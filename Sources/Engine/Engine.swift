@@ -355,7 +355,7 @@ package final class Engine: @unchecked Sendable {
         let folder = queryDirectory(object.id)
         guard fileSystem.exists(folder) else { return progress }
         do {
-            guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest().checkpoint else { return progress }
+            guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest() else { return progress }
             progress.epoch = checkpoint.epoch
             progress.checkpointEpoch = checkpoint.epoch
             progress.rowsIn = checkpoint.rowsIn

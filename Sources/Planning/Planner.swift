@@ -231,7 +231,11 @@ struct PlanStages {
         builder.notices += NullComparison.notices(bound.plan)
         if mode == .continuous {
             built = Changelogs(stateTTLMicroseconds: options.stateTTLMicroseconds).apply(built)
-            if options.stateTTLMicroseconds != nil { builder.notices.removeAll { $0.hasPrefix("state of ") } }
+            if options.stateTTLMicroseconds != nil {
+                builder.notices.removeAll { $0.hasPrefix("state of ") }
+            } else if options.usesOptimizer, !options.rules.contains(.joinOrder), let notice = JoinOrder.notice(logical, mode: mode) {
+                builder.notices.append(notice)
+            }
         }
         let (plan, physicalRules) = Optimizer.optimize(
             built, mode: mode, sink: target?.updateNeed(of: built) ?? .all, options: options)

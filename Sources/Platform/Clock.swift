@@ -10,7 +10,8 @@ import Glibc
 package protocol Clock: AnyObject, Sendable {
     /// Wall-clock time in microseconds since 1970-01-01T00:00:00Z.
     func nowMicroseconds() -> Int64
-    /// A reading that never goes back, in nanoseconds from an arbitrary start. For measuring durations only.
+    /// A reading that never goes back, in nanoseconds from an arbitrary start; it also counts while the machine sleeps. For measuring durations
+    /// only.
     func monotonicNanoseconds() -> UInt64
 }
 
@@ -26,9 +27,40 @@ package final class SystemClock: Clock {
 
     package func monotonicNanoseconds() -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(CLOCK_BOOTTIME, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
+}
+
+/// A wall clock that never goes back: while the one underneath is behind what has been read before, time goes on at half its speed until the two
+/// meet. So nothing that waits for a time waits for days because somebody set the clock back. A jump forward is believed.
+package final class SteadyClock: Clock, @unchecked Sendable {
+    // Safe to share: every access holds the lock.
+    private let clock: any Clock
+    private let lock = Lock()
+    private var microseconds = Int64.min
+    private var nanoseconds: UInt64 = 0
+
+    package init(_ clock: any Clock) { self.clock = clock }
+
+    package func nowMicroseconds() -> Int64 {
+        let wall = clock.nowMicroseconds()
+        let now = clock.monotonicNanoseconds()
+        return lock.locked {
+            if wall >= microseconds {
+                microseconds = wall
+                nanoseconds = now
+            } else if now > nanoseconds {
+                let passed = (now - nanoseconds) / 2_000
+                guard passed > 0 else { return microseconds }
+                microseconds = microseconds.addingReportingOverflow(Int64(clamping: passed)).partialValue
+                nanoseconds = now
+            }
+            return microseconds
+        }
+    }
+
+    package func monotonicNanoseconds() -> UInt64 { clock.monotonicNanoseconds() }
 }
 
 /// A clock that moves only when told to.
@@ -36,11 +68,15 @@ package final class ManualClock: Clock, @unchecked Sendable {
     // Safe to share: every access holds the lock.
     private let lock = Lock()
     private var microseconds: Int64
+    /// What jumps have added to the wall clock and not to the monotonic one.
+    private var jumped: Int64 = 0
 
     package init(startingAtMicroseconds start: Int64 = 0) { microseconds = start }
 
-    package func nowMicroseconds() -> Int64 { lock.locked { microseconds } }
+    package func nowMicroseconds() -> Int64 { lock.locked { microseconds &+ jumped } }
     package func monotonicNanoseconds() -> UInt64 { lock.locked { UInt64(bitPattern: microseconds) &* 1_000 } }
     package func advance(byMicroseconds step: Int64) { lock.locked { microseconds &+= step } }
-    package func set(toMicroseconds now: Int64) { lock.locked { microseconds = now } }
+    package func set(toMicroseconds now: Int64) { lock.locked { microseconds = now &- jumped } }
+    /// Somebody sets the wall clock: it jumps, either way, and the monotonic reading does not.
+    package func jump(byMicroseconds step: Int64) { lock.locked { jumped &+= step } }
 }

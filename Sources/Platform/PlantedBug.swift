@@ -22,6 +22,8 @@ package enum PlantedBug: Int, CaseIterable, Sendable {
     case epochTakenTwice
     /// A replayed epoch reads the clock anew.
     case replayReadsClock
+    /// A checkpoint takes rows of state that have changed for unchanged.
+    case lostDirtyMark
 
 #if MILLRACE_CHECKS
     private static let number = Atomic<Int>(0)

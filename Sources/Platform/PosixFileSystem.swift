@@ -21,8 +21,12 @@ extension FileError {
         return String(cString: text)
     }
 
-    /// Whether the volume or the quota is full: the one failure that time may heal.
+    /// Whether the volume or the quota is full.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
+
+    /// Whether something has run out that others may give back: room, open files, memory. Nothing is wrong with the disk, and the same call may
+    /// succeed later.
+    package var isShortage: Bool { isOutOfSpace || code == EMFILE || code == ENFILE || code == ENOMEM || code == EAGAIN }
 }
 
 package final class PosixFileSystem: FileSystem {
@@ -115,13 +119,9 @@ package final class PosixFileSystem: FileSystem {
             throw FileError(operation: "lock", path: path, code: code, reason: "held by " + (holder.isEmpty ? "another process" : holder))
         }
         let line = "pid \(getpid()), \(owner)\n"
-        let written = Array(line.utf8).withUnsafeBytes { bytes in
+        // The lock holds whether or not its text could be written: a full disk is no reason not to open.
+        _ = Array(line.utf8).withUnsafeBytes { bytes in
             ftruncate(descriptor, 0) == 0 && pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count
-        }
-        guard written else {
-            let error = FileError.current("write", file)
-            close(descriptor)
-            throw error
         }
         return PosixDirectoryLock(descriptor: descriptor)
     }
@@ -282,6 +282,9 @@ package enum PathText {
         guard let slash = bytes.lastIndex(of: 0x2F) else { return nil }
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
+
+    /// What comes behind the last "/".
+    package static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? "" }
 }
 
 /// Who this process is, for the lock file.

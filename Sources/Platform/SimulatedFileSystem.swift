@@ -2,7 +2,7 @@
 //
 // What is modelled, and what a power cut (`crash`) does to it:
 // 1. A file has a durable content and the changes written since its last sync. A crash keeps any subset of those changes, and of a
-//    kept write any subset of its 512-byte sectors. Bytes never written read as zero.
+//    kept write any subset of its sectors (of 512 bytes, or as `sectorByteCount` says). Bytes never written read as zero.
 // 2. A name (a file created, renamed or removed, a folder made) is durable after `synchronizeDirectory` of its folder. A crash keeps
 //    of each folder's later changes a prefix, as a journalling file system does. A rename is there or not, never half.
 // 3. A failed sync loses the changes it should have made durable, although they may stay readable until the crash; a later sync
@@ -36,6 +36,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private var refusals = 0
     private var misdirectedAt: Int?
     private var delay: (@Sendable () -> Void)?
+    private let sectorByteCount: Int
 
     private final class Node {
         var content: [UInt8] = []
@@ -56,7 +57,11 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         case removeFolder(String)
     }
 
-    package init(seed: UInt64 = 0) { random = SeededRandom(seed: seed) }
+    /// `sectorByteCount`: what the disk writes whole or not at all; 512 or 4,096 on real ones.
+    package init(seed: UInt64 = 0, sectorByteCount: Int = 512) {
+        random = SeededRandom(seed: seed)
+        self.sectorByteCount = max(sectorByteCount, 1)
+    }
 
     // MARK: What a test decides and asks
 
@@ -146,7 +151,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     /// A disk with the same durable and visible content, everything synced.
     package func copy(seed: UInt64) -> SimulatedFileSystem {
-        let other = SimulatedFileSystem(seed: seed)
+        let other = SimulatedFileSystem(seed: seed, sectorByteCount: sectorByteCount)
         lock.locked {
             other.folders = folders
             other.durableFolders = folders
@@ -363,8 +368,8 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             case (.write(let offset, let bytes), 1):
                 var position = 0
                 while position < bytes.count {
-                    // Sectors begin at multiples of 512 in the file.
-                    let end = min(position + 512 - (offset + position) % 512, bytes.count)
+                    // Sectors begin at multiples of their size in the file.
+                    let end = min(position + sectorByteCount - (offset + position) % sectorByteCount, bytes.count)
                     if random.below(2) == 0 {
                         SimulatedFileSystem.apply(.write(offset: offset + position, bytes: Array(bytes[position..<end])), to: &node.durable)
                     }

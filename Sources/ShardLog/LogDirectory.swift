@@ -239,7 +239,7 @@ package final class LogDirectory: @unchecked Sendable {
         try system.synchronizeDirectory(folder)
     }
 
-    private func folder(of id: UInt64) -> String {
+    package func folder(of id: UInt64) -> String {
         let digits = String(id)
         return path + "/streams/" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
     }

@@ -83,3 +83,29 @@ class JoinTests(CommandTest):
         )
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("takes no updates", done.stderr)
+
+    def test_a_late_row_of_a_chain_joins(self):
+        """As written nothing in the chain is bounded, so nothing is ever late. The rule `join order` would bound one of the joins."""
+        rows = [
+            {"id": 1, "k": "a", "v": 7, "ts": "2026-01-01T00:00:01"}, {"id": 2, "k": "b", "v": 7, "ts": "2026-01-01T00:01:00"},
+            {"id": 3, "k": "a", "v": 8, "ts": "2026-01-01T00:00:02"},
+        ]
+        self.write("events.json", lines(rows))
+        wanted = [
+            {"a": a["id"], "b": b["id"], "c": c["id"]}
+            for a in rows for b in rows for c in rows
+            if a["v"] == b["v"] and a["k"] == c["k"] and a["ts"] <= c["ts"] <= a["ts"][:-2] + f"{int(a['ts'][-2:]) + 3:02}"
+        ]
+        script = f"""
+            CREATE TABLE e (id BIGINT, k VARCHAR, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '4' SECOND)
+            WITH (connector = 'file', path = '{self.path("events.json")}', format = 'json');
+            CREATE TABLE out (a BIGINT, b BIGINT, c BIGINT) WITH (connector = 'file', path = '{self.path("out.json")}', format = 'json');
+            INSERT INTO out SELECT a.id, b.id, c.id FROM e a JOIN e b ON a.v = b.v
+            JOIN e c ON a.k = c.k AND c.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND;
+        """
+        one_by_one = "SET epoch_rows = 1; SET batch_rows = 1;"
+        done = self.run_sql(one_by_one + script)
+        self.assertEqual(sorted(self.read_json_lines("out.json"), key=json.dumps), sorted(wanted, key=json.dumps))
+        self.assertIn("SET optimizer_on = 'join order'", done.stderr)
+        self.run_sql(one_by_one + "SET optimizer = off;" + script)
+        self.assertEqual(sorted(self.read_json_lines("out.json"), key=json.dumps), sorted(wanted, key=json.dumps))

@@ -1,6 +1,9 @@
 // NaiveEvaluator: the meaning of a logical plan, computed from scratch over rows in memory, as slowly and plainly as possible: nested
 // loops, sorted arrays, no state. It shares the binder with the engine, and the kernels of scalar expressions; nothing else.
 //
+// With event time the result is the one at a moment of event time: a window counts once the watermark has reached its end, a row without
+// partner once the watermark has passed all partners it could have, a row with a version once both watermarks have passed it.
+//
 // Rows come in arrival order; ties of ROW_NUMBER are broken by it, which is why random queries order by enough columns.
 
 import Columns
@@ -20,10 +23,34 @@ package typealias Row = [Value]
 package struct NaiveEvaluator {
     /// The live rows of each relation, physical columns.
     var tables: [String: [Row]]
+    /// How far event time has come; nil: to the end.
+    package var progress: Progress?
     /// Cross products larger than this are not worth the time.
     static let pairsMax = 120_000
 
-    package init(tables: [String: [Row]]) { self.tables = tables }
+    package init(tables: [String: [Row]], progress: Progress? = nil) {
+        self.tables = tables
+        self.progress = progress
+    }
+
+    package struct Progress {
+        /// Of each relation: no row before it will come.
+        package var watermarks: [String: Int64]
+        /// Rows without partner come out in portions: with all of the portion (true), or when the last of it is due (false).
+        package var countsUnmatchedEarly: Bool
+
+        package init(watermarks: [String: Int64], countsUnmatchedEarly: Bool) {
+            self.watermarks = watermarks
+            self.countsUnmatchedEarly = countsUnmatchedEarly
+        }
+    }
+
+    /// Of what the plan gives.
+    private func watermark(_ plan: LogicalPlan) -> Int64 {
+        guard let progress else { return .max }
+        if case .scan(let scan) = plan { return progress.watermarks[scan.relation.name] ?? .min }
+        return plan.inputs.map { watermark($0) }.min() ?? .max
+    }
 
     package func rows(_ plan: LogicalPlan) throws -> [Row] {
         switch plan {
@@ -42,7 +69,7 @@ package struct NaiveEvaluator {
             let results = try columns.map { try evaluate($0.expression, over: source, types: types(input)) }
             return source.indices.map { row in results.map { $0[row] } }
         case .window(let input, let window): return try assign(rows(input), window, fields: input.fields)
-        case .aggregate(let input, let aggregate): return try self.aggregate(rows(input), aggregate, input.fields)
+        case .aggregate(let input, let aggregate): return try self.aggregate(rows(input), aggregate, input.fields, watermark: watermark(input))
         case .union(let inputs): return try inputs.flatMap { try rows($0) }
         case .sort(let input, let sort):
             let sorted = order(try rows(input), sort.keys)
@@ -150,7 +177,9 @@ package struct NaiveEvaluator {
 
     // MARK: Aggregation
 
-    private func aggregate(_ rows: [Row], _ aggregate: LogicalAggregate, _ fields: [SQLType.Field]) throws -> [Row] {
+    private func aggregate(
+        _ rows: [Row], _ aggregate: LogicalAggregate, _ fields: [SQLType.Field], watermark: Int64
+    ) throws -> [Row] {
         let types = fields.map(\.type)
         let keys = try aggregate.keys.map { try evaluate($0.expression, over: rows, types: types) }
         var groups: [(key: Row, rows: [Int])] = []
@@ -173,6 +202,7 @@ package struct NaiveEvaluator {
                     func close() {
                         guard let first = session.first, let last = session.last else { return }
                         let end = last.time + gap
+                        guard end <= watermark else { return }
                         for member in session { add(key + [.integer(first.time), .integer(end), .integer(end - unit)], member.row) }
                     }
                     for member in members.sorted(by: { $0.time < $1.time }) {
@@ -186,7 +216,7 @@ package struct NaiveEvaluator {
                 }
             } else {
                 for row in rows.indices {
-                    for found in Self.windows(window.shape, try time(rows[row][window.timeColumn])) {
+                    for found in Self.windows(window.shape, try time(rows[row][window.timeColumn])) where found.end <= watermark {
                         add(keys.map { $0[row] } + [.integer(found.start), .integer(found.end), .integer(found.end - unit)], row)
                     }
                 }
@@ -242,6 +272,8 @@ package struct NaiveEvaluator {
         let pairTypes = types(left) + types(right)
         var matches = [[Int]](repeating: [], count: lefts.count)
         var isUndecided = [Bool](repeating: false, count: lefts.count)
+        /// By side: whether a row without partner counts already.
+        var isOut = [lefts, rights].map { [Bool](repeating: true, count: $0.count) }
         if let condition = join.condition {
             let pairs = lefts.flatMap { left in rights.map { left + $0 } }
             let outcomes = try evaluate(condition, over: pairs, types: pairTypes)
@@ -254,6 +286,10 @@ package struct NaiveEvaluator {
         }
         switch join.version {
         case .eventTime(let leftTime, let rightTime, let isStrict)?:
+            let reached = min(watermark(left), watermark(right))
+            isOut[0] = lefts.map { row in
+                if case .integer(let now) = row[leftTime] { now < reached || reached == .max } else { true }
+            }
             for index in lefts.indices {
                 guard case .integer(let now) = lefts[index][leftTime] else {
                     matches[index] = []
@@ -269,6 +305,7 @@ package struct NaiveEvaluator {
         case .processingTime?: throw Unsupported(what: "processing time")
         case nil: break
         }
+        try noteUndecided(left, right, join, lefts, rights, &isOut)
         let noLeft = [Value](repeating: .null, count: left.fields.count)
         let noRight = [Value](repeating: .null, count: right.fields.count)
         var result: [Row] = []
@@ -278,14 +315,55 @@ package struct NaiveEvaluator {
         case .antiNullAware: return lefts.indices.filter { matches[$0].isEmpty && !isUndecided[$0] }.map { lefts[$0] }
         case .inner, .left, .right, .full:
             for (index, row) in lefts.enumerated() {
+                if join.version != nil && !isOut[0][index] { continue }
                 result += matches[index].map { row + rights[$0] }
-                if matches[index].isEmpty, join.kind == .left || join.kind == .full { result.append(row + noRight) }
+                if matches[index].isEmpty, isOut[0][index], join.kind == .left || join.kind == .full { result.append(row + noRight) }
             }
             if join.kind == .right || join.kind == .full {
                 let matched = Set(matches.joined())
-                result += rights.indices.filter { !matched.contains($0) }.map { noLeft + rights[$0] }
+                result += rights.indices.filter { !matched.contains($0) && isOut[1][$0] }.map { noLeft + rights[$0] }
             }
             return result
+        }
+    }
+
+    /// A row may still find a partner while the other side's watermark has not passed the interval, or the end of the window; one whose key is NULL
+    /// finds none.
+    private func noteUndecided(
+        _ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, _ lefts: [Row], _ rights: [Row], _ isOut: inout [[Bool]]
+    ) throws {
+        guard let progress else { return }
+        let analysis = JoinAnalysis(left, right, join, mode: .continuous)
+        var unmatchable = isOut.map { $0.map { _ in false } }
+        defer {
+            for (side, rows) in [lefts, rights].enumerated() {
+                for index in rows.indices where unmatchable[side][index] { isOut[side][index] = true }
+            }
+        }
+        for key in analysis.keys where !key.isNullSafe {
+            for (index, value) in try evaluate(key.left, over: lefts, types: types(left)).enumerated() where value.isNull { unmatchable[0][index] = true }
+            for (index, value) in try evaluate(key.right, over: rights, types: types(right)).enumerated() where value.isNull { unmatchable[1][index] = true }
+        }
+        switch analysis.time {
+        case .interval(let leftTime, let rightTime, let lower, let upper):
+            // lower <= left - right <= upper.
+            let portion = progress.countsUnmatchedEarly ? 0 : max((upper - lower) / 64, 100_000)
+            func isDecided(_ value: Value, _ reach: Int64, _ watermark: Int64) -> Bool {
+                guard case .integer(let time) = value, watermark < .max else { return true }
+                return watermark > time + reach + portion
+            }
+            let (leftMark, rightMark) = (watermark(left), watermark(right))
+            for index in lefts.indices { isOut[0][index] = isDecided(lefts[index][leftTime], -lower, rightMark) }
+            for index in rights.indices { isOut[1][index] = isDecided(rights[index][rightTime], upper, leftMark) }
+        case .window(let leftEnd, let rightEnd):
+            let reached = min(watermark(left), watermark(right))
+            for (side, (rows, end)) in [(lefts, leftEnd), (rights, rightEnd)].enumerated() {
+                guard case .column(let column) = end.kind else { continue }
+                for index in rows.indices {
+                    if case .integer(let end) = rows[index][column] { isOut[side][index] = end <= reached }
+                }
+            }
+        case .none: break
         }
     }
 

@@ -151,18 +151,19 @@ final class AggregateStage: Stage {
 
     // MARK: State
 
+    var partCount: Int { partitionCount }
+
     func write(to writer: inout StateWriter) {
         // Arrival numbers restart with a restored graph only in relation to each other.
         writer.write(arrivalBase)
         writer.write(closedWatermark)
-        for partition in partitions { writer.section(1) { partition.write(to: &$0) } }
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         arrivalBase = try reader.read()
         closedWatermark = try reader.read()
-        for partition in partitions {
-            try reader.section(1) { (inner) throws(StateError) in try partition.read(from: &inner) }
-        }
     }
+
+    func write(part: Int, to writer: inout StateWriter) { partitions[part].write(to: &writer) }
+    func read(part: Int, from reader: inout StateReader) throws(StateError) { try partitions[part].read(from: &reader) }
 }

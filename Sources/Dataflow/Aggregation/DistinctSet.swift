@@ -93,6 +93,8 @@ final class DistinctSet: @unchecked Sendable {
             entry.storeBytes(of: known | came, as: UInt64.self)
             bits[i] = came & ~known
         }
+        guard table.marks.bits != nil else { return }
+        for i in 0..<n where bits[i] != 0 { table.marks.mark(Int(entries[i])) }
     }
 
     /// Adds `change` to the count of bit `bit` of an entry; 1 when the value came, -1 when it went, else 0.
@@ -101,6 +103,7 @@ final class DistinctSet: @unchecked Sendable {
         let before = place.load(as: Int64.self)
         let after = before &+ change
         place.storeBytes(of: after, as: Int64.self)
+        table.marks.mark(Int(entry))
         liveCount += (after != 0 ? 1 : 0) - (before != 0 ? 1 : 0)
         return (after > 0 ? 1 : 0) - (before > 0 ? 1 : 0)
     }

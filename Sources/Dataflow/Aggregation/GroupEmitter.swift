@@ -96,6 +96,7 @@ struct GroupEmitter {
                 if !isLive(Int(slot)) {
                     guard wasEmitted else { continue }
                     changes.add(pointers[index], old, .delete)
+                    table.table.marks.mark(Int(slot))
                     table.setControl(Int(slot), table.control(Int(slot)) & ~GroupLayout.emitted)
                 } else if !wasEmitted {
                     changes.add(pointers[index], new, .insert)
@@ -117,6 +118,7 @@ struct GroupEmitter {
             // Only now may the old values be written over.
             for (index, slot, _) in changes.updated {
                 let place = table.table.row(slot) + layout.emittedOffset
+                table.table.marks.mark(slot)
                 for offset in packed.stringOffsets {
                     table.table.arena.garbageByteCount += place.loadUnaligned(fromByteOffset: offset, as: StringView.self).count
                 }

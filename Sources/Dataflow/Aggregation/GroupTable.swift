@@ -142,6 +142,7 @@ final class GroupTable: @unchecked Sendable {
         let batch = batch.slice(start..<end)
         let slots = scratch.slots + start
         if layout.controlOffset >= 0 { touch(slots, count: n) }
+        table.marks.mark(slots, count: n)
         scratch.beginSelections()
         var all = FedRows(count: n, rows: nil, slots: UnsafePointer(slots), signs: nil)
         if layout.retracts, let changes = batch.changes {
@@ -226,6 +227,7 @@ final class GroupTable: @unchecked Sendable {
         if slot == nullSlot { nullSlot = made }
         if slot == keylessSlot { keylessSlot = made }
         release(slot)
+        table.marks.mark(slot)
         setControl(slot, GroupLayout.moved | UInt64(made) << GroupLayout.clockShift)
         movedCount += 1
         return made
@@ -241,6 +243,7 @@ final class GroupTable: @unchecked Sendable {
         guard let base = memory.baseAddress else { return }
         base[0] = UInt32(truncatingIfNeeded: slot)
         touch(base, count: 1)
+        table.marks.mark(base, count: 1)
     } }
 
     /// The rows that pass a filter and whose arguments are not NULL; made once per batch.
@@ -452,6 +455,7 @@ final class GroupTable: @unchecked Sendable {
             }
             assignRows(pointers, count: n, other, scratch)
             if layout.controlOffset >= 0 { touch(scratch.slots, count: n) }
+            table.marks.mark(scratch.slots, count: n)
             for (index, accumulator) in layout.accumulators.enumerated() {
                 if case .distinct = accumulator.feed { continue }
                 let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
@@ -552,6 +556,8 @@ final class GroupTable: @unchecked Sendable {
         scratch.reserve(1)
         let slots: [UInt32] = [UInt32(target)]
         let pointers: [UnsafeRawPointer] = [UnsafeRawPointer(table.row(source))]
+        table.marks.mark(source)
+        table.marks.mark(target)
         for (index, accumulator) in layout.accumulators.enumerated() {
             if case .distinct = accumulator.feed { continue }
             let states = StateVector(base: table.rows + layout.offsets[index], stride: table.rowStride)
@@ -642,17 +648,7 @@ final class GroupTable: @unchecked Sendable {
     func write(to writer: inout StateWriter) {
         writer.write(Int64(nullSlot))
         writer.write(Int64(keylessSlot))
-        let held = layout.held.map { (layout.accumulators[$0], layout.offsets[$0]) }
-        if held.isEmpty {
-            table.write(to: &writer, strings: layout.stringOffsets)
-        } else {
-            table.write(to: &writer, strings: layout.stringOffsets) { row, copy in
-                for (accumulator, offset) in held { accumulator.writeState(row + offset, into: copy + offset) }
-            }
-            for slot in 0..<count {
-                for (accumulator, offset) in held { accumulator.writeEntries(table.row(slot) + offset, to: &writer) }
-            }
-        }
+        writer.write(GroupRows(self), table.marks)
         for set in distincts { set.write(to: &writer) }
     }
 
@@ -660,14 +656,9 @@ final class GroupTable: @unchecked Sendable {
     func read(from reader: inout StateReader) throws(StateError) {
         nullSlot = Int(try reader.read(Int64.self))
         keylessSlot = Int(try reader.read(Int64.self))
-        try table.read(from: &reader, strings: layout.stringOffsets)
+        try reader.read(GroupRows(self), table.marks)
         guard nullSlot >= -1 && nullSlot < table.count, keylessSlot >= 0 && keylessSlot < max(table.count, 1) else {
             throw reader.failure("a slot that does not exist")
-        }
-        for slot in 0..<count {
-            for index in layout.held {
-                try layout.accumulators[index].readEntries(table.row(slot) + layout.offsets[index], from: &reader, &table.heap)
-            }
         }
         if layout.ttlMicroseconds > 0 {
             for slot in 0..<count where control(slot) & GroupLayout.moved != 0 {
@@ -684,5 +675,36 @@ final class GroupTable: @unchecked Sendable {
             guard isDistinct else { throw reader.failure("a group twice") }
         }
         for set in distincts { try set.read(from: &reader, groupCount: table.count) }
+    }
+}
+
+/// The groups with what they hold beyond their rows.
+private struct GroupRows: NumberedRows {
+    private let table: KeyTable
+    private let strings: [Int]
+    private let held: [(accumulator: Accumulator, offset: Int)]
+
+    init(_ groups: GroupTable) {
+        table = groups.table
+        strings = groups.layout.stringOffsets
+        held = groups.layout.held.map { (groups.layout.accumulators[$0], groups.layout.offsets[$0]) }
+    }
+
+    var rowCount: Int { table.count }
+    var rowByteCountMin: Int { table.rowStride }
+    var plain: (base: UnsafeMutableRawPointer, stride: Int)? { strings.isEmpty && held.isEmpty ? (table.rows, table.rowStride) : nil }
+    func make(rows count: Int) { table.make(rows: count) }
+
+    func write(row slot: Int, to writer: inout StateWriter) {
+        let row = table.row(slot)
+        table.write(row: slot, strings: strings, to: &writer) { copy in
+            for (accumulator, offset) in held { accumulator.writeState(row + offset, into: copy + offset) }
+        }
+        for (accumulator, offset) in held { accumulator.writeEntries(row + offset, to: &writer) }
+    }
+
+    func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+        try table.read(row: slot, strings: strings, from: &reader)
+        for (accumulator, offset) in held { try accumulator.readEntries(table.row(slot) + offset, from: &reader, &table.heap) }
     }
 }

@@ -10,6 +10,8 @@ struct GraphCompiler {
     let settings: DataflowSettings
     private(set) var pipelines: [Pipeline] = []
     private(set) var stages: [any Stage] = []
+    /// By stage: the node it is made of, with all below it.
+    private(set) var stagePlans: [PhysicalPlan] = []
     private(set) var scans: [ScanNode] = []
     /// Stages that more than one pipeline reads, by the number of their `.shared` node.
     private var sharedStages: [Int: Int] = [:]
@@ -54,30 +56,30 @@ struct GraphCompiler {
             } else {
                 stage = try AggregateStage(node, inputTypes: types, name: "\(GraphCompiler.name(node)) #\(number)", settings: settings)
             }
-            return end(feeding, in: stage, above)
+            return end(feeding, in: stage, plan, above)
         case .sort(let input, let node):
             let feeding = try compile(input, above: [])
             let stage = try SortStage(node, types: input.outputTypes, name: "sort #\(stages.count)", settings: settings)
-            return end(feeding, in: stage, above)
+            return end(feeding, in: stage, plan, above)
         case .limit(let input, let count, let offset):
             let feeding = try compile(input, above: [])
-            return end(feeding, in: LimitStage(count: count, offset: offset, types: input.outputTypes, name: "limit #\(stages.count)"), above)
+            return end(feeding, in: LimitStage(count: count, offset: offset, types: input.outputTypes, name: "limit #\(stages.count)"), plan, above)
         case .join(let left, let right, let node):
             let feeding = try compile(left, above: []) + compile(right, above: []).map { pipeline in
                 var pipeline = pipeline
                 pipeline.port = 1
                 return pipeline
             }
-            return end(feeding, in: try makeJoin(node, left.outputTypes, right.outputTypes), above)
+            return end(feeding, in: try makeJoin(node, left.outputTypes, right.outputTypes), plan, above)
         case .over(let input, let node):
             let feeding = try compile(input, above: [])
-            return end(feeding, in: try makeOver(node, input.outputTypes), above)
+            return end(feeding, in: try makeOver(node, input.outputTypes), plan, above)
         case .rank(let input, let node):
             let feeding = try compile(input, above: [])
-            return end(feeding, in: try makeRank(node, input.outputTypes), above)
+            return end(feeding, in: try makeRank(node, input.outputTypes), plan, above)
         case .match(let input, let node):
             let feeding = try compile(input, above: [])
-            return end(feeding, in: try makeMatch(node, input.outputTypes), above)
+            return end(feeding, in: try makeMatch(node, input.outputTypes), plan, above)
         case .unnest(let input, let node): return try transform(try makeUnnest(node, input.outputTypes), input, above)
         case .expand(let input, let rows): return try transform(try makeExpand(rows, input.outputTypes), input, above)
         case .replicate(let input, let column): return try transform(try makeReplicate(column, input.outputTypes), input, above)
@@ -97,9 +99,12 @@ struct GraphCompiler {
         try compile(input, above: [(.transform(transform), input.outputTypes)] + above)
     }
 
-    private mutating func end(_ feeding: [Pipeline], in stage: any Stage, _ above: [(step: PipelineStep, inputTypes: [SQLType])]) -> [Pipeline] {
+    private mutating func end(
+        _ feeding: [Pipeline], in stage: any Stage, _ plan: PhysicalPlan, _ above: [(step: PipelineStep, inputTypes: [SQLType])]
+    ) -> [Pipeline] {
         let number = stages.count
         stages.append(stage)
+        stagePlans.append(plan)
         for var pipeline in feeding {
             pipeline.sink = number
             pipelines.append(pipeline)

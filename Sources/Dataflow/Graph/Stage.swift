@@ -44,8 +44,19 @@ protocol Stage: AnyObject {
     var isSatisfied: Bool { get }
     var groupCount: Int { get }
     var stateByteCount: Int { get }
+    /// The state is what all partitions share, and then so many parts, which are written and read each by itself, possibly at the same time.
+    var partCount: Int { get }
     func write(to writer: inout StateWriter)
     func read(from reader: inout StateReader) throws(StateError)
+    func write(part: Int, to writer: inout StateWriter)
+    /// After what is shared.
+    func read(part: Int, from reader: inout StateReader) throws(StateError)
+}
+
+extension Stage {
+    var partCount: Int { 0 }
+    func write(part: Int, to writer: inout StateWriter) {}
+    func read(part: Int, from reader: inout StateReader) throws(StateError) {}
 }
 
 /// Keeps the batches of a task as they are.

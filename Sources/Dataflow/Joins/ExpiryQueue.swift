@@ -1,5 +1,6 @@
 // ExpiryQueue: rows by the moment from which nobody needs them, in buckets: the epoch's clock for a TTL, a slice of event time for
-// an interval. A bucket goes as a whole; a row that went before is known by its stamp, which a place used again no longer has.
+// an interval. A bucket goes as a whole; a row that went before is known by its stamp, which a place used again no longer has. Since rows
+// carry their stamps the queue is no part of a snapshot.
 
 struct ExpiryQueue {
     private var stamps: [Int64] = []
@@ -28,44 +29,31 @@ struct ExpiryQueue {
         last = low
     }
 
-    /// Takes out the buckets with stamps below `limit`, oldest first.
+    /// Takes out the buckets with stamps below `limit`, oldest first, each in order of place: so what comes out does not depend on
+    /// whether the queue was read back in between.
     mutating func take(below limit: Int64) -> [(stamp: Int64, references: [UInt32])] {
         var taken: [(Int64, [UInt32])] = []
-        while taken.count < stamps.count, stamps[taken.count] < limit { taken.append((stamps[taken.count], buckets[taken.count])) }
+        while taken.count < stamps.count, stamps[taken.count] < limit {
+            var references = buckets[taken.count]
+            if !ExpiryQueue.isSorted(references) { references.sort() }
+            taken.append((stamps[taken.count], references))
+        }
         stamps.removeFirst(taken.count)
         buckets.removeFirst(taken.count)
         last = 0
         return taken
     }
 
+    private static func isSorted(_ references: [UInt32]) -> Bool {
+        references.withUnsafeBufferPointer { all in
+            for index in all.indices.dropFirst() where all[index - 1] > all[index] { return false }
+            return true
+        }
+    }
+
     mutating func removeAll() {
         stamps.removeAll()
         buckets.removeAll()
         last = 0
-    }
-
-    func write(to writer: inout StateWriter) {
-        writer.write(count: stamps.count)
-        for (stamp, references) in zip(stamps, buckets) {
-            writer.write(stamp)
-            writer.write(count: references.count)
-            for reference in references { writer.write(reference) }
-        }
-    }
-
-    mutating func read(from reader: inout StateReader, placesUsed: Int) throws(StateError) {
-        removeAll()
-        for _ in 0..<(try reader.readCount(bytesEach: 16)) {
-            let stamp: Int64 = try reader.read()
-            if let before = stamps.last, before >= stamp { throw reader.failure("expiry buckets out of order") }
-            var references: [UInt32] = []
-            for _ in 0..<(try reader.readCount(bytesEach: 4)) {
-                let reference: UInt32 = try reader.read()
-                guard reference > 0, Int(reference) <= placesUsed else { throw reader.failure("no such row") }
-                references.append(reference)
-            }
-            stamps.append(stamp)
-            buckets.append(references)
-        }
     }
 }

@@ -18,6 +18,7 @@ final class JoinRows: @unchecked Sendable {
     private var capacity: Int
     private var freeHead: UInt32 = 0
     private(set) var arena = ByteArena()
+    let marks = RowMarks()
     private var pointerBuffer = Buffer(byteCount: 0)
 
     static let deadMatches = UInt32.max
@@ -54,7 +55,11 @@ final class JoinRows: @unchecked Sendable {
     func matches(_ reference: UInt32) -> UInt32 { row(reference).load(fromByteOffset: JoinSideLayout.matchesOffset, as: UInt32.self) }
 
     @inline(__always)
+    func mark(_ reference: UInt32) { marks.mark(Int(reference) &- 1) }
+
+    @inline(__always)
     func setMatches(_ reference: UInt32, _ value: UInt32) {
+        mark(reference)
         row(reference).storeBytes(of: value, toByteOffset: JoinSideLayout.matchesOffset, as: UInt32.self)
     }
 
@@ -69,6 +74,7 @@ final class JoinRows: @unchecked Sendable {
         var fresh = 0
         while fresh < n, freeHead != 0 {
             references[fresh] = freeHead
+            mark(freeHead)
             freeHead = next(freeHead)
             fresh += 1
         }
@@ -145,6 +151,7 @@ final class JoinRows: @unchecked Sendable {
     }
 
     func removeAll() {
+        marks.reset()
         arena.removeAll()
         used = 0
         liveCount = 0
@@ -195,52 +202,18 @@ final class JoinRows: @unchecked Sendable {
     // MARK: State
 
     func write(to writer: inout StateWriter) {
-        writer.write(count: used)
         writer.write(count: liveCount)
         writer.write(freeHead)
-        let strings = layout.packed.stringOffsets
-        let copy = Buffer(byteCount: layout.stride)
-        for number in 0..<used {
-            let reference = UInt32(truncatingIfNeeded: number + 1)
-            memcpy(copy.base, row(reference), layout.stride)
-            // What is left in a dead row, and where texts lie, may not reach the bytes.
-            if !isLive(reference) { memset(copy.base + 8, 0, layout.stride - 8) }
-            for offset in strings { memset(copy.base + layout.header + offset, 0, 16) }
-            writer.write(raw: UnsafeRawBufferPointer(start: copy.base, count: layout.stride))
-            guard isLive(reference) else { continue }
-            for offset in strings {
-                let view = row(reference).loadUnaligned(fromByteOffset: layout.header + offset, as: StringView.self)
-                writer.write(bytes: UnsafeRawBufferPointer(view.bytes))
-            }
-        }
+        writer.write(Places(rows: self), marks)
     }
 
     /// Checks what it can on its own; that chains reach each live row once is for the side to see.
     func read(from reader: inout StateReader) throws(StateError) {
-        let wanted = try reader.readCount(bytesEach: layout.stride)
         let live = try reader.readCount(bytesEach: 0)
         let free: UInt32 = try reader.read()
-        guard wanted < Int(UInt32.max), live <= wanted else { throw reader.failure("more rows than there can be") }
-        capacity = max(wanted, 8)
-        base = JoinRows.resize(base, capacity * layout.stride)
-        let strings = layout.packed.stringOffsets
+        try reader.read(Places(rows: self), marks, most: Int(UInt32.max) - 1)
         var found = 0
-        for number in 0..<wanted {
-            let reference = UInt32(truncatingIfNeeded: number + 1)
-            try reader.read(into: UnsafeMutableRawBufferPointer(start: row(reference), count: layout.stride))
-            for offset in strings { row(reference).storeBytes(of: .empty, toByteOffset: layout.header + offset, as: StringView.self) }
-            guard isLive(reference) else { continue }
-            found += 1
-            for offset in strings {
-                let text = try reader.readBytes()
-                text.withUnsafeBufferPointer { bytes in
-                    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
-                    let view = arena.copy(StringView(start, count: bytes.count))
-                    row(reference).storeBytes(of: view, toByteOffset: layout.header + offset, as: StringView.self)
-                }
-            }
-        }
-        used = wanted
+        for number in 0..<used where isLive(UInt32(truncatingIfNeeded: number + 1)) { found += 1 }
         liveCount = live
         freeHead = free
         guard found == live else { throw reader.failure("live rows are miscounted") }
@@ -252,5 +225,53 @@ final class JoinRows: @unchecked Sendable {
             place = next(place)
         }
         guard steps == used - live else { throw reader.failure("free rows are missing") }
+    }
+
+    /// The rows by place; of a dead one the link of the free list only.
+    private struct Places: NumberedRows {
+        let rows: JoinRows
+
+        var rowCount: Int { rows.used }
+        var rowByteCountMin: Int { 8 }
+
+        func write(row number: Int, to writer: inout StateWriter) {
+            let layout = rows.layout
+            let reference = UInt32(truncatingIfNeeded: number + 1)
+            let row = rows.row(reference)
+            guard rows.isLive(reference) else { return writer.write(raw: UnsafeRawBufferPointer(start: row, count: 8)) }
+            let strings = layout.packed.stringOffsets
+            // Where texts lie, and what chains tell, may not reach the bytes.
+            writer.write(raw: UnsafeRawBufferPointer(start: row, count: layout.stride)) { copy in
+                if layout.isLinked { memset(copy + JoinSideLayout.prevOffset, 0, 8) }
+                for offset in strings { memset(copy + layout.header + offset, 0, 16) }
+            }
+            for offset in strings {
+                let view = row.loadUnaligned(fromByteOffset: layout.header + offset, as: StringView.self)
+                writer.write(bytes: UnsafeRawBufferPointer(view.bytes))
+            }
+        }
+
+        func make(rows count: Int) {
+            rows.capacity = max(count, 8)
+            rows.base = JoinRows.resize(rows.base, rows.capacity * rows.layout.stride)
+            rows.used = count
+        }
+
+        func read(row number: Int, from reader: inout StateReader) throws(StateError) {
+            let layout = rows.layout
+            let reference = UInt32(truncatingIfNeeded: number + 1)
+            let row = rows.row(reference)
+            try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: 8))
+            guard rows.isLive(reference) else {
+                memset(row + 8, 0, layout.stride - 8)
+                for offset in layout.packed.stringOffsets { row.storeBytes(of: .empty, toByteOffset: layout.header + offset, as: StringView.self) }
+                return
+            }
+            try reader.read(into: UnsafeMutableRawBufferPointer(start: row + 8, count: layout.stride - 8))
+            for offset in layout.packed.stringOffsets { row.storeBytes(of: .empty, toByteOffset: layout.header + offset, as: StringView.self) }
+            for offset in layout.packed.stringOffsets {
+                row.storeBytes(of: try reader.readText(into: &rows.arena), toByteOffset: layout.header + offset, as: StringView.self)
+            }
+        }
     }
 }

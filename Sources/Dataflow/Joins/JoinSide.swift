@@ -51,6 +51,7 @@ final class JoinSide: @unchecked Sendable {
             let head = cell.load(as: UInt32.self)
             row.storeBytes(of: head, as: UInt32.self)
             cell.storeBytes(of: reference, as: UInt32.self)
+            table.marks.mark(Int(slot))
             guard isLinked else { continue }
             row.storeBytes(of: slot, toByteOffset: JoinSideLayout.slotOffset, as: UInt32.self)
             if head != 0 { rows.row(head).storeBytes(of: reference, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }
@@ -62,6 +63,7 @@ final class JoinSide: @unchecked Sendable {
     @inline(__always)
     func stamp(_ reference: UInt32, _ stamp: Int64) {
         rows.row(reference).storeBytes(of: stamp, toByteOffset: layout.stampOffset, as: Int64.self)
+        rows.mark(reference)
         expiry.add(reference, stamp: stamp)
     }
 
@@ -124,10 +126,13 @@ final class JoinSide: @unchecked Sendable {
         if next != 0 { rows.row(next).storeBytes(of: prev, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }
         if prev != 0 {
             rows.row(prev).storeBytes(of: next, as: UInt32.self)
+            rows.mark(prev)
         } else {
             let slot = row.load(fromByteOffset: JoinSideLayout.slotOffset, as: UInt32.self)
             table.row(Int(slot)).storeBytes(of: next, toByteOffset: layout.headOffset, as: UInt32.self)
+            table.marks.mark(Int(slot))
         }
+        rows.mark(reference)
         taken.append(reference)
     }
 
@@ -143,21 +148,25 @@ final class JoinSide: @unchecked Sendable {
         rows.row(first).storeBytes(of: prev, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
         if prev != 0 {
             rows.row(prev).storeBytes(of: first, as: UInt32.self)
+            rows.mark(prev)
         } else {
             let slot = row.load(fromByteOffset: JoinSideLayout.slotOffset, as: UInt32.self)
             table.row(Int(slot)).storeBytes(of: first, toByteOffset: layout.headOffset, as: UInt32.self)
+            table.marks.mark(Int(slot))
         }
         // Behind `last`.
         let next = rows.next(last)
         rows.row(last).storeBytes(of: reference, as: UInt32.self)
+        rows.mark(last)
+        rows.mark(reference)
         row.storeBytes(of: last, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self)
         row.storeBytes(of: next, as: UInt32.self)
         if next != 0 { rows.row(next).storeBytes(of: reference, toByteOffset: JoinSideLayout.prevOffset, as: UInt32.self) }
     }
 
-    /// Frees what was taken out.
+    /// Frees what was taken out, the first last: places are used again in the order in which they were taken.
     func release() {
-        for reference in taken { rows.free(reference) }
+        for reference in taken.reversed() { rows.free(reference) }
         taken.removeAll(keepingCapacity: true)
     }
 
@@ -192,15 +201,12 @@ final class JoinSide: @unchecked Sendable {
 
     // MARK: State
 
-    func write(to writer: inout StateWriter) {
-        rows.write(to: &writer)
-        expiry.write(to: &writer)
-    }
+    /// Chains say what `prev` and `slot` are, stamps what the expiry queue holds: neither is written.
+    func write(to writer: inout StateWriter) { rows.write(to: &writer) }
 
     /// Into an empty side, after the table of keys: every live row must lie in one chain, once.
     func read(from reader: inout StateReader, _ table: KeyTable) throws(StateError) {
         try rows.read(from: &reader)
-        try expiry.read(from: &reader, placesUsed: rows.used)
         var seen = [Bool](repeating: false, count: rows.used + 1)
         var count = 0
         for slot in 0..<table.count {
@@ -220,6 +226,13 @@ final class JoinSide: @unchecked Sendable {
             }
         }
         guard count == rows.liveCount else { throw reader.failure("rows in no chain") }
+        if layout.isStamped {
+            for number in 0..<rows.used {
+                let reference = UInt32(truncatingIfNeeded: number + 1)
+                guard rows.isLive(reference) else { continue }
+                expiry.add(reference, stamp: rows.row(reference).load(fromByteOffset: layout.stampOffset, as: Int64.self))
+            }
+        }
         guard index != nil else { return }
         for number in 0..<rows.used {
             let reference = UInt32(truncatingIfNeeded: number + 1)

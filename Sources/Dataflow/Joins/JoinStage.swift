@@ -156,15 +156,18 @@ final class JoinStage: Stage {
         for watermark in watermarks { writer.write(watermark) }
         writer.write(Int64(rightTotals.rows))
         writer.write(Int64(rightTotals.nulls))
-        for partition in partitions { writer.section(4) { partition.write(to: &$0) } }
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         watermarks = [try reader.read(), try reader.read()]
         rightTotals = RightTotals(rows: Int(try reader.read(Int64.self)), nulls: Int(try reader.read(Int64.self)))
-        for partition in partitions {
-            try reader.section(4) { (inner) throws(StateError) in try partition.read(from: &inner) }
-            (partition as? PairPartition)?.adopt(rightTotals, asksAgain: false)
-        }
+    }
+
+    var partCount: Int { partitionCount }
+    func write(part: Int, to writer: inout StateWriter) { partitions[part].write(to: &writer) }
+
+    func read(part: Int, from reader: inout StateReader) throws(StateError) {
+        try partitions[part].read(from: &reader)
+        (partitions[part] as? PairPartition)?.adopt(rightTotals, asksAgain: false)
     }
 }

@@ -25,6 +25,7 @@ extension PairPartition {
         for row in 0..<batch.count {
             let cell = table.row(Int(slots[row])) + offset
             let before = cell.load(as: UInt32.self)
+            table.marks.mark(Int(slots[row]))
             if batch.change(at: row).isAddition {
                 if before < .max { cell.storeBytes(of: before + 1, as: UInt32.self) }
                 if before == 0 { noteCrossing(slots[row], before: false) }

@@ -24,6 +24,8 @@ struct RowIndex {
             let equal = UInt32(truncatingIfNeeded: entries[place])
             rows.row(reference).storeBytes(of: equal, toByteOffset: JoinSideLayout.sameNextOffset, as: UInt32.self)
             rows.row(equal).storeBytes(of: reference, toByteOffset: JoinSideLayout.samePrevOffset, as: UInt32.self)
+            rows.mark(reference)
+            rows.mark(equal)
             entries[place] = tag << 32 | UInt64(reference)
         } else {
             enter(tag, reference, at: place)
@@ -50,9 +52,13 @@ struct RowIndex {
         let row = rows.row(reference)
         let next = row.load(fromByteOffset: JoinSideLayout.sameNextOffset, as: UInt32.self)
         let prev = row.load(fromByteOffset: JoinSideLayout.samePrevOffset, as: UInt32.self)
-        if next != 0 { rows.row(next).storeBytes(of: prev, toByteOffset: JoinSideLayout.samePrevOffset, as: UInt32.self) }
+        if next != 0 {
+            rows.row(next).storeBytes(of: prev, toByteOffset: JoinSideLayout.samePrevOffset, as: UInt32.self)
+            rows.mark(next)
+        }
         if prev != 0 {
             rows.row(prev).storeBytes(of: next, toByteOffset: JoinSideLayout.sameNextOffset, as: UInt32.self)
+            rows.mark(prev)
             return
         }
         let packed = UnsafeRawPointer(row + rows.layout.header)

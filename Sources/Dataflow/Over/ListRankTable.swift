@@ -260,6 +260,7 @@ final class ListRankTable: RankTable {
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
         // What is kept from here on is not shown in this epoch.
         let texts = store.arena.keeper
+        touched.withUnsafeBufferPointer { slots in if let base = slots.baseAddress { table.marks.mark(base, count: slots.count) } }
         var before: [Ranked] = []
         var after: [Ranked] = []
         for (index, slot) in touched.enumerated() {
@@ -451,36 +452,55 @@ final class ListRankTable: RankTable {
 
     func write(to writer: inout StateWriter) {
         writer.write(lastSweepMicroseconds)
-        writer.write(count: table.count)
-        for slot in 0..<table.count {
-            RankLayout.write(table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
-            let key = key(slot)
-            writer.write(UInt8(truncatingIfNeeded: key.control & ListRankTable.fullFlag))
-            writer.write(key.clock)
-            writer.write(count: key.count)
-            guard let entries = key.entries else { continue }
-            for index in 0..<key.count { store.write(entries[index].row, to: &writer) }
-        }
+        writer.write(Rows(owner: self), table.marks)
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         removeAll()
         lastSweepMicroseconds = try reader.read()
-        let keys = try reader.readCount(bytesEach: 17)
-        guard layout.keyWidth > 0 || keys <= 1 else { throw reader.failure("more than one partition without a key") }
-        for _ in 0..<keys {
-            let slot = table.append()
+        try reader.read(Rows(owner: self), table.marks)
+        guard layout.keyWidth > 0 || table.count <= 1 else { throw reader.failure("more than one partition without a key") }
+        guard layout.keyWidth == 0 || table.reindex() else { throw reader.failure("a partition twice") }
+    }
+
+    /// Keys with their lists.
+    private struct Rows: NumberedRows {
+        let owner: ListRankTable
+
+        var rowCount: Int { owner.table.count }
+        var rowByteCountMin: Int { 17 }
+
+        func make(rows count: Int) {
+            owner.table.make(rows: count)
+            // A key without entries, should reading end before it has come to it.
+            memset(owner.table.rows, 0, count * owner.table.rowStride)
+        }
+
+        func write(row slot: Int, to writer: inout StateWriter) {
+            let layout = owner.layout
+            RankLayout.write(owner.table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
+            let key = owner.key(slot)
+            writer.write(UInt8(truncatingIfNeeded: key.control & ListRankTable.fullFlag))
+            writer.write(key.clock)
+            writer.write(count: key.count)
+            guard let entries = key.entries else { return }
+            for index in 0..<key.count { owner.store.write(entries[index].row, to: &writer) }
+        }
+
+        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+            let layout = owner.layout
+            let table = owner.table
             try RankLayout.read(into: table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
-            let key = key(slot)
+            let key = owner.key(slot)
             let isFull = try reader.readBool()
             key.clock = try reader.read()
             let count = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
             guard count < Int(UInt32.max), !isFull || count > 0 else { throw reader.failure("a partition with \(count) rows") }
-            if count == 0 { emptyKeys += 1 }
+            if count == 0 { owner.emptyKeys += 1 }
             let entries = key.grow(to: max(count, 1))
             for index in 0..<count {
-                let row = UnsafeRawPointer(try store.read(from: &reader))
-                entries[index] = RankEntry(row, word: hasWords ? row.load(as: UInt64.self) : 0, isPending: false)
+                let row = UnsafeRawPointer(try owner.store.read(from: &reader))
+                entries[index] = RankEntry(row, word: owner.hasWords ? row.load(as: UInt64.self) : 0, isPending: false)
                 key.count = index + 1
             }
             if isFull {
@@ -488,6 +508,5 @@ final class ListRankTable: RankTable {
                 key.threshold = entries[count - 1].word
             }
         }
-        guard layout.keyWidth == 0 || table.reindex() else { throw reader.failure("a partition twice") }
     }
 }

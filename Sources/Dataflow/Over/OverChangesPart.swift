@@ -123,6 +123,7 @@ final class OverChangesPart: OverPart {
         give(&segments, &slots, context, &output)
         for slot in touched {
             isTouched[Int(slot)] = false
+            table.marks.mark(Int(slot))
             for row in released[Int(slot)] ?? [] { store.release(row) }
         }
         touched.removeAll(keepingCapacity: true)
@@ -206,28 +207,44 @@ final class OverChangesPart: OverPart {
 
     // MARK: State
 
-    func write(to writer: inout StateWriter) {
-        writer.write(count: partitions.count)
-        for (slot, partition) in partitions.enumerated() {
-            RankLayout.write(table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
-            writer.write(count: partition.count)
-            for row in partition { store.write(row, to: &writer) }
-        }
-    }
+    func write(to writer: inout StateWriter) { writer.write(Rows(owner: self), table.marks) }
 
     func read(from reader: inout StateReader) throws(StateError) {
-        let count = try reader.readCount(bytesEach: 8)
-        guard layout.keyWidth > 0 || count <= 1 else { throw reader.failure("more than one partition without a key") }
-        for _ in 0..<count {
-            let slot = table.append()
-            try RankLayout.read(into: table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
-            let size = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
-            var partition: [UnsafeMutableRawPointer] = []
-            for _ in 0..<size { partition.append(try store.read(from: &reader)) }
-            if partition.isEmpty { emptyPartitions += 1 }
-            partitions.append(partition)
-            isTouched.append(false)
-        }
+        try reader.read(Rows(owner: self), table.marks)
+        guard layout.keyWidth > 0 || table.count <= 1 else { throw reader.failure("more than one partition without a key") }
         guard layout.keyWidth == 0 || table.reindex() else { throw reader.failure("a partition twice") }
+    }
+
+    /// Partitions with their rows.
+    private struct Rows: NumberedRows {
+        let owner: OverChangesPart
+
+        var rowCount: Int { owner.partitions.count }
+        var rowByteCountMin: Int { 8 }
+
+        func make(rows count: Int) {
+            owner.table.make(rows: count)
+            memset(owner.table.rows, 0, count * owner.table.rowStride)
+            owner.partitions = Array(repeating: [], count: count)
+            owner.isTouched = Array(repeating: false, count: count)
+        }
+
+        func write(row slot: Int, to writer: inout StateWriter) {
+            RankLayout.write(owner.table.row(slot), width: owner.layout.keyWidth, strings: owner.layout.keyStrings, to: &writer)
+            writer.write(count: owner.partitions[slot].count)
+            for row in owner.partitions[slot] { owner.store.write(row, to: &writer) }
+        }
+
+        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+            let layout = owner.layout
+            let table = owner.table
+            try RankLayout.read(into: table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
+            let count = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
+            var partition: [UnsafeMutableRawPointer] = []
+            partition.reserveCapacity(count)
+            for _ in 0..<count { partition.append(try owner.store.read(from: &reader)) }
+            if partition.isEmpty { owner.emptyPartitions += 1 }
+            owner.partitions[slot] = partition
+        }
     }
 }

@@ -92,13 +92,9 @@ final class OverStage: Stage {
     var groupCount: Int { parts.reduce(0) { $0 + $1.groupCount } }
     var stateByteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
-    func write(to writer: inout StateWriter) {
-        writer.write(passedWatermark)
-        for part in parts { writer.section(1) { part.write(to: &$0) } }
-    }
-
-    func read(from reader: inout StateReader) throws(StateError) {
-        passedWatermark = try reader.read()
-        for part in parts { try reader.section(1) { (reader) throws(StateError) in try part.read(from: &reader) } }
-    }
+    var partCount: Int { partitionCount }
+    func write(to writer: inout StateWriter) { writer.write(passedWatermark) }
+    func read(from reader: inout StateReader) throws(StateError) { passedWatermark = try reader.read() }
+    func write(part: Int, to writer: inout StateWriter) { parts[part].write(to: &writer) }
+    func read(part: Int, from reader: inout StateReader) throws(StateError) { try parts[part].read(from: &reader) }
 }

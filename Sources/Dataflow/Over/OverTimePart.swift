@@ -170,7 +170,10 @@ final class OverTimePart: OverPart {
             waiting.removeFirst(head)
             head = 0
         }
-        for slot in touched { places[Int(slot)] = -1 }
+        for slot in touched {
+            places[Int(slot)] = -1
+            table.marks.mark(Int(slot))
+        }
         evaluate(touched, due, epoch, context, &output)
         if isEventTime && reach.waits { measureHeld() }
         rowsSinceTidy += due.reduce(0) { $0 + $1.count }
@@ -295,17 +298,7 @@ final class OverTimePart: OverPart {
         writer.write(isDone)
         writer.write(heldTime)
         writer.write(count: rowsSinceTidy)
-        writer.write(count: partitions.count)
-        for (slot, partition) in partitions.enumerated() {
-            RankLayout.write(table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
-            writer.write(carry[slot].rows)
-            writer.write(carry[slot].rank)
-            writer.write(carry[slot].denseRank)
-            for fed in carry[slot].fed { writer.write(Int64(fed)) }
-            writer.write(count: partition.emitted)
-            writer.write(count: partition.kept.count)
-            for row in partition.kept { store.write(row, to: &writer) }
-        }
+        writer.write(Rows(owner: self), table.marks)
         writer.write(count: waiting.count - head)
         for entry in waiting[head...] {
             writer.write(entry.time)
@@ -319,28 +312,8 @@ final class OverTimePart: OverPart {
         isDone = try reader.readBool()
         heldTime = try reader.read()
         rowsSinceTidy = try reader.readCount(bytesEach: 0)
-        let count = try reader.readCount(bytesEach: 40)
-        guard layout.keyWidth > 0 || count <= 1 else { throw reader.failure("more than one partition without a key") }
-        for _ in 0..<count {
-            let slot = table.append()
-            try RankLayout.read(into: table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
-            var state = OverCarry()
-            state.rows = try reader.read()
-            state.rank = try reader.read()
-            state.denseRank = try reader.read()
-            for _ in node.calls {
-                let fed = Int(try reader.read(Int64.self))
-                guard fed > -(1 << 40), fed < 1 << 40 else { throw reader.failure("no place of a frame") }
-                state.fed.append(fed)
-            }
-            carry.append(state)
-            var partition = Partition()
-            partition.emitted = try reader.readCount(bytesEach: 0)
-            let kept = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
-            guard partition.emitted <= kept else { throw reader.failure("more results than rows") }
-            for _ in 0..<kept { partition.kept.append(try store.read(from: &reader)) }
-            partitions.append(partition)
-        }
+        try reader.read(Rows(owner: self), table.marks)
+        guard layout.keyWidth > 0 || table.count <= 1 else { throw reader.failure("more than one partition without a key") }
         guard layout.keyWidth == 0 || table.reindex() else { throw reader.failure("a partition twice") }
         let waits = try reader.readCount(bytesEach: 12 + layout.rowWidth / 2)
         for _ in 0..<waits {
@@ -350,5 +323,53 @@ final class OverTimePart: OverPart {
             waiting.append(Waiting(time: time, slot: slot, row: try store.read(from: &reader)))
         }
         for aggregate in evaluator.aggregates { try aggregate?.read(from: &reader) }
+    }
+
+    /// Partitions with what is carried on and the rows that are kept.
+    private struct Rows: NumberedRows {
+        let owner: OverTimePart
+
+        var rowCount: Int { owner.partitions.count }
+        var rowByteCountMin: Int { 40 }
+
+        func make(rows count: Int) {
+            owner.table.make(rows: count)
+            memset(owner.table.rows, 0, count * owner.table.rowStride)
+            owner.partitions = Array(repeating: Partition(), count: count)
+            owner.carry = Array(repeating: OverCarry(fed: [Int](repeating: 0, count: owner.node.calls.count)), count: count)
+        }
+
+        func write(row slot: Int, to writer: inout StateWriter) {
+            RankLayout.write(owner.table.row(slot), width: owner.layout.keyWidth, strings: owner.layout.keyStrings, to: &writer)
+            writer.write(owner.carry[slot].rows)
+            writer.write(owner.carry[slot].rank)
+            writer.write(owner.carry[slot].denseRank)
+            for fed in owner.carry[slot].fed { writer.write(Int64(fed)) }
+            writer.write(count: owner.partitions[slot].emitted)
+            writer.write(count: owner.partitions[slot].kept.count)
+            for row in owner.partitions[slot].kept { owner.store.write(row, to: &writer) }
+        }
+
+        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+            let layout = owner.layout
+            let table = owner.table
+            try RankLayout.read(into: table.row(slot), width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
+            var state = OverCarry()
+            state.rows = try reader.read()
+            state.rank = try reader.read()
+            state.denseRank = try reader.read()
+            for _ in owner.node.calls {
+                let fed = Int(try reader.read(Int64.self))
+                guard fed > -(1 << 40), fed < 1 << 40 else { throw reader.failure("no place of a frame") }
+                state.fed.append(fed)
+            }
+            owner.carry[slot] = state
+            var partition = Partition()
+            partition.emitted = try reader.readCount(bytesEach: 0)
+            let kept = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
+            guard partition.emitted <= kept else { throw reader.failure("more results than rows") }
+            for _ in 0..<kept { partition.kept.append(try owner.store.read(from: &reader)) }
+            owner.partitions[slot] = partition
+        }
     }
 }

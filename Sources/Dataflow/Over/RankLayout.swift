@@ -74,11 +74,7 @@ final class RankLayout: Sendable {
         var start = 0
         for string in strings {
             try reader.read(into: UnsafeMutableRawBufferPointer(start: target + start, count: string - start))
-            let text = try reader.readBytes()
-            text.withUnsafeBufferPointer { bytes in
-                guard let base = bytes.baseAddress, bytes.count > 0 else { return }
-                target.storeBytes(of: arena.copy(StringView(base, count: bytes.count)), toByteOffset: string, as: StringView.self)
-            }
+            target.storeBytes(of: try reader.readText(into: &arena), toByteOffset: string, as: StringView.self)
             start = string + 16
         }
         try reader.read(into: UnsafeMutableRawBufferPointer(start: target + start, count: width - start))

@@ -155,31 +155,32 @@ final class RankStage: Stage {
     func write(to writer: inout StateWriter) {
         writer.write(closedWatermark)
         writer.write(isDone)
-        for part in parts {
-            writer.section(1) { writer in
-                writer.write(count: part.tables.count)
-                for (end, table) in part.tables {
-                    writer.write(end)
-                    table.write(to: &writer)
-                }
-            }
-        }
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         closedWatermark = try reader.read()
         isDone = try reader.readBool()
-        for part in parts {
-            try reader.section(1) { (reader) throws(StateError) in
-                let count = try reader.readCount(bytesEach: 16)
-                for _ in 0..<count {
-                    let end: Int64 = try reader.read()
-                    guard part.tables.last.map({ $0.end < end }) ?? true else { throw reader.failure("windows out of order") }
-                    let table = makeTable()
-                    try table.read(from: &reader)
-                    part.tables.append((end, table))
-                }
-            }
+    }
+
+    var partCount: Int { partitionCount }
+
+    func write(part number: Int, to writer: inout StateWriter) {
+        let part = parts[number]
+        writer.write(count: part.tables.count)
+        for (end, table) in part.tables {
+            writer.write(end)
+            table.write(to: &writer)
+        }
+    }
+
+    func read(part number: Int, from reader: inout StateReader) throws(StateError) {
+        let part = parts[number]
+        for _ in 0..<(try reader.readCount(bytesEach: 16)) {
+            let end: Int64 = try reader.read()
+            guard part.tables.last.map({ $0.end < end }) ?? true else { throw reader.failure("windows out of order") }
+            let table = makeTable()
+            try table.read(from: &reader)
+            part.tables.append((end, table))
         }
     }
 }

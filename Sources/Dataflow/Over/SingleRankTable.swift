@@ -85,6 +85,7 @@ final class SingleRankTable: RankTable {
     func endEpoch(emits: Bool, clockMicroseconds: Int64, _ output: inout RankOutput, _ batches: inout [RowBatch]) {
         // What is kept from here on is not shown in this epoch.
         let texts = table.arena.keeper
+        touched.withUnsafeBufferPointer { slots in if let base = slots.baseAddress { table.marks.mark(base, count: slots.count) } }
         let block = 4_096
         var start = 0
         while start < touched.count {
@@ -172,32 +173,45 @@ final class SingleRankTable: RankTable {
 
     func write(to writer: inout StateWriter) {
         writer.write(lastSweepMicroseconds)
-        writer.write(count: table.count)
-        for slot in 0..<table.count {
-            let row = table.row(slot)
-            RankLayout.write(row, width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
-            if timeToLive != nil { writer.write(row.load(fromByteOffset: clock, as: Int64.self)) }
-            RankLayout.write(row + kept, width: layout.rowWidth, strings: layout.rowStrings, to: &writer)
-        }
+        writer.write(Rows(owner: self), table.marks)
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         table.removeAll()
         lastSweepMicroseconds = try reader.read()
-        let count = try reader.readCount(bytesEach: max(layout.rowWidth / 2, 1))
-        table.reserve(count)
-        for _ in 0..<count {
-            let slot = table.append()
-            let row = table.row(slot)
-            try RankLayout.read(into: row, width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
-            if timeToLive != nil { row.storeBytes(of: try reader.read(Int64.self), toByteOffset: clock, as: Int64.self) }
-            try RankLayout.read(into: row + kept, width: layout.rowWidth, strings: layout.rowStrings, arena: &table.arena, from: &reader)
-            row.storeBytes(of: 1, toByteOffset: control, as: UInt64.self)
-        }
+        try reader.read(Rows(owner: self), table.marks)
         if layout.keyWidth == 0 {
-            guard count <= 1 else { throw reader.failure("more than one partition without a key") }
+            guard table.count <= 1 else { throw reader.failure("more than one partition without a key") }
         } else {
             guard table.reindex() else { throw reader.failure("a partition twice") }
+        }
+    }
+
+    private struct Rows: NumberedRows {
+        let owner: SingleRankTable
+
+        var rowCount: Int { owner.table.count }
+        var rowByteCountMin: Int { max(owner.layout.rowWidth / 2, 1) }
+        func make(rows count: Int) { owner.table.make(rows: count) }
+
+        func write(row slot: Int, to writer: inout StateWriter) {
+            let layout = owner.layout
+            let row = owner.table.row(slot)
+            RankLayout.write(row, width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
+            if owner.timeToLive != nil { writer.write(row.load(fromByteOffset: owner.clock, as: Int64.self)) }
+            RankLayout.write(row + owner.kept, width: layout.rowWidth, strings: layout.rowStrings, to: &writer)
+        }
+
+        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+            let layout = owner.layout
+            let table = owner.table
+            let row = table.row(slot)
+            memset(row, 0, table.rowStride)
+            try RankLayout.read(into: row, width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
+            if owner.timeToLive != nil { row.storeBytes(of: try reader.read(Int64.self), toByteOffset: owner.clock, as: Int64.self) }
+            try RankLayout.read(
+                into: row + owner.kept, width: layout.rowWidth, strings: layout.rowStrings, arena: &table.arena, from: &reader)
+            row.storeBytes(of: 1, toByteOffset: owner.control, as: UInt64.self)
         }
     }
 }

@@ -29,6 +29,8 @@ final class MatchPartition {
     private let name: String
     private var keys: GroupTable
     private var states: [KeyMatches?] = []
+    /// Of the states.
+    private let marks = RowMarks()
     private var liveCount = 0
     private var spare: [KeyMatches] = []
     private var arena = ByteArena()
@@ -199,6 +201,7 @@ final class MatchPartition {
 
     /// Notes when to look at the key again, or forgets it.
     private func leave(_ state: KeyMatches, _ slot: Int) {
+        marks.mark(slot)
         if let within = plan.node.withinMicroseconds, let first = state.groups.first {
             let (deadline, overflow) = first.startTime.addingReportingOverflow(within)
             if !overflow && deadline < state.timer {
@@ -243,6 +246,7 @@ final class MatchPartition {
         let (sorted, ranges) = inOrder(batch, context.scratch.slots)
         let input = RowBatch(count: sorted.count, columns: Array(sorted.columns[keyColumnCount...]))
         for range in ranges where states[range.slot] == nil {
+            marks.mark(range.slot)
             states[range.slot] = spare.popLast() ?? KeyMatches()
             liveCount += 1
         }
@@ -481,6 +485,7 @@ final class MatchPartition {
         let old = states
         keys = keys.compacted(slotMap: &map) { old[$0] != nil }
         states = old.filter { $0 != nil }
+        marks.reset()
         localIndex = Array(repeating: -1, count: keys.count)
         index()
     }
@@ -540,11 +545,7 @@ final class MatchPartition {
     func write(to writer: inout StateWriter) {
         keys.write(to: &writer)
         writer.write(processed)
-        for slot in 0..<keys.count {
-            let state = slot < states.count ? states[slot] : nil
-            writer.write(state != nil)
-            state?.write(to: &writer, layout: plan.layout, threadStride: stepper.stride)
-        }
+        writer.write(States(owner: self), marks)
         writer.write(RowBatch.concatenate(pending.map(\.batch), types: batchTypes))
         writer.write(carried != nil)
         if let carried { writer.write(carried) }
@@ -555,16 +556,8 @@ final class MatchPartition {
         try keys.read(from: &reader)
         processed = try reader.read()
         arena = ByteArena()
-        states = []
-        for _ in 0..<keys.count {
-            guard try reader.readBool() else {
-                states.append(nil)
-                continue
-            }
-            let state = KeyMatches()
-            try state.read(from: &reader, plan: plan, threadStride: stepper.stride, arena: &arena)
-            states.append(state)
-        }
+        try reader.read(States(owner: self), marks)
+        guard states.count == keys.count else { throw reader.failure("partial matches of keys that are not there") }
         localIndex = Array(repeating: -1, count: keys.count)
         let batch = try reader.readBatch(types: batchTypes)
         pending = []
@@ -575,5 +568,27 @@ final class MatchPartition {
         }
         carried = try reader.readBool() ? try reader.readBatch(types: batchTypes) : nil
         index()
+    }
+
+    /// What is known of each key.
+    private struct States: NumberedRows {
+        let owner: MatchPartition
+
+        var rowCount: Int { owner.keys.count }
+        var rowByteCountMin: Int { 1 }
+        func make(rows count: Int) { owner.states = Array(repeating: nil, count: count) }
+
+        func write(row slot: Int, to writer: inout StateWriter) {
+            let state = slot < owner.states.count ? owner.states[slot] : nil
+            writer.write(state != nil)
+            state?.write(to: &writer, layout: owner.plan.layout, threadStride: owner.stepper.stride)
+        }
+
+        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
+            guard try reader.readBool() else { return }
+            let state = KeyMatches()
+            try state.read(from: &reader, plan: owner.plan, threadStride: owner.stepper.stride, arena: &owner.arena)
+            owner.states[slot] = state
+        }
     }
 }

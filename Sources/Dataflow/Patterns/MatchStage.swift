@@ -110,13 +110,9 @@ final class MatchStage: Stage {
     var groupCount: Int { partitions.reduce(0) { $0 + $1.rowCount } }
     var stateByteCount: Int { partitions.reduce(0) { $0 + $1.stateByteCount } }
 
-    func write(to writer: inout StateWriter) {
-        for partition in partitions { writer.section(2) { partition.write(to: &$0) } }
-    }
-
-    func read(from reader: inout StateReader) throws(StateError) {
-        for partition in partitions {
-            try reader.section(2) { (inner) throws(StateError) in try partition.read(from: &inner) }
-        }
-    }
+    var partCount: Int { partitionCount }
+    func write(to writer: inout StateWriter) {}
+    func read(from reader: inout StateReader) throws(StateError) {}
+    func write(part: Int, to writer: inout StateWriter) { partitions[part].write(to: &writer) }
+    func read(part: Int, from reader: inout StateReader) throws(StateError) { try partitions[part].read(from: &reader) }
 }

@@ -31,6 +31,8 @@ final class KeyTable: @unchecked Sendable {
     var arena = ByteArena()
     /// What the owner's states hold beyond their rows.
     var heap = StateHeap()
+    /// Rows that have changed since the last checkpoint: whoever writes to a row marks it.
+    let marks = RowMarks()
 
     /// `template` is the initial content behind the key. Without an index rows are only appended.
     init(keyWidth: Int, keyStrings: [Int], template: [UInt8], isIndexed: Bool = true) {
@@ -294,6 +296,7 @@ final class KeyTable: @unchecked Sendable {
 
     /// Empties the table. Memory is kept unless it is much.
     func removeAll() {
+        marks.reset()
         arena.removeAll()
         heap.removeAll()
         if capacity * rowStride > 4 << 20 {
@@ -312,66 +315,72 @@ final class KeyTable: @unchecked Sendable {
 
     // MARK: State
 
-    /// Rows in slot order; `strings` are the offsets of all StringViews within a row, texts follow the rows. `clean` takes addresses out
-    /// of the copy of a row.
-    func write(
-        to writer: inout StateWriter, strings: [Int], clean: ((_ row: UnsafeMutableRawPointer, _ copy: UnsafeMutableRawPointer) -> Void)? = nil
-    ) {
-        writer.write(count: count)
-        guard count > 0 else { return }
-        if strings.isEmpty && clean == nil {
-            writer.write(raw: UnsafeRawBufferPointer(start: rows, count: count * rowStride))
-            return
-        }
-        let copy = Buffer(byteCount: rowStride)
-        for slot in 0..<count {
-            memcpy(copy.base, row(slot), rowStride)
-            for offset in strings { memset(copy.base + offset, 0, 16) }
-            clean?(row(slot), copy.base)
-            writer.write(raw: UnsafeRawBufferPointer(start: copy.base, count: rowStride))
-            for offset in strings {
-                writer.write(bytes: UnsafeRawBufferPointer(row(slot).loadUnaligned(fromByteOffset: offset, as: StringView.self).bytes))
-            }
-        }
-    }
+    /// Rows in slot order; `strings` are the offsets of all StringViews within a row.
+    func write(to writer: inout StateWriter, strings: [Int]) { writer.write(KeyTableRows(table: self, strings: strings), marks) }
 
     /// Reads rows into this empty table, without entering them in the index (see `reindex`).
     func read(from reader: inout StateReader, strings: [Int]) throws(StateError) {
-        let wanted = try reader.readCount(bytesEach: rowStride)
-        guard wanted < Int(Int32.max) else { throw reader.failure("too many groups") }
-        if wanted > capacity { grow(to: wanted) }
-        for _ in 0..<wanted {
-            let slot = append()
-            try reader.read(into: UnsafeMutableRawBufferPointer(start: row(slot), count: rowStride))
-            // Until its text has been read a view must be a valid one.
-            for offset in strings { row(slot).storeBytes(of: .empty, toByteOffset: offset, as: StringView.self) }
-            for offset in strings {
-                let text = try reader.readBytes()
-                text.withUnsafeBufferPointer { bytes in
-                    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
-                    let view = arena.copy(StringView(start, count: bytes.count))
-                    row(slot).storeBytes(of: view, toByteOffset: offset, as: StringView.self)
-                }
-            }
+        try reader.read(KeyTableRows(table: self, strings: strings), marks)
+    }
+
+    /// Rows of an empty table whose content is about to be read, and a place for each in the index.
+    func make(rows wanted: Int) {
+        reserve(wanted)
+        count = wanted
+    }
+
+    /// A row without the addresses of its texts, then the texts. `clean` takes other addresses out of the copy.
+    @inline(__always)
+    func write(row slot: Int, strings: [Int], to writer: inout StateWriter, clean: (UnsafeMutableRawPointer) -> Void) {
+        let row = row(slot)
+        writer.write(raw: UnsafeRawBufferPointer(start: row, count: rowStride)) { copy in
+            for offset in strings { memset(copy + offset, 0, 16) }
+            clean(copy)
         }
+        for offset in strings {
+            writer.write(bytes: UnsafeRawBufferPointer(row.loadUnaligned(fromByteOffset: offset, as: StringView.self).bytes))
+        }
+    }
+
+    @inline(__always)
+    func read(row slot: Int, strings: [Int], from reader: inout StateReader) throws(StateError) {
+        let row = row(slot)
+        try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: rowStride))
+        // Until its text has been read a view must be a valid one.
+        for offset in strings { row.storeBytes(of: .empty, toByteOffset: offset, as: StringView.self) }
+        for offset in strings { row.storeBytes(of: try reader.readText(into: &arena), toByteOffset: offset, as: StringView.self) }
     }
 
     /// Enters every row but those for which `skips` is true in the index by its key; false when two have the same (the bytes were damaged).
     func reindex(skips: (Int) -> Bool = { _ in false }) -> Bool {
-        for slot in 0..<count where !skips(slot) {
-            let key = row(slot)
-            let hash =
-                keyWidth == 8 ? KeyHash.int64(key.load(as: Int64.self)) : KeyHash.row(key, width: keyWidth, stringOffsets: keyStrings)
-            let tag = hash & 0xFFFF_FFFF
-            var place = Int(truncatingIfNeeded: tag) & indexMask
-            while index[place] != 0 {
-                let other = Int(UInt32(truncatingIfNeeded: index[place])) - 1
-                if index[place] >> 32 == tag, PackedLayout.equal(row(other), key, width: keyWidth, stringOffsets: keyStrings) { return false }
-                place = (place + 1) & indexMask
+        let ahead = 512
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: ahead) { tags in
+            var start = 0
+            while start < count {
+                let end = min(start + ahead, count)
+                for slot in start..<end {
+                    let key = row(slot)
+                    let hash =
+                        keyWidth == 8 ? KeyHash.int64(key.load(as: Int64.self)) : KeyHash.row(key, width: keyWidth, stringOffsets: keyStrings)
+                    tags[slot - start] = hash & 0xFFFF_FFFF
+                    millrace_prefetch(index + (Int(truncatingIfNeeded: tags[slot - start]) & indexMask))
+                }
+                for slot in start..<end where !skips(slot) {
+                    let tag = tags[slot - start]
+                    var place = Int(truncatingIfNeeded: tag) & indexMask
+                    while index[place] != 0 {
+                        let other = Int(UInt32(truncatingIfNeeded: index[place])) - 1
+                        if index[place] >> 32 == tag, PackedLayout.equal(row(other), row(slot), width: keyWidth, stringOffsets: keyStrings) {
+                            return false
+                        }
+                        place = (place + 1) & indexMask
+                    }
+                    enter(tag, slot, at: place)
+                }
+                start = end
             }
-            enter(tag, slot, at: place)
+            return true
         }
-        return true
     }
 
     /// A new row for the key of `slot`, which the index finds from now on instead of that one. The rest of it is as the template says.
@@ -408,4 +417,17 @@ final class KeyTable: @unchecked Sendable {
         }
         return slot
     }
+}
+
+/// The rows of a table that hold nothing beyond their texts.
+struct KeyTableRows: NumberedRows {
+    let table: KeyTable
+    let strings: [Int]
+
+    var rowCount: Int { table.count }
+    var rowByteCountMin: Int { table.rowStride }
+    var plain: (base: UnsafeMutableRawPointer, stride: Int)? { strings.isEmpty ? (table.rows, table.rowStride) : nil }
+    func write(row: Int, to writer: inout StateWriter) { table.write(row: row, strings: strings, to: &writer) { _ in } }
+    func make(rows count: Int) { table.make(rows: count) }
+    func read(row: Int, from reader: inout StateReader) throws(StateError) { try table.read(row: row, strings: strings, from: &reader) }
 }

@@ -2,6 +2,7 @@
 // bytes give a StateError and never a trap or an allocation larger than the input warrants.
 
 import Columns
+import Glibc
 
 package struct StateError: Error, Hashable, CustomStringConvertible, Sendable {
     package var message: String
@@ -11,13 +12,25 @@ package struct StateError: Error, Hashable, CustomStringConvertible, Sendable {
 }
 
 package struct StateReader: Sendable {
-    private let bytes: [UInt8]
+    private let bytes: Buffer
     package private(set) var position = 0
     private var end: Int
+    /// Where numbered rows are, when they are not among the bytes.
+    let stored: StoredPart?
 
-    package init(_ bytes: [UInt8]) {
+    package init(_ bytes: [UInt8]) { self.init(bytes.withUnsafeBytes { Buffer(copying: $0) }) }
+
+    package init(_ bytes: Buffer) {
         self.bytes = bytes
-        end = bytes.count
+        end = bytes.byteCount
+        stored = nil
+    }
+
+    /// The bytes of a part of the state whose numbered rows are kept apart.
+    init(_ part: StoredPart) {
+        bytes = part.main
+        end = part.main.byteCount
+        stored = part
     }
 
     package var remaining: Int { end - position }
@@ -26,8 +39,7 @@ package struct StateReader: Sendable {
     package mutating func read<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) throws(StateError) -> Number {
         let size = MemoryLayout<Number>.size
         guard remaining >= size else { throw failure("ends too early") }
-        let start = position
-        let value = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start, as: Number.self) }
+        let value = bytes.base.loadUnaligned(fromByteOffset: position, as: Number.self)
         position += size
         return Number(littleEndian: value)
     }
@@ -51,17 +63,43 @@ package struct StateReader: Sendable {
     /// Exactly `target.count` bytes.
     package mutating func read(into target: UnsafeMutableRawBufferPointer) throws(StateError) {
         guard remaining >= target.count else { throw failure("ends too early") }
-        let start = position
-        bytes.withUnsafeBytes { source in
-            if target.count > 0 { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + target.count])) }
-        }
+        if let base = target.baseAddress, target.count > 0 { memcpy(base, bytes.base + position, target.count) }
         position += target.count
+    }
+
+    /// The next `count` bytes where they lie: for as long as the reader's bytes live.
+    mutating func skip(_ count: Int) throws(StateError) -> UnsafeRawBufferPointer {
+        guard count >= 0, remaining >= count else { throw failure("ends too early") }
+        defer { position += count }
+        return UnsafeRawBufferPointer(start: bytes.base + position, count: count)
+    }
+
+    /// What `body` reads is exactly the next `count` bytes.
+    @inline(__always)
+    mutating func bounded(_ count: Int, _ body: (inout StateReader) throws(StateError) -> Void) throws(StateError) {
+        guard remaining >= count else { throw failure("ends too early") }
+        let outerEnd = end
+        end = position + count
+        try body(&self)
+        guard position == end else { throw failure("\(end - position) bytes too many in a row") }
+        end = outerEnd
+    }
+
+    /// A text, copied into the arena.
+    @inline(__always)
+    mutating func readText(into arena: inout ByteArena) throws(StateError) -> StringView {
+        let count = try readCount()
+        guard count <= StringView.lengthMax else { throw failure("a text too long") }
+        let start = position
+        position += count
+        guard count > 0 else { return .empty }
+        return arena.copy(StringView(UnsafePointer((bytes.base + start).assumingMemoryBound(to: UInt8.self)), count: count))
     }
 
     /// A count and the bytes.
     package mutating func readBytes() throws(StateError) -> [UInt8] {
         let count = try readCount()
-        let block = Array(bytes[position..<position + count])
+        let block = Array(UnsafeRawBufferPointer(start: bytes.base + position, count: count))
         position += count
         return block
     }

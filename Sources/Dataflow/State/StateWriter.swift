@@ -7,8 +7,17 @@ import Columns
 
 package struct StateWriter: Sendable {
     package private(set) var bytes: [UInt8] = []
+    /// Where numbered rows go when this is a capture for a checkpoint.
+    let capture: PartCapture?
 
-    package init() {}
+    package init() { capture = nil }
+
+    init(capturing capture: PartCapture) { self.capture = capture }
+
+    init(reserving byteCount: Int) {
+        capture = nil
+        bytes.reserveCapacity(byteCount)
+    }
 
     package mutating func write<Number: FixedWidthInteger>(_ value: Number) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -18,6 +27,28 @@ package struct StateWriter: Sendable {
     package mutating func write(_ value: Double) { write(value.bitPattern) }
     package mutating func write(count: Int) { write(UInt64(truncatingIfNeeded: count)) }
     package mutating func write(raw: UnsafeRawBufferPointer) { bytes.append(contentsOf: raw) }
+
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    /// Room for something that is known later; where it is.
+    mutating func hole(_ byteCount: Int) -> Int {
+        let place = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: byteCount))
+        return place
+    }
+
+    /// Fills four bytes of a hole.
+    mutating func store(_ value: UInt32, at place: Int) {
+        bytes.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: place, as: UInt32.self) }
+    }
+
+    /// Bytes as they lie in memory, and then what `clean` makes of the copy: addresses may not reach the bytes.
+    @inline(__always)
+    mutating func write(raw: UnsafeRawBufferPointer, clean: (UnsafeMutableRawPointer) -> Void) {
+        let start = bytes.count
+        bytes.append(contentsOf: raw)
+        bytes.withUnsafeMutableBytes { if let base = $0.baseAddress { clean(base + start) } }
+    }
 
     /// A count and the bytes.
     package mutating func write(bytes block: UnsafeRawBufferPointer) {

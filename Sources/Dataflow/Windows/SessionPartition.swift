@@ -63,6 +63,8 @@ final class SessionPartition {
     private func field(_ session: Int, _ offset: Int) -> Int64 { sessions.table.row(session).load(fromByteOffset: offset, as: Int64.self) }
 
     private func set(_ session: Int, _ offset: Int, _ value: Int64) {
+        guard field(session, offset) != value else { return }
+        sessions.table.marks.mark(session)
         sessions.table.row(session).storeBytes(of: value, toByteOffset: offset, as: Int64.self)
     }
 

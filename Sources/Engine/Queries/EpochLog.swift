@@ -7,8 +7,8 @@
 //     payload          an EpochRecord as little-endian 64-bit words
 //
 // 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that.
-// 2. When a checkpoint has been published, a new file is begun, and files whose epochs are all older than the checkpoint before it
-//    are removed: the last two checkpoints can always be replayed from.
+// 2. When a checkpoint is captured a new file is begun; when it has been published, files whose epochs are all older than the checkpoint
+//    before it are removed: the last two checkpoints can always be replayed from.
 // 3. Opening reads the files that reach past the checkpoint, in order, and stops at the first record that is torn or does not follow the one
 //    before: nothing after it can have had visible output, because records become durable in order. The file is cut there. When the output
 //    does hold a later epoch the log is damaged and not torn: nothing is cut, and the query does not start.
@@ -140,18 +140,20 @@ package final class EpochLog {
         hasUnsynced = false
     }
 
-    /// Begins a new file for epochs from `epoch` on and removes the files that only hold epochs up to `removable`.
-    package func rotate(nextEpoch epoch: UInt64, removingThrough removable: UInt64) throws(FileError) {
+    /// Begins a new file for epochs from `epoch` on, once all before them are durable.
+    package func rotate(nextEpoch epoch: UInt64) throws(FileError) {
         try synchronize()
-        let names = try fileNames()
-        let firsts = names.map { EpochLog.firstEpoch(of: $0) }
-        for (index, name) in names.enumerated() {
-            // A file ends where the next one begins; the last one ends at the epoch before the new file.
-            let next = index + 1 < firsts.count ? firsts[index + 1] : epoch
-            if next <= removable &+ 1 { try fileSystem.remove(directory + "/" + name) }
-        }
         file = nil
         _ = try beginFile(firstEpoch: epoch)
+    }
+
+    /// Removes the files that only hold epochs up to `removable`.
+    package func remove(through removable: UInt64) throws(FileError) {
+        let names = try fileNames()
+        // A file ends where the next one begins. The last one stays.
+        for (name, next) in zip(names, names.dropFirst()) where EpochLog.firstEpoch(of: next) <= removable &+ 1 {
+            try fileSystem.remove(directory + "/" + name)
+        }
     }
 
     private func beginFile(firstEpoch: UInt64) throws(FileError) -> any File {

@@ -5,7 +5,9 @@
 // 2. appends the EpochRecord (ranges, one reading of the clock, who is caught up, who has ended) to the epoch log;
 // 3. runs the graph over exactly that;
 // 4. when there is output, syncs the epoch log, and only then hands the output over, marked with (query, epoch);
-// 5. now and then publishes a checkpoint.
+// 5. now and then captures a checkpoint: what has changed of the state, as bytes in memory; a thread beside the query writes and publishes it
+//    while epochs go on. The next one is captured when it has been published. One that could not be written is tried again at the next
+//    interval; the query goes on.
 // An epoch without output needs no sync of its own: if its record is lost in a crash, nobody has seen anything of it, and its rows are
 // simply read again, in whatever epochs then come.
 //
@@ -33,6 +35,12 @@ package struct RunnerSettings: Sendable {
     package var batchRows = 8_192
     package var checkpointIntervalMicroseconds: Int64 = 10_000_000
     package var partitionCount = 4
+    /// Whether checkpoints that fall due are written by a thread beside the query. Without it a run is a function of its inputs.
+    package var writesBeside = false
+    /// For measuring; nothing depends on it.
+    package var nanoseconds: (@Sendable () -> UInt64)?
+    /// Told what went wrong without ending the query.
+    package var onNotice: (@Sendable (String) -> Void)?
 
     package init() {}
 }
@@ -45,6 +53,7 @@ package final class QueryRunner {
     private let journal: QueryJournal?
     private let pool: WorkerPool
     private let settings: RunnerSettings
+    private let publisher: CheckpointPublisher?
 
     package private(set) var epoch: UInt64 = 0
     package private(set) var clockMicroseconds: Int64 = .min
@@ -58,9 +67,14 @@ package final class QueryRunner {
     package private(set) var behind: Int64 = 0
     /// Rows that retention removed before the query had read them.
     package private(set) var expiredRows: Int64 = 0
+    package private(set) var checkpointFigures = CheckpointFigures()
     private var positions: [[Int64]]
     private var ended: [[Bool]]
+    /// When the last checkpoint was captured, or tried again.
     private var lastCheckpointClock: Int64 = .min
+    private var capturedEpoch: UInt64 = 0
+    /// Pieces of older checkpoints were found damaged.
+    private var capturesAll = false
     private var hasRunEpoch = false
     private var hasResumedSources = false
 
@@ -76,6 +90,7 @@ package final class QueryRunner {
         self.journal = journal
         self.pool = pool
         self.settings = settings
+        publisher = journal.map { CheckpointPublisher($0.checkpoints, nanoseconds: settings.nanoseconds) }
         positions = startPositions
         ended = startPositions.map { $0.map { _ in false } }
     }
@@ -88,14 +103,16 @@ package final class QueryRunner {
             try output.restore(to: nil)
             return []
         }
-        let (checkpoint, notices) = try journal.checkpoints.newest()
+        let (loaded, notices) = try journal.checkpoints.load(pool: pool)
+        let checkpoint = loaded?.checkpoint
         // A record can be durable while rows that it names were not (an input that is synced at intervals): nothing of it was seen, and it goes.
         let records = try journal.epochs.recover(after: checkpoint?.epoch ?? 0, visible: output.lastEpoch) { record in
             zip(record.scans, sources).allSatisfy { shards, source in
                 shards.indices.allSatisfy { $0 >= source.shardCount || source.reaches(shard: $0, position: shards[$0].to) }
             }
         }
-        if let found = checkpoint {
+        if let loaded {
+            let found = loaded.checkpoint
             guard found.positions.map(\.count) == positions.map(\.count) else {
                 throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
             }
@@ -103,6 +120,7 @@ package final class QueryRunner {
             ended = found.ended
             epoch = found.epoch
             checkpointEpoch = found.epoch
+            capturedEpoch = found.epoch
             clockMicroseconds = found.clockMicroseconds
             lastCheckpointClock = found.clockMicroseconds
             rowsIn = found.rowsIn
@@ -113,8 +131,7 @@ package final class QueryRunner {
             expiredRows = found.expiredRows
             hasRunEpoch = true
             try checkReach(found)
-            var reader = StateReader(found.state)
-            try graph.restore(from: &reader)
+            try graph.restore(from: loaded.state, pool: pool)
         }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         for record in records where record.epoch > epoch {
@@ -153,13 +170,12 @@ package final class QueryRunner {
         }
         let clock = max(clockMicroseconds, nowMicroseconds)
         guard let record = try nextRecord(clock: clock) else {
+            try checkpointWhenDue(clock)
             return .idle(until: graph.nextIdleDeadline())
         }
         if let journal { try journal.epochs.append(record) }
         try run(record, isReplay: false)
-        if journal != nil, clock - max(lastCheckpointClock, .min / 2) >= settings.checkpointIntervalMicroseconds {
-            if lastCheckpointClock == .min { lastCheckpointClock = clock } else { try checkpoint() }
-        }
+        try checkpointWhenDue(clock)
         return graph.isFinished ? .finished : .progressed
     }
 
@@ -295,30 +311,96 @@ package final class QueryRunner {
 
     // MARK: Checkpoints
 
-    /// Publishes the state at the end of the last epoch. Nothing when there is no journal or nothing happened since the last one.
+    /// Publishes the state at the end of the last epoch, and returns when that is done. Nothing when there is no journal or nothing happened since
+    /// the last one.
     package func checkpoint() throws {
-        guard let journal, hasRunEpoch, epoch > checkpointEpoch else { return }
+        guard let journal, let publisher, hasRunEpoch else { return }
+        if let outcome = publisher.join() { try note(outcome, journal) }
+        // One that could not be written before comes first: this one builds on it.
+        if let outcome = publisher.write() { try note(outcome, journal, throwing: true) }
+        guard epoch > capturedEpoch || capturesAll else { return }
+        try capture(journal, publisher)
+        lastCheckpointClock = clockMicroseconds
+        if let outcome = publisher.write() { try note(outcome, journal, throwing: true) }
+    }
+
+    /// Captures a checkpoint, or tries again to write the last one, when the interval is over.
+    private func checkpointWhenDue(_ clock: Int64) throws {
+        guard let journal, let publisher else { return }
+        if let outcome = publisher.poll() { try note(outcome, journal) }
+        if lastCheckpointClock == .min { lastCheckpointClock = clock }
+        guard clock &- lastCheckpointClock >= settings.checkpointIntervalMicroseconds, !publisher.isWriting else { return }
+        lastCheckpointClock = clock
+        if !publisher.isOccupied { try capture(journal, publisher) }
+        if let outcome = settings.writesBeside ? publisher.writeBeside() : publisher.write() { try note(outcome, journal) }
+    }
+
+    private func capture(_ journal: QueryJournal, _ publisher: CheckpointPublisher) throws {
+        guard hasRunEpoch, epoch > capturedEpoch || capturesAll else { return }
         for source in sources { try source.makeDurable() }
         // The log must reach up to the checkpoint: the records after it would otherwise follow a gap, and be taken for a torn end.
-        try journal.epochs.synchronize()
+        try journal.epochs.rotate(nextEpoch: epoch &+ 1)
         try output.synchronize()
         try errors.synchronize()
-        var writer = StateWriter()
-        graph.snapshot(into: &writer)
         let checkpoint = Checkpoint(
             epoch: epoch, clockMicroseconds: clockMicroseconds, positions: positions, ended: ended,
             sinkPosition: try output.position(), rowsIn: rowsIn, rowsOut: rowsOut, lateRows: lateRows, failedRows: failedRows,
-            rejectedRows: rejectedRows, expiredRows: expiredRows, state: writer.bytes)
-        let previous = try journal.checkpoints.publish(checkpoint, durable: true)
-        try journal.epochs.rotate(nextEpoch: epoch &+ 1, removingThrough: previous)
-        checkpointEpoch = epoch
-        lastCheckpointClock = clockMicroseconds
+            rejectedRows: rejectedRows, expiredRows: expiredRows)
+        let start = settings.nanoseconds?() ?? 0
+        publisher.take(checkpoint, graph.capture(all: capturesAll, pool: pool))
+        checkpointFigures.captureMicroseconds = Int64(((settings.nanoseconds?() ?? 0) &- start) / 1_000)
+        checkpointFigures.captureMicrosecondsTotal += checkpointFigures.captureMicroseconds
+        capturedEpoch = epoch
+        capturesAll = false
+    }
+
+    private func note(_ outcome: CheckpointPublisher.Outcome, _ journal: QueryJournal, throwing: Bool = false) throws {
+        switch outcome {
+        case .published(let checkpoint, let published, let microseconds):
+            checkpointEpoch = checkpoint.epoch
+            checkpointFigures.count += 1
+            checkpointFigures.clockMicroseconds = checkpoint.clockMicroseconds
+            checkpointFigures.byteCount = published.byteCount
+            checkpointFigures.byteCountTotal += published.byteCount
+            checkpointFigures.stateByteCount = published.stateByteCount
+            checkpointFigures.writeMicroseconds = microseconds
+            checkpointFigures.writeMicrosecondsTotal += microseconds
+            if let notice = published.notice { settings.onNotice?("old checkpoints could not be removed: \(notice)") }
+            try journal.epochs.remove(through: published.previousEpoch)
+        case .failed(let error, let isGivenUp):
+            checkpointFigures.failureCount += 1
+            if isGivenUp { capturesAll = true }
+            if throwing { throw error }
+            settings.onNotice?(
+                isGivenUp
+                    ? "a piece of an older checkpoint is damaged (\(error)); the next checkpoint writes everything"
+                    : "the checkpoint of epoch \(capturedEpoch) could not be written: \(error); it is tried again")
+        }
     }
 
     package func close() throws {
+        if let journal, let outcome = publisher?.join() { try note(outcome, journal) }
         try output.close()
         try errors.synchronize()
     }
+}
+
+/// What checkpoints cost.
+package struct CheckpointFigures: Hashable, Sendable {
+    /// Published and failed since the query was started.
+    package var count = 0
+    package var failureCount = 0
+    /// The epoch's clock of the last one published.
+    package var clockMicroseconds: Int64 = .min
+    /// Written for the last one, and what of the state lies on disk.
+    package var byteCount = 0
+    package var byteCountTotal = 0
+    package var stateByteCount = 0
+    /// How long the query stood still for the last one, and how long writing took beside it.
+    package var captureMicroseconds: Int64 = 0
+    package var captureMicrosecondsTotal: Int64 = 0
+    package var writeMicroseconds: Int64 = 0
+    package var writeMicrosecondsTotal: Int64 = 0
 }
 
 /// A query's folder: its epoch log and its checkpoints.

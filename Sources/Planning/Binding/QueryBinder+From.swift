@@ -206,7 +206,17 @@ extension QueryBinder {
         throw SQLError(
             "column \"\(name)\" has no watermark, so its windows would never close", at: span,
             hint: known.isEmpty
-                ? "declare WATERMARK FOR \(name) AS \(name) - INTERVAL '5' SECOND on the stream"
+                ? plan.hasWatermark
+                    ? "a time that went through a GROUP BY without windows, an unbounded join or an expression is no event time any more: put the window below it"
+                    : "declare WATERMARK FOR \(name) AS \(name) - INTERVAL '5' SECOND on the stream"
                 : "the watermark is on " + Scope.alternatives(known.map { "\"\($0)\"" }), code: SQLError.windowingError)
+    }
+}
+
+extension LogicalPlan {
+    /// Whether a stream below declares one.
+    fileprivate var hasWatermark: Bool {
+        if case .watermark = self { return true }
+        return inputs.contains(where: \.hasWatermark)
     }
 }

@@ -21,8 +21,9 @@ package enum OptimizerRule: String, CaseIterable, Sendable {
     case unreadUpdates = "unread updates"
     case twoPhaseAggregation = "two-phase aggregation"
 
-    /// Those that run unless something else is asked for: all that pay in every case.
-    package static let standard = Set(allCases).subtracting([.splitDistinct])
+    /// Those that run unless something else is asked for: all that pay in every case and leave every result as it is. `joinOrder` makes rows late
+    /// that were not; `splitDistinct` may cost more than it brings.
+    package static let standard = Set(allCases).subtracting([.joinOrder, .splitDistinct])
 
     /// The rules of the logical plan that run until nothing changes.
     static let repeated: [OptimizerRule] = [

@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, help
+    case prompt, run, put, tail, status, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -10,6 +10,8 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
+        case .backup: Self.backupSpecification
+        case .restore: Self.restoreSpecification
         }
     }
 
@@ -32,6 +34,8 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              backup  copy a data directory while its engine runs
+              restore make a data directory of a backup
               help    show the help of a command
             """,
         options: [
@@ -113,4 +117,26 @@ enum CommandName: String, CaseIterable {
             data,
         ],
         notes: "Works beside a process that holds the directory.")
+
+    private static let backupSpecification = CommandSpecification(
+        usage: "backup TARGET [OPTIONS]",
+        summary: """
+            Copies a data directory into the folder TARGET, which must not exist or be empty, while its engine runs and without stopping
+            it. What was acknowledged before is in the backup; each query's output, its checkpoints and what it has read go together.
+            """,
+        options: [data],
+        positionals: 1...1,
+        notes: """
+            Files that queries write (connector = 'file') are not part of it. Every file of the backup has a checksum in
+            TARGET/backup.manifest.
+            """)
+
+    private static let restoreSpecification = CommandSpecification(
+        usage: "restore BACKUP [OPTIONS]",
+        summary: """
+            Makes a data directory, which must not exist or be empty, of what `millrace backup` has written, and checks every file. The queries
+            go on from there when it is opened, and give each result once.
+            """,
+        options: [data],
+        positionals: 1...1)
 }

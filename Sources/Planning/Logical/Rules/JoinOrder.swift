@@ -12,8 +12,11 @@
 //
 // Equal results: inner joins give the same pairs in any order, at the same moment, and nothing is taken back. So the rule leaves a chain
 // alone when an input takes rows back, when a condition could fail on pairs that another one would have kept from it, when a side has a
-// TTL of its own, and when something above follows the chain's event time. As always where time bounds a join, rows later than
-// the watermark and the bounds allow are reported as late and match nothing.
+// TTL of its own, and when something above follows the chain's event time.
+//
+// One thing does differ: as always where time bounds a join, rows later than the watermark and the bounds allow are reported as late and
+// match nothing, where the joins as written keep everything and join them. So the rule runs only when it is asked for, and where it
+// would help a notice says so.
 
 import Columns
 import Syntax
@@ -25,6 +28,12 @@ enum JoinOrder {
         guard mode == .continuous else { return plan }
         if let reordered = reordered(plan) { return reordered.mapLeaves { apply($0, mode: mode) } }
         return plan.mapInputs { apply($0, mode: mode) }
+    }
+
+    /// For people: what the rule would do if it were asked for; nil when it would do nothing.
+    static func notice(_ plan: LogicalPlan, mode: RunMode) -> String? {
+        guard mode == .continuous, apply(plan, mode: mode) != plan else { return nil }
+        return "in another order time would bound more of the joins, and rows too late for them would be reported instead of joined: SET optimizer_on = '\(OptimizerRule.joinOrder.rawValue)'"
     }
 
     private static func reordered(_ plan: LogicalPlan) -> LogicalPlan? {
