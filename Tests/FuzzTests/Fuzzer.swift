@@ -16,6 +16,8 @@ protocol FuzzTarget: AnyObject {
     var words: [[UInt8]] { get }
     /// Runs in the short setting.
     var runs: Int { get }
+    /// A change that knows the language of the input; nil for one of bytes.
+    func change(_ input: [UInt8], _ random: inout SeededRandom) -> [UInt8]?
     /// Puts checksums right.
     func repair(_ bytes: inout [UInt8])
     /// Errors are for bad input; a Flaw is one of the program.
@@ -24,6 +26,7 @@ protocol FuzzTarget: AnyObject {
 
 extension FuzzTarget {
     var words: [[UInt8]] { [] }
+    func change(_ input: [UInt8], _ random: inout SeededRandom) -> [UInt8]? { nil }
     func repair(_ bytes: inout [UInt8]) {}
 }
 
@@ -124,8 +127,10 @@ enum FuzzRunner {
         var flaws = 0
         let runs = target.runs * factor
         for number in 0..<runs {
-            var bytes = mutator.mutate(
-                pool[mutator.random.below(pool.count)], words: target.words, other: pool[mutator.random.below(pool.count)])
+            let input = pool[mutator.random.below(pool.count)]
+            var bytes =
+                target.change(input, &mutator.random)
+                ?? mutator.mutate(input, words: target.words, other: pool[mutator.random.below(pool.count)])
             if mutator.random.below(5) > 0 { target.repair(&bytes) }
             do {
                 try execute(target, bytes, scratch)

@@ -41,6 +41,48 @@ final class QueryTarget: FuzzTarget {
         self.inputs = inputs + good.map { Array($0.utf8) }
     }
 
+    /// Words for words of the same kind, most of the time: what comes out is often still a query.
+    func change(_ input: [UInt8], _ random: inout SeededRandom) -> [UInt8]? {
+        guard random.below(8) > 0 else { return nil }
+        var tokens: [String] = []
+        for character in String(decoding: input, as: UTF8.self) {
+            let isWord = character.isLetter || character.isNumber || character == "_"
+            if isWord, let last = tokens.last?.last, last.isLetter || last.isNumber || last == "_" {
+                tokens[tokens.count - 1].append(character)
+            } else {
+                tokens.append(String(character))
+            }
+        }
+        for _ in 0...random.below(3) where !tokens.isEmpty {
+            let place = random.below(tokens.count)
+            let token = tokens[place]
+            let kinds = Self.kinds.filter { $0.contains(token) }
+            if let kind = kinds.first {
+                tokens[place] = kind[random.below(kind.count)]
+            } else if token.allSatisfy(\.isNumber) {
+                tokens[place] = ["0", "1", "2", "3", "64", "9223372036854775807", "9223372036854775808", "1.5", "1e300", "NULL"][random.below(10)]
+            } else if random.below(6) == 0 {
+                tokens.remove(at: place)
+            } else if random.below(6) == 0 {
+                tokens.insert(String(decoding: words[random.below(words.count)], as: UTF8.self), at: place)
+            }
+        }
+        return Array(tokens.joined().utf8)
+    }
+
+    private static let expressions = [
+        "v", "k", "id", "s", "c1", "c2", "(v + 1)", "(v * 9223372036854775807)", "(v / (k - 1))", "(-v)", "CAST(s AS BIGINT)", "TRY_CAST(s AS BIGINT)", "CAST(v AS VARCHAR)", "NULL",
+        "length(s)", "upper(s)", "substring(s, v, k)", "repeat(s, 1000)", "lpad(s, 50, 'x')", "coalesce(v, k)", "nullif(v, 1)", "CASE WHEN v > k THEN v ELSE s END", "(s || s)", "abs(v)",
+        "power(v, k)", "CAST(v AS DECIMAL(38, 10))", "CAST(v AS DOUBLE)", "round(v / 3.0, k)", "greatest(v, k, id)", "(v << k)", "(v % k)", "CAST(v AS SMALLINT)", "regexp_replace(s, '(a|b)+', s)",
+        "CURRENT_TIMESTAMP", "TIMESTAMP '2026-01-01 00:00:00' + INTERVAL '1' DAY * v", "ARRAY[v, k]", "ARRAY[v, k][id]", "ROW(v, s)", "EXTRACT(DAY FROM CURRENT_TIMESTAMP)", "(v BETWEEN k AND id)",
+    ]
+    private static let kinds: [[String]] = [
+        expressions, ["t", "u", "c", "e", "f"], ["sum", "min", "max", "count", "avg", "stddev", "array_agg", "bool_and", "first_value", "last_value", "lag", "lead"],
+        ["ROW_NUMBER", "RANK", "DENSE_RANK", "NTILE", "PERCENT_RANK"], ["JOIN", "LEFT", "RIGHT", "FULL", "CROSS", "INNER"], ["UNION", "INTERSECT", "EXCEPT"],
+        ["TUMBLE", "HOP", "CUMULATE", "SESSION"], ["SECOND", "MINUTE", "DAY", "MONTH", "YEAR"], ["DESC", "ASC", "FIRST", "LAST"], ["=", "<", ">", "<>"], ["+", "-", "*", "/", "%"],
+        ["AND", "OR", "IS", "NOT"], ["PRECEDING", "FOLLOWING"], ["ROWS", "RANGE"], ["ALL", "DISTINCT"],
+    ]
+
     func run(_ bytes: [UInt8]) throws {
         number &+= 1
         let query = try Parser.parseQuery(String(decoding: bytes, as: UTF8.self))

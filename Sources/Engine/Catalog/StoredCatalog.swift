@@ -216,7 +216,9 @@ package final class StoredCatalog: Catalog {
             throw EngineError("the catalog cannot be read: \(error)")
         }
         var reader = CatalogReader(bytes: bytes)
-        guard let entries = reader.read() else { throw EngineError("the catalog \(path) is damaged") }
+        guard let entries = reader.read(), entries.nextID < 1 << 62, entries.entries.allSatisfy({ $0.id < entries.nextID }),
+            Set(entries.entries.map(\.id)).count == entries.entries.count
+        else { throw EngineError("the catalog \(path) is damaged") }
         nextID = entries.nextID
         // What was replaced may need what was made after it, or stand behind what needs it: whatever cannot be read yet waits for the others.
         var waiting = entries.entries

@@ -132,6 +132,7 @@ package final class QueryRunner {
             hasRunEpoch = true
             try checkReach(found)
             try graph.restore(from: loaded.state, pool: pool)
+            watermark = graph.status.scans.map(\.watermark).min() ?? .min
         }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         for record in records where record.epoch > epoch {
