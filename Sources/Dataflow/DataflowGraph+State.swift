@@ -62,8 +62,9 @@ extension DataflowGraph {
         stages[stage].write(to: &writer)
     }
 
-    private func readShared(_ stage: Int, from reader: inout StateReader) throws(StateError) {
-        guard try reader.readString() == stages[stage].name else { throw reader.failure("made by another plan") }
+    /// `name` when the stage that wrote it had another one.
+    private func readShared(_ stage: Int, named name: String? = nil, from reader: inout StateReader) throws(StateError) {
+        guard try reader.readString() == name ?? stages[stage].name else { throw reader.failure("made by another plan") }
         stageStates[stage].watermark = try reader.read()
         stageStates[stage].outputWatermark = try reader.read()
         stageStates[stage].hasEnded = try reader.readBool()
@@ -153,6 +154,37 @@ extension DataflowGraph {
         for case .some(let error) in work.results { throw error }
     }
 
+    // MARK: Taking over
+
+    /// The names of the stages, for people, in the order of `stageSignatures`.
+    package var stageNames: [String] { stages.map(\.name) }
+
+    /// Into a graph that has not run yet: the state of one stage, written by a stage of any graph with the same signature and as many partitions.
+    package func restore(stage number: Int, from stored: StateTree<Buffer>.Stage) throws(StateError) {
+        guard stored.signature == stageSignatures[number], stored.parts.count == stages[number].partCount + 1 else {
+            throw StateError(message: "made by another plan", offset: 0)
+        }
+        for part in stored.parts.indices { try read(number, part, named: stored.name, from: stored.parts[part]) }
+    }
+
+    /// Into a graph that has not run yet: what it knows of its inputs' event time, from a graph with state `tree` that has read as far. `scans[i]` is
+    /// the number of scan i there; nil where there is none. `other` must not have run either; it is of no use afterwards.
+    package func restoreScans(from tree: StateTree<Buffer>, of other: DataflowGraph, scans numbers: [Int?]) throws(StateError) {
+        guard tree.graph.parts.count == 1 else { throw StateError(message: "made by another plan", offset: 0) }
+        try other.read(-1, 0, from: tree.graph.parts[0])
+        for (scan, number) in numbers.enumerated() {
+            if let number, trackers[scan].hasWatermark == other.trackers[number].hasWatermark { trackers[scan] = other.trackers[number] }
+        }
+        valuesAreOut = valuesAreOut || other.valuesAreOut
+        outputWatermark = max(outputWatermark, other.outputWatermark)
+    }
+
+    /// The graph's own part, as another graph of the same plan has it.
+    package func restoreOwn(from tree: StateTree<Buffer>) throws(StateError) {
+        guard tree.graph.parts.count == 1 else { throw StateError(message: "made by another plan", offset: 0) }
+        try read(-1, 0, from: tree.graph.parts[0])
+    }
+
     fileprivate func write(_ stage: Int, _ part: Int, to writer: inout StateWriter) {
         if stage < 0 {
             writeGraph(to: &writer)
@@ -163,12 +195,12 @@ extension DataflowGraph {
         }
     }
 
-    fileprivate func read(_ stage: Int, _ part: Int, from stored: StateTree<Buffer>.Part) throws(StateError) {
+    fileprivate func read(_ stage: Int, _ part: Int, named name: String? = nil, from stored: StateTree<Buffer>.Part) throws(StateError) {
         var reader = StateReader(StoredPart(stored, captures[stage + 1][part]))
         if stage < 0 {
             try readGraph(from: &reader)
         } else if part == 0 {
-            try readShared(stage, from: &reader)
+            try readShared(stage, named: name, from: &reader)
         } else {
             try stages[stage].read(part: part - 1, from: &reader)
         }

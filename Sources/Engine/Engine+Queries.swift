@@ -35,20 +35,13 @@ extension Engine {
             throw SQLError("relation \"\(relation.name)\" does not exist", at: span, code: SQLError.undefinedTable)
         }
         if let stream = stream(of: object) { return QueryTarget(object: object, relation: relation, stream: stream) }
-        try checkOpen(object)
+        try checkReadable(object)
         guard Connectors.isSink(relation.connector) else {
             throw SQLError(
                 "\"\(relation.name)\" cannot be written: connector '\(relation.connector)' is a source only", at: span,
                 code: SQLError.featureNotSupported)
         }
         return QueryTarget(object: object, relation: relation, stream: nil)
-    }
-
-    /// A stream of the log that is in the catalog and not open could not be opened.
-    private func checkOpen(_ object: CatalogObject) throws(EngineError) {
-        guard object.relation?.connector == "log" else { return }
-        let found = log.recovery.failures.first { $0.path.split(separator: "/").contains { UInt64($0) == object.id } }
-        throw EngineError("stream \(object.name) cannot be opened" + (found.map { ": \($0.reason)" } ?? ""))
     }
 
     func prepare(
@@ -94,7 +87,7 @@ extension Engine {
         if let object = object(named: relation.name), let stream = stream(of: object) {
             return LogSource(stream: stream, name: relation.name, isBounded: isBounded)
         }
-        if let object = object(named: relation.name) { try checkOpen(object) }
+        if let object = object(named: relation.name) { try checkReadable(object) }
         return try Connectors.source(for: relation, fileSystem: fileSystem, clock: clock)
     }
 
@@ -140,6 +133,12 @@ extension Engine {
         return microseconds
     }
 
+    private func makeJournal(_ folder: String, _ planned: PlannedQuery) throws -> QueryJournal {
+        let journal = try QueryJournal(directory: folder, fileSystem: fileSystem)
+        journal.swap = try SwapOutput.read(from: folder, types: planned.plan.outputTypes, fileSystem)
+        return journal
+    }
+
     /// Starts a query on its own thread. `savedAs` makes it a saved one: in the catalog (unless `existing`), with a journal.
     func start(
         _ planned: PlannedQuery, name: String, errorName: String, target: QueryTarget, savedAs: CreateQuery?,
@@ -151,10 +150,14 @@ extension Engine {
 
         var id: UInt64 = 0
         var journal: QueryJournal?
+        var folder = ""
         if let savedAs {
             let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
-            if !options.isEphemeral { journal = try QueryJournal(directory: queryDirectory(id), fileSystem: fileSystem) }
+            if !options.isEphemeral {
+                folder = queryDirectory(object)
+                journal = try makeJournal(folder, planned)
+            }
         }
         let producer = journal == nil ? 0 : id
         let output: any QueryOutput
@@ -169,37 +172,58 @@ extension Engine {
             name: name, id: id, isSaved: savedAs != nil, isBounded: prepared.isBounded, canCatchUp: prepared.canCatchUp,
             relationNames: Set(planned.plan.scanNodes.map { $0.relation.name.lowercased() } + [target.name.lowercased()]),
             statement: statement, waker: prepared.waker, notice: options.onNotice)
+        query.canRestart = journal != nil
         var settings = settings
         settings.writesBeside = !options.isSingleThreaded
         settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
         settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
-        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, journal: journal, settings: settings)
+        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, folder, settings] isFirst in
+            guard !isFirst, let self else { return (nil, journal) }
+            let again = try self.prepare(planned, mode: .continuous, isSelect: false, settings: settings, workerCount: workerCount)
+            return (again, journal == nil ? nil : try self.makeJournal(folder, planned))
+        }
         register(query)
         let makeRunner = { @Sendable [options] in
-            let runner = launch.makeRunner()
+            let runner = try launch.makeRunner()
             for notice in try runner.recover() { options.onNotice("query \(name): \(notice)") }
             return runner
         }
         if options.isSingleThreaded {
-            query.prepareStepping(clock: clock, makeRunner: makeRunner)
+            query.prepareStepping(clock: SteadyClock(clock), makeRunner: makeRunner)
         } else {
-            try self.launch { [clock] in query.run(clock: clock, makeRunner: makeRunner) }
+            try self.launch { [clock] in query.run(clock: SteadyClock(clock), makeRunner: makeRunner) }
         }
         return query
     }
 }
 
-/// What the query's thread needs to build its runner.
-private struct QueryLaunch: @unchecked Sendable {
-    // Safe to send: handed to one thread, once.
-    let prepared: PreparedQuery
-    let output: any QueryOutput
-    let errors: any ErrorOutput
-    let journal: QueryJournal?
-    let settings: RunnerSettings
+/// What the query's thread needs to build its runner, and to build another one when the first has failed: its state is undefined then, so graph,
+/// sources and journal are made anew.
+private final class QueryLaunch: @unchecked Sendable {
+    // Safe to send: used by one thread.
+    private let prepared: PreparedQuery
+    private let output: any QueryOutput
+    private let errors: any ErrorOutput
+    private let settings: RunnerSettings
+    private let remake: (_ isFirst: Bool) throws -> (PreparedQuery?, QueryJournal?)
+    private var isFirst = true
 
-    func makeRunner() -> QueryRunner {
-        QueryRunner(
+    init(
+        prepared: PreparedQuery, output: any QueryOutput, errors: any ErrorOutput, settings: RunnerSettings,
+        remake: @escaping (_ isFirst: Bool) throws -> (PreparedQuery?, QueryJournal?)
+    ) {
+        self.prepared = prepared
+        self.output = output
+        self.errors = errors
+        self.settings = settings
+        self.remake = remake
+    }
+
+    func makeRunner() throws -> QueryRunner {
+        let (again, journal) = try remake(isFirst)
+        isFirst = false
+        let prepared = again ?? self.prepared
+        return QueryRunner(
             graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: output, errors: errors,
             journal: journal, pool: prepared.pool, settings: settings)
     }

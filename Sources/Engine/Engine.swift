@@ -33,6 +33,9 @@ package final class Engine: @unchecked Sendable {
 
     private let lock = Lock()
     private let catalog: StoredCatalog
+    /// Why the log of a relation, by its id, could not be opened.
+    private let unreadable: [UInt64: String]
+    private var lastMaintenanceFault: String?
     private var running: [RunningQuery] = []
     private var threads: [JoinableThread] = []
     private var sinks: [String: SharedSink] = [:]
@@ -53,12 +56,15 @@ package final class Engine: @unchecked Sendable {
         self.options = options
         self.clock = clock
         self.fileSystem = fileSystem
+        // What another version of the program wrote is refused before anything is touched.
+        try Engine.checkVersions(directory, fileSystem)
         do {
             log = try LogDirectory(
                 directory, fileSystem, clock, isReadOnly: options.isReadOnly, owner: options.ownerDescription,
-                syncThreadCount: options.isSingleThreaded ? 1 : 4)
+                syncThreadCount: options.isSingleThreaded ? 1 : 4,
+                shortageWaitMilliseconds: options.isSingleThreaded ? 0 : options.fullDiskWaitMilliseconds)
         } catch {
-            throw EngineError("\(error)")
+            throw EngineError("\(error)", cause: error.fileError)
         }
         signal = log.signal
         catalog = try StoredCatalog(directory: directory, fileSystem: fileSystem, isWritable: !options.isReadOnly)
@@ -67,8 +73,15 @@ package final class Engine: @unchecked Sendable {
         for truncation in recovery.truncations { options.onNotice("\(truncation)") }
         for damage in recovery.damage { options.onNotice("damaged log: \(damage)") }
         for failure in recovery.failures { options.onNotice("\(failure.path) cannot be opened: \(failure.reason)") }
+        catalog.notices.forEach(options.onNotice)
+        var unreadable: [UInt64: String] = [:]
+        for failure in recovery.failures {
+            if let id = failure.path.split(separator: "/").last.flatMap({ UInt64($0) }) { unreadable[id] = failure.reason }
+        }
+        self.unreadable = unreadable
         guard !options.isReadOnly else { return }
-        try reconcile(failures: recovery.failures.map(\.path))
+        try reconcile()
+        removeLeftQueries()
         startFeeders()
         if !options.isSingleThreaded {
             maintenance = JoinableThread { [weak self] in
@@ -81,7 +94,7 @@ package final class Engine: @unchecked Sendable {
     /// Finishes what a crash cut off between the catalog and the log. CREATE writes the catalog first, so a relation without a stream gets an empty
     /// one (it was never acknowledged); DROP does so too, so a stream whose id has been given out and which the catalog no longer knows goes.
     /// A stream that is there and cannot be opened is left alone.
-    private func reconcile(failures: [String]) throws(EngineError) {
+    private func reconcile() throws(EngineError) {
         var known: Set<UInt64> = []
         for object in catalog.objects {
             guard let relation = object.relation else { continue }
@@ -91,15 +104,53 @@ package final class Engine: @unchecked Sendable {
                 guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
                     continue
                 }
-                let isUnreadable = failures.contains { $0.split(separator: "/").contains { UInt64($0) == object.id } }
-                if !isUnreadable { _ = try log.create(description) }
+                if unreadable[object.id] == nil { _ = try log.create(description) }
             } catch {
-                throw EngineError("stream \(object.name) cannot be made: \(error)")
+                // A full disk is no reason not to open what is there; the next opening makes it.
+                guard FileError.behind(error)?.isShortage == true else { throw EngineError("stream \(object.name) cannot be made: \(error)") }
+                options.onNotice("stream \(object.name) cannot be made: \(error)")
             }
         }
         for stream in log.streams where stream.description.id < catalog.nextID && !known.contains(stream.description.id) {
-            do { try log.drop(stream) } catch { throw EngineError("the files of \(stream.name) cannot be removed: \(error)") }
+            // What cannot be removed now goes at the next opening; so does what a dropped query left.
+            do { try log.drop(stream) } catch { options.onNotice("the files of \(stream.name) cannot be removed: \(error)") }
         }
+    }
+
+    /// Removes what a dropped query has left.
+    private func removeLeftQueries() {
+        let folder = directory + "/queries"
+        let known = Set(catalog.objects.map(\.id))
+        guard fileSystem.exists(folder) else { return }
+        do {
+            for id in try fileSystem.list(folder).compactMap({ UInt64($0) }) where id < catalog.nextID && !known.contains(id) {
+                try fileSystem.removeTree(folder + "/\(id)")
+            }
+        } catch {
+            options.onNotice("the files of a dropped query cannot be removed: \(error)")
+        }
+    }
+
+    private static func checkVersions(_ directory: String, _ fileSystem: any FileSystem) throws(EngineError) {
+        try StoredCatalog.checkVersion(directory: directory, fileSystem: fileSystem)
+        let folder = directory + "/queries"
+        guard fileSystem.exists(folder) else { return }
+        do {
+            for query in try fileSystem.list(folder) { try EpochLog.checkVersions(directory: folder + "/" + query, fileSystem: fileSystem) }
+        } catch let error as EngineError {
+            throw error
+        } catch {
+            // A file that cannot be read is its query's failure.
+            guard let cause = error as? FileError, !cause.isShortage else { throw EngineError("\(error)", cause: error as? FileError) }
+        }
+        // What an alteration, or the dropping of a query, left.
+        let queries = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
+        do {
+            guard fileSystem.exists(directory + "/queries") else { return }
+            for folder in try fileSystem.list(directory + "/queries") where !queries.contains(folder) && CatalogObject.isQueryFolder(folder) {
+                try fileSystem.removeTree(directory + "/queries/" + folder)
+            }
+        } catch { throw EngineError("the files of a query that is no more cannot be removed: \(error)") }
     }
 
     package func makeSession() -> Session { Session(engine: self) }
@@ -154,8 +205,11 @@ package final class Engine: @unchecked Sendable {
         do {
             _ = try log.create(description)
         } catch {
-            try removeFromCatalog(object)
-            throw EngineError("stream \(relation.name) cannot be created: \(error)")
+            let cause = error
+            do throws(EngineError) { try removeFromCatalog(object) } catch {
+                throw EngineError("stream \(relation.name) cannot be created: \(cause); its definition cannot be removed: \(error)", cause: cause.fileError)
+            }
+            throw EngineError("stream \(relation.name) cannot be created: \(cause)", cause: cause.fileError)
         }
         if relation.connector == "system" { startFeeder(object) }
     }
@@ -167,9 +221,14 @@ package final class Engine: @unchecked Sendable {
         }
         try removeFromCatalog(object)
         do {
-            if let stream = log.stream(id: object.id) { try log.drop(stream) }
+            if let stream = log.stream(id: object.id) {
+                try log.drop(stream)
+            } else if unreadable[object.id] != nil {
+                try log.discard(id: object.id)
+            }
         } catch {
-            throw EngineError("the files of \(object.name) cannot be removed: \(error)")
+            // It is dropped, and the next opening removes what is left.
+            options.onNotice("the files of \(object.name) cannot be removed: \(error)")
         }
     }
 
@@ -178,14 +237,25 @@ package final class Engine: @unchecked Sendable {
         lock.locked { running.removeAll { $0.isSaved && $0.name == object.name } }
         try removeFromCatalog(object)
         do {
-            let folder = queryDirectory(object.id)
+            let folder = queryDirectory(object)
             if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
         } catch {
-            throw EngineError("the files of query \(object.name) cannot be removed: \(error)")
+            options.onNotice("the files of query \(object.name) cannot be removed: \(error)")
         }
     }
 
-    func queryDirectory(_ id: UInt64) -> String { directory + "/queries/\(id)" }
+    func queryDirectory(_ object: CatalogObject) -> String { queryDirectory(object.id, generation: object.generation) }
+    func queryDirectory(_ id: UInt64, generation: Int) -> String { directory + "/queries/" + CatalogObject.queryFolder(id, generation: generation) }
+
+    /// Another definition for a query, whose state lies in the folder of `generation`.
+    func replaceQuery(_ object: CatalogObject, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in
+            try catalog.replaceQuery(id: object.id, sql: sql, create: create, settings: settings, generation: generation)
+        }
+    }
+
+    /// A query that has stopped, and whose place another one takes.
+    func forgetSaved(_ name: String) { lock.locked { running.removeAll { $0.isSaved && $0.name == name } } }
 
     /// The saved or running queries that read or write a relation (directly or through views).
     func queriesUsing(_ name: String) -> [String] {
@@ -207,12 +277,21 @@ package final class Engine: @unchecked Sendable {
     /// The log behind a relation; nil for connectors that keep no rows here.
     func stream(of object: CatalogObject) -> LogStream? { log.stream(id: object.id) }
 
+    /// Throws why the log of a relation cannot be read, when it should be there and is not.
+    func checkReadable(_ object: CatalogObject) throws(EngineError) {
+        guard let reason = unreadable[object.id], log.stream(id: object.id) == nil else { return }
+        throw EngineError("stream \(object.name) cannot be opened: \(reason)")
+    }
+
     func errorStreamName(for name: String) -> String { name + "_errors" }
 
     /// The error stream of a stream or query, made at its first use.
     func errorStream(for name: String) throws -> LogStream {
         let wanted = errorStreamName(for: name)
-        if let object = object(named: wanted), let stream = stream(of: object) { return stream }
+        if let object = object(named: wanted) {
+            if let stream = stream(of: object) { return stream }
+            try checkReadable(object)
+        }
         let sql = """
             CREATE STREAM \(Printer.quote(wanted)) (at TIMESTAMP(6) WITH TIME ZONE, kind VARCHAR, reason VARCHAR, \
             origin VARCHAR, bytes BYTES)
@@ -313,8 +392,12 @@ package final class Engine: @unchecked Sendable {
         let started = clock.monotonicNanoseconds()
         do {
             try log.maintain()
+            lastMaintenanceFault = nil
         } catch {
-            options.onNotice("maintenance of the log failed: \(error)")
+            // Said once, not fifty times a second.
+            let fault = "maintenance of the log failed: \(error)"
+            if fault != lastMaintenanceFault { options.onNotice(fault) }
+            lastMaintenanceFault = fault
         }
         for feeder in lock.locked({ Array(feeders.values) }) {
             do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch { options.onNotice("\(error)") }
@@ -352,7 +435,7 @@ package final class Engine: @unchecked Sendable {
         var progress = QueryProgress(name: object.name)
         progress.state = .stopped
         progress.statement = object.sql
-        let folder = queryDirectory(object.id)
+        let folder = queryDirectory(object)
         guard fileSystem.exists(folder) else { return progress }
         do {
             guard let checkpoint = try CheckpointStore(directory: folder, fileSystem: fileSystem).newest() else { return progress }
@@ -373,7 +456,14 @@ package final class Engine: @unchecked Sendable {
     package func status() -> EngineStatus {
         var streams: [StreamStatus] = []
         for object in catalogObjects() {
-            guard let relation = object.relation, let stream = stream(of: object) else { continue }
+            guard let relation = object.relation else { continue }
+            guard let stream = stream(of: object) else {
+                if let reason = unreadable[object.id] {
+                    let shard = StreamStatus.Shard(oldestSequence: 0, endSequence: 0, byteCount: 0, expiredRows: 0, givenUpRows: 0, fault: reason)
+                    streams.append(StreamStatus(name: object.name, connector: relation.connector, shards: [shard], rowCount: 0, errorRows: 0))
+                }
+                continue
+            }
             streams.append(StreamStatus.make(name: object.name, connector: relation.connector, stream: stream))
         }
         for index in streams.indices {

@@ -163,7 +163,7 @@ package enum Planner {
         case .insert(let insert):
             let (target, stages) = try stages(insert, catalog: catalog, options: options)
             return stages.explanation(kind, target: target)
-        case .createQuery(let query):
+        case .createQuery(let query), .alterQuery(let query):
             let (target, stages) = try stages(query.insert, catalog: catalog, options: options)
             return stages.explanation(kind, target: target)
         case .createView(let view):

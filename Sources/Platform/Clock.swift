@@ -13,11 +13,25 @@ package protocol Clock: AnyObject, Sendable {
     /// A reading that never goes back, in nanoseconds from an arbitrary start; it also counts while the machine sleeps. For measuring durations
     /// only.
     func monotonicNanoseconds() -> UInt64
+    /// Tells one boot of the machine from another: monotonic readings of the same boot can be compared across processes. 0 when that is not known.
+    var bootIdentity: UInt64 { get }
+}
+
+extension Clock {
+    package var bootIdentity: UInt64 { 0 }
 }
 
 /// The machine's own clock.
 package final class SystemClock: Clock {
-    package init() {}
+    package let bootIdentity: UInt64
+
+    package init() {
+        var text = [UInt8](repeating: 0, count: 64)
+        let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        let count = descriptor < 0 ? 0 : text.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+        if descriptor >= 0 { close(descriptor) }
+        bootIdentity = count > 0 ? text[..<count].withUnsafeBytes { UInt64(truncatingIfNeeded: MD5.hash($0)) } : 0
+    }
 
     package func nowMicroseconds() -> Int64 {
         var time = timespec()
@@ -61,6 +75,7 @@ package final class SteadyClock: Clock, @unchecked Sendable {
     }
 
     package func monotonicNanoseconds() -> UInt64 { clock.monotonicNanoseconds() }
+    package var bootIdentity: UInt64 { clock.bootIdentity }
 }
 
 /// A clock that moves only when told to.
@@ -73,6 +88,8 @@ package final class ManualClock: Clock, @unchecked Sendable {
 
     package init(startingAtMicroseconds start: Int64 = 0) { microseconds = start }
 
+    /// One machine that never reboots.
+    package var bootIdentity: UInt64 { 1 }
     package func nowMicroseconds() -> Int64 { lock.locked { microseconds &+ jumped } }
     package func monotonicNanoseconds() -> UInt64 { lock.locked { UInt64(bitPattern: microseconds) &* 1_000 } }
     package func advance(byMicroseconds step: Int64) { lock.locked { microseconds &+= step } }

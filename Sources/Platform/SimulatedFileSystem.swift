@@ -28,6 +28,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private var locks: [String: String] = [:]
     private var generation = 0
     private var operations = 0
+    private var syncs: [Int] = []
     private var failures: [Int: Int32] = [:]
     private var powerCutAt: Int?
     private var isOff = false
@@ -67,6 +68,8 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     /// Operations so far.
     package var operationCount: Int { lock.locked { operations } }
+    /// The numbers of the operations that were syncs, of files and folders.
+    package var syncOperations: [Int] { lock.locked { syncs } }
     /// A hash of all operations so far: equal for equal runs.
     package var traceHash: UInt64 { lock.locked { trace } }
 
@@ -307,6 +310,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         guard !isOff else { throw FileError(operation: operation, path: path, code: EIO, reason: "the power is off") }
         let number = operations
         operations += 1
+        if operation == "sync" { syncs.append(number) }
         for byte in operation.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in path.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
         delay?()

@@ -159,6 +159,8 @@ final class FrameShape: Sendable {
 /// What is wrong with bytes that should be a frame.
 struct FrameFault: Error {
     let reason: String
+    /// Nothing is wrong with the bytes, but this program does not know their format: the version found.
+    var unknownVersion: UInt32?
 }
 
 /// The fields of a frame's header, checked.
@@ -199,7 +201,8 @@ struct FrameHeader {
             return fault("the checksum of a frame header is wrong")
         }
         guard load(Field.version, UInt16.self) == FrameFormat.version else {
-            return fault("frame format version \(load(Field.version, UInt16.self)) is unknown")
+            let found = UInt32(load(Field.version, UInt16.self))
+            return .failure(FrameFault(reason: "frame format version \(found) is unknown", unknownVersion: found))
         }
         guard load(Field.identity, UInt64.self) == identity else { return fault("a frame of another stream or shard") }
         let byteCount = load(Field.byteCount, UInt64.self)

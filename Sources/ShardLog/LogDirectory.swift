@@ -2,9 +2,14 @@
 //
 //   DIR/format                        "millrace 1": what this program may touch at all
 //   DIR/lock                          held by the process that writes; its text says who
+//   DIR/clock                         the reckoned time (LogClock)
 //   DIR/streams/<id>/stream.meta      the description; written last when a stream is created, so a folder without one is an unfinished creation
+//   DIR/streams/<id>/stream.meta.copy the same again: taken when the description is damaged
 //   DIR/streams/<id>/dropped          written first when a stream is dropped; what is left of the folder goes at the next opening
-//   DIR/streams/<id>/shard-<n>/seg-<first sequence>.log
+//   DIR/streams/<id>/shard-<n>/seg-<first sequence>.log, end (ShardEnd), given-up (GivenUpRows)
+//
+// Each of these files carries a version. One that this program does not know keeps the whole directory from opening, before anything in it is
+// changed; damage keeps at most its own stream from opening.
 //
 // A process that only looks (`isReadOnly`) takes no lock and changes nothing; `refresh` shows it what the writer has done since.
 
@@ -31,6 +36,8 @@ package final class LogDirectory: @unchecked Sendable {
     private let clock: any Clock
     private let pool: WorkerPool?
     private let directoryLock: (any DirectoryLock)?
+    private let reckoned: LogClock
+    private let shortageWaitMilliseconds: Int
     private let lock = Lock()
     private var open: [UInt64: LogStream] = [:]
     private var nextID: UInt64 = 1
@@ -39,12 +46,14 @@ package final class LogDirectory: @unchecked Sendable {
     package static let formatLine = "millrace 1"
 
     /// Opens a data directory, making it when it is not there. `syncThreadCount` threads sync the shards of one append side by side; 1 keeps
-    /// everything on the caller's thread (simulation).
+    /// everything on the caller's thread (simulation). An append that the disk has no room for is tried again for `shortageWaitMilliseconds`, unless
+    /// its stream says otherwise.
     package init(
         _ path: String, _ system: any FileSystem, _ clock: any Clock, isReadOnly: Bool = false, owner: String? = nil,
-        signal: LogSignal = LogSignal(), syncThreadCount: Int = 4
+        signal: LogSignal = LogSignal(), syncThreadCount: Int = 4, shortageWaitMilliseconds: Int = 0
     ) throws(LogError) {
         self.path = path
+        self.shortageWaitMilliseconds = shortageWaitMilliseconds
         self.system = system
         self.clock = clock
         self.signal = signal
@@ -55,10 +64,18 @@ package final class LogDirectory: @unchecked Sendable {
             directoryLock = nil
             guard system.exists(path + "/format") else { throw .format(path: path, reason: "not a data directory of millrace") }
             try LogDirectory.checkFormat(path, system)
+            try LogDirectory.checkVersions(path, system)
+            reckoned = LogClock(directory: path, system, clock)
         } else {
             try onDisk { () throws(FileError) in try system.createDirectory(path) }
             // A directory of another version is refused before anything in it is touched.
-            if system.exists(path + "/format") { try LogDirectory.checkFormat(path, system) }
+            if system.exists(path + "/format") {
+                try LogDirectory.checkFormat(path, system)
+                try LogDirectory.checkVersions(path, system)
+            } else if system.exists(path + "/streams"), try !LogDirectory.streamIDs(path, system).isEmpty {
+                throw .format(path: path + "/format", reason: "the file is missing from a data directory with streams; it says '\(LogDirectory.formatLine)'")
+            }
+            reckoned = LogClock(directory: path, system, clock)
             let name = owner ?? ProcessIdentity.description(nowMicroseconds: clock.nowMicroseconds())
             do throws(FileError) {
                 directoryLock = try system.lockDirectory(path, owner: name)
@@ -67,6 +84,7 @@ package final class LogDirectory: @unchecked Sendable {
                 throw .file(error)
             }
             try LogDirectory.makeFormat(path, system)
+            reckoned.save(always: true, durably: true)
         }
         try openAll()
     }
@@ -92,13 +110,13 @@ package final class LogDirectory: @unchecked Sendable {
             nextID = max(nextID, description.id + 1)
         }
         description.createdMicroseconds = now
-        let folder = folder(of: description.id)
+        let folder = LogDirectory.folder(of: description.id, in: path)
         let stream: LogStream
         do throws(LogError) {
             // What a failed creation left.
             try onDisk { () throws(FileError) in if system.exists(folder) { try system.removeTree(folder) } }
             try onDisk { () throws(FileError) in try system.createDirectory(folder) }
-            for shard in description.shards { try Shard.create(settings(description, shard), system, nowMicroseconds: now) }
+            for shard in description.shards { try Shard.create(LogDirectory.settings(description, shard, in: path), system, nowMicroseconds: now) }
             try onDisk { () throws(FileError) in
                 try system.synchronizeDirectory(folder)
                 try system.synchronizeDirectory(path + "/streams")
@@ -114,27 +132,39 @@ package final class LogDirectory: @unchecked Sendable {
         return stream
     }
 
-    /// Removes a stream and its rows. Batches that were read from it stay valid.
+    /// Removes a stream and its rows. Batches that were read from it stay valid. When the files cannot be removed the stream is gone from this object
+    /// all the same, and the error tells that they are still there: the next opening finds them, or what has not been removed of them.
     package func drop(_ stream: LogStream) throws(LogError) {
         guard !isReadOnly else { throw .readOnly(path: path) }
         let known = lock.locked { open.removeValue(forKey: stream.description.id) }
         guard known != nil else { throw .unknownStream(stream.name) }
-        let folder = folder(of: stream.description.id)
-        do throws(LogError) {
-            try onDisk { () throws(FileError) in
-                let marker = try system.open(folder + "/dropped", .truncate)
-                try marker.synchronize()
-                try system.synchronizeDirectory(folder)
-            }
-        } catch {
-            lock.locked { open[stream.description.id] = stream }
-            throw error
-        }
+        let folder = LogDirectory.folder(of: stream.description.id, in: path)
         do { try stream.close() } catch {}
+        try onDisk { () throws(FileError) in
+            let marker = try system.open(folder + "/dropped", .truncate)
+            try marker.synchronize()
+            try system.synchronizeDirectory(folder)
+        }
         try onDisk { () throws(FileError) in
             try system.removeTree(folder)
             try system.synchronizeDirectory(path + "/streams")
         }
+    }
+
+    /// Removes the files of a stream that could not be opened.
+    package func discard(id: UInt64) throws(LogError) {
+        guard !isReadOnly else { throw .readOnly(path: path) }
+        guard stream(id: id) == nil else { throw .streamExists("with id \(id)") }
+        let folder = LogDirectory.folder(of: id, in: path)
+        guard system.exists(folder) else { return }
+        try onDisk { () throws(FileError) in
+            let marker = try system.open(folder + "/dropped", .truncate)
+            try marker.synchronize()
+            try system.synchronizeDirectory(folder)
+            try system.removeTree(folder)
+            try system.synchronizeDirectory(path + "/streams")
+        }
+        lock.locked { found.failures.removeAll { $0.path == folder } }
     }
 
     /// Replaces what can change about a stream: name, retention, sync, properties. The old object takes no more rows; go on with the
@@ -146,8 +176,9 @@ package final class LogDirectory: @unchecked Sendable {
             throw .mismatch(stream: old.name, reason: "columns and shards cannot be changed")
         }
         if let fault = description.fault { throw .mismatch(stream: description.name, reason: fault) }
-        try old.close()
+        // A failure up to here changes nothing that counts.
         try writeDescription(description)
+        try old.close()
         let stream = try openStream(description)
         lock.locked { open[description.id] = stream }
         return stream
@@ -159,8 +190,11 @@ package final class LogDirectory: @unchecked Sendable {
         var result = MaintenanceResult()
         var failure: LogError?
         for stream in streams {
-            do throws(LogError) { result.add(try stream.maintain(nowMicroseconds: clock.nowMicroseconds())) } catch { failure = failure ?? error }
+            do throws(LogError) {
+                result.add(try stream.maintain(nowMicroseconds: clock.nowMicroseconds(), reckonedMicroseconds: reckoned.nowMicroseconds()))
+            } catch { failure = failure ?? error }
         }
+        if !isReadOnly { reckoned.save() }
         if let failure { throw failure }
         return result
     }
@@ -169,14 +203,15 @@ package final class LogDirectory: @unchecked Sendable {
     @discardableResult
     package func refresh() throws(LogError) -> Bool {
         guard isReadOnly else { return false }
-        let ids = try streamIDs()
+        let ids = try LogDirectory.streamIDs(path, system)
         lock.locked { for id in open.keys where !ids.contains(id) { open[id] = nil } }
         var hasNew = false
         for id in ids {
             if let stream = stream(id: id) {
                 if try stream.refresh() { hasNew = true }
-            } else if system.exists(folder(of: id) + "/stream.meta"), !system.exists(folder(of: id) + "/dropped") {
-                let stream = try openStream(try readDescription(id))
+            } else if case let folder = LogDirectory.folder(of: id, in: path), system.exists(folder + "/stream.meta"),
+                !system.exists(folder + "/dropped"), let description = try LogDirectory.readDescription(id, in: path, system).description {
+                let stream = try openStream(description)
                 lock.locked { open[id] = stream }
                 hasNew = true
             }
@@ -190,87 +225,132 @@ package final class LogDirectory: @unchecked Sendable {
         for stream in streams {
             do throws(LogError) { try stream.close() } catch { failure = failure ?? error }
         }
+        if !isReadOnly { reckoned.save(always: true) }
         if let failure { throw failure }
     }
 
     // MARK: Inside
 
-    private static func checkFormat(_ path: String, _ system: any FileSystem) throws(LogError) {
+    static func checkFormat(_ path: String, _ system: any FileSystem) throws(LogError) {
         let file = path + "/format"
-        let bytes = try onDisk { () throws(FileError) in try readAll(file, system, byteCountMax: 4_096) }
+        let bytes = try onDisk { () throws(FileError) in try SmallFile.read(file, system, byteCountMax: 4_096) }
         let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         guard line == formatLine else {
             throw .format(path: file, reason: "the data directory has the format '\(line.prefix(64))', this program knows '\(formatLine)'")
         }
     }
 
+    /// Looks into every description and segment header for a version that is not known, before anything is changed. What is damaged or cannot be read
+    /// is not looked at here.
+    private static func checkVersions(_ path: String, _ system: any FileSystem) throws(LogError) {
+        guard system.exists(path + "/streams") else { return }
+        for id in try streamIDs(path, system) {
+            let folder = folder(of: id, in: path)
+            let meta = folder + "/stream.meta"
+            if system.exists(meta), let head = try head(meta, system), let found = StreamDescription.unknownVersion(head),
+                try isUnknown(meta + ".copy", system) {
+                throw .version(path: meta, found: "\(found)", known: "version \(StreamDescription.version)")
+            }
+            let shards: [String]
+            do throws(FileError) { shards = try system.list(folder) } catch { continue }
+            for shard in shards where shard.hasPrefix("shard-") {
+                let names: [String]
+                do throws(FileError) { names = try system.list(folder + "/" + shard) } catch { continue }
+                for name in names where SegmentHeader.firstSequence(ofFile: name) != nil {
+                    let file = folder + "/" + shard + "/" + name
+                    if let head = try head(file, system), let found = SegmentHeader.unknownVersion(head) {
+                        throw .version(path: file, found: "\(found)", known: "version \(SegmentHeader.version)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a copy of a description says nothing else: a version that only one of the two has is damage.
+    private static func isUnknown(_ copy: String, _ system: any FileSystem) throws(LogError) -> Bool {
+        guard system.exists(copy), let head = try head(copy, system) else { return true }
+        return StreamDescription.unknownVersion(head) != nil
+    }
+
+    private static func head(_ file: String, _ system: any FileSystem) throws(LogError) -> [UInt8]? {
+        do throws(FileError) { return try SmallFile.read(file, system, byteCountMax: 65_536) } catch {
+            if error.isShortage { throw .file(error) }
+            return nil
+        }
+    }
+
     private static func makeFormat(_ path: String, _ system: any FileSystem) throws(LogError) {
         try onDisk { () throws(FileError) in
             try system.createDirectory(path + "/streams")
-            if !system.exists(path + "/format") { try replace(path + "/format", with: Array((formatLine + "\n").utf8), in: path, system) }
+            if !system.exists(path + "/format") { try SmallFile.replace(path + "/format", with: Array((formatLine + "\n").utf8), in: path, system) }
             try system.synchronizeDirectory(path)
             // The directory itself may be new; its parent may belong to somebody else, which is no reason to fail.
             if let parent = PathText.parent(of: path) { do { try system.synchronizeDirectory(parent) } catch {} }
         }
     }
 
-    private static func readAll(_ path: String, _ system: any FileSystem, byteCountMax: Int) throws(FileError) -> [UInt8] {
-        let file = try system.open(path, .read)
-        let size = min(try file.size(), byteCountMax)
-        var bytes = [UInt8](repeating: 0, count: size)
-        var failure: FileError?
-        let count = bytes.withUnsafeMutableBytes { target -> Int in
-            do throws(FileError) { return try file.read(into: target, at: 0) } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
-        return Array(bytes.prefix(count))
-    }
+    package func folder(of id: UInt64) -> String { LogDirectory.folder(of: id, in: path) }
 
-    /// Replaces a small file as a whole, durably.
-    private static func replace(_ path: String, with bytes: [UInt8], in folder: String, _ system: any FileSystem) throws(FileError) {
-        let draft = try system.open(path + ".tmp", .truncate)
-        let buffer = bytes.withUnsafeBytes { Buffer(copying: $0) }
-        try draft.write(UnsafeRawBufferPointer(start: buffer.base, count: bytes.count), at: 0)
-        try draft.synchronize()
-        try system.rename(path + ".tmp", to: path)
-        try system.synchronizeDirectory(folder)
-    }
-
-    package func folder(of id: UInt64) -> String {
+    static func folder(of id: UInt64, in path: String) -> String {
         let digits = String(id)
         return path + "/streams/" + String(repeating: "0", count: max(8 - digits.count, 0)) + digits
     }
 
-    private func streamIDs() throws(LogError) -> [UInt64] {
+    static func streamIDs(_ path: String, _ system: any FileSystem) throws(LogError) -> [UInt64] {
         try onDisk { () throws(FileError) in try system.list(path + "/streams") }.compactMap { UInt64($0) }
     }
 
-    private func settings(_ description: StreamDescription, _ shard: ShardDescription) -> ShardSettings {
+    static func settings(_ description: StreamDescription, _ shard: ShardDescription, in path: String) -> ShardSettings {
         let digits = String(shard.index)
         return ShardSettings(
             stream: description.name, index: shard.index,
-            directory: folder(of: description.id) + "/shard-" + String(repeating: "0", count: max(4 - digits.count, 0)) + digits,
+            directory: folder(of: description.id, in: path) + "/shard-" + String(repeating: "0", count: max(4 - digits.count, 0)) + digits,
             shape: description.shape(ofShard: shard.index), sync: description.sync, segmentByteCount: description.segmentByteCount,
             retentionMicroseconds: description.retentionMicroseconds,
             retentionByteCount: description.retentionByteCount.map { $0 / max(description.shards.count, 1) })
     }
 
     private func writeDescription(_ description: StreamDescription) throws(LogError) {
-        let folder = folder(of: description.id)
+        let folder = LogDirectory.folder(of: description.id, in: path)
+        let bytes = description.encoded()
         try onDisk { () throws(FileError) in
-            try LogDirectory.replace(folder + "/stream.meta", with: description.encoded(), in: folder, system)
+            // The copy first: while the two differ, the one that counts is the one that was acknowledged. Its name lasts with the other's.
+            try SmallFile.put(folder + "/stream.meta.copy", bytes, system)
+            try SmallFile.replace(folder + "/stream.meta", with: bytes, in: folder, system)
         }
     }
 
-    private func readDescription(_ id: UInt64) throws(LogError) -> StreamDescription {
-        let file = folder(of: id) + "/stream.meta"
-        let bytes = try onDisk { () throws(FileError) in try LogDirectory.readAll(file, system, byteCountMax: 32 << 20) }
-        let description = try StreamDescription.decode(bytes, path: file)
-        guard description.id == id else { throw .format(path: file, reason: "the description of another stream") }
-        return description
+    /// A stream's description, from its file or, when that is damaged, from the copy; and what is wrong with either. Nil when both are.
+    static func readDescription(
+        _ id: UInt64, in path: String, _ system: any FileSystem
+    ) throws(LogError) -> (description: StreamDescription?, faults: [(file: String, reason: String)]) {
+        let folder = folder(of: id, in: path)
+        var faults: [(file: String, reason: String)] = []
+        var found: StreamDescription?
+        var unknownVersion: LogError?
+        for file in [folder + "/stream.meta", folder + "/stream.meta.copy"] {
+            guard system.exists(file) else {
+                if file.hasSuffix(".meta") { faults.append((file, "the description of the stream is missing")) }
+                continue
+            }
+            do throws(LogError) {
+                let bytes = try onDisk { () throws(FileError) in try SmallFile.read(file, system, byteCountMax: 32 << 20) }
+                let description = try StreamDescription.decode(bytes, path: file)
+                guard description.id == id else { throw .format(path: file, reason: "the description of another stream") }
+                found = found ?? description
+            } catch {
+                switch error {
+                case .format(_, let reason): faults.append((file, reason))
+                case .file(let cause) where !cause.isShortage: faults.append((file, "\(error)"))
+                case .version(_, let version, _):
+                    unknownVersion = unknownVersion ?? error
+                    faults.append((file, "the description of the stream has the unknown version \(version)"))
+                default: throw error
+                }
+            }
+        }
+        if found == nil, let unknownVersion { throw unknownVersion }
+        return (found, faults)
     }
 
     private func openStream(_ description: StreamDescription) throws(LogError) -> LogStream {
@@ -279,37 +359,51 @@ package final class LogDirectory: @unchecked Sendable {
         for shard in description.shards {
             shards.append(
                 try Shard.open(
-                    settings(description, shard), system, signal, isReadOnly: isReadOnly, nowMicroseconds: clock.nowMicroseconds(),
+                    LogDirectory.settings(description, shard, in: path), system, signal, isReadOnly: isReadOnly, nowMicroseconds: clock.nowMicroseconds(),
                     truncations: &truncations))
         }
         lock.locked {
             found.truncations += truncations
             found.damage += shards.flatMap(\.damage)
         }
-        return LogStream(description, shards, pool: pool, directoryLock: directoryLock)
+        let wait = description.properties[StreamDescription.shortageWaitProperty].flatMap { Int($0) } ?? shortageWaitMilliseconds
+        return LogStream(
+            description, shards, pool: pool, directoryLock: directoryLock, clock: clock, shortageWaitMilliseconds: max(wait, 0))
     }
 
     /// Opens every stream. One that cannot be opened is reported and does not keep the others from opening.
     private func openAll() throws(LogError) {
-        for id in try streamIDs() {
+        for id in try LogDirectory.streamIDs(path, system) where id < .max {
             nextID = max(nextID, id + 1)
-            let folder = folder(of: id)
+            let folder = LogDirectory.folder(of: id, in: path)
             if system.exists(folder + "/dropped") {
                 if !isReadOnly { try onDisk { () throws(FileError) in try system.removeTree(folder) } }
                 continue
             }
             do throws(LogError) {
-                if !system.exists(folder + "/stream.meta") {
-                    if isReadOnly { continue }
-                    guard try isUnfinished(folder) else { throw .format(path: folder, reason: "the description of a stream with rows is missing") }
-                    try onDisk { () throws(FileError) in try system.removeTree(folder) }
+                if !system.exists(folder + "/stream.meta"), try isUnfinished(folder) {
+                    if !isReadOnly { try onDisk { () throws(FileError) in try system.removeTree(folder) } }
                     continue
                 }
-                open[id] = try openStream(try readDescription(id))
+                let (description, faults) = try LogDirectory.readDescription(id, in: path, system)
+                for (file, reason) in faults {
+                    let more = description == nil ? "" : "; its copy is used"
+                    found.damage.append(LogDamage(file: file, offset: 0, byteCount: 0, sequences: 0..<0, reason: reason + more))
+                }
+                guard let description else { throw .format(path: folder, reason: faults.first?.reason ?? "the stream has no description") }
+                open[id] = try openStream(description)
+                if !isReadOnly, !faults.isEmpty { mend(description) }
             } catch {
+                // An unknown version, and what has run out and may come back, are no fault of the stream: nothing is opened rather than a part.
+                if error.isUnknownVersion || error.isShortage { throw error }
                 found.failures.append((folder, "\(error)"))
             }
         }
+    }
+
+    /// Puts a whole description in the place of a damaged one. When that fails it is tried again at the next opening.
+    private func mend(_ description: StreamDescription) {
+        do throws(LogError) { try writeDescription(description) } catch {}
     }
 
     /// Whether no file below a stream's folder holds more than the header of an empty segment.
@@ -317,6 +411,8 @@ package final class LogDirectory: @unchecked Sendable {
         try onDisk { () throws(FileError) -> Bool in
             for shard in try system.list(folder) where shard.hasPrefix("shard-") {
                 for name in try system.list(folder + "/" + shard) where name.hasSuffix(".log") {
+                    // An unfinished creation has one segment, of no rows.
+                    if SegmentHeader.firstSequence(ofFile: name) != 0 { return false }
                     if try system.open(folder + "/" + shard + "/" + name, .read).size() > SegmentHeader.fixedByteCount { return false }
                 }
             }

@@ -34,7 +34,8 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
     /// A reader has come to damaged data.
     case damaged(LogDamage)
     /// A write or a sync of this shard failed before; nothing is appended until `reopen()` has succeeded.
-    case fenced(stream: String, shard: Int, reason: String)
+    /// `cause` is the failed call, when one failed.
+    case fenced(stream: String, shard: Int, reason: String, cause: FileError?)
     /// Retention has removed what was asked for.
     case expired(stream: String, shard: Int, requested: UInt64, oldest: UInt64)
     /// A frame was written under another version of the schema.
@@ -45,6 +46,10 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
     case mismatch(stream: String, reason: String)
     /// The folder or a file in it has a format that this program does not know.
     case format(path: String, reason: String)
+    /// A file was written in a format that this program does not know; nothing of the folder is opened.
+    case version(path: String, found: String, known: String)
+    /// What a person asked to give up cannot be given up.
+    case repair(stream: String, shard: Int, reason: String)
     /// Another process owns the folder.
     case held(path: String, owner: String)
     case unknownStream(String)
@@ -56,7 +61,7 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .file(let error): error.description
         case .damaged(let damage): "damaged log: \(damage)"
-        case .fenced(let stream, let shard, let reason):
+        case .fenced(let stream, let shard, let reason, _):
             "stream \(stream), shard \(shard) takes no rows since a failure: \(reason)"
         case .expired(let stream, let shard, let requested, let oldest):
             "stream \(stream), shard \(shard): row \(requested) is no longer retained, the oldest is \(oldest)"
@@ -65,6 +70,8 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
         case .rowTooLarge(let byteCount, let limit): "a row of \(byteCount) bytes is larger than the limit of \(limit)"
         case .mismatch(let stream, let reason): "stream \(stream): \(reason)"
         case .format(let path, let reason): "\(path): \(reason)"
+        case .version(let path, let found, let known): "\(path) has format version \(found); this program reads \(known)"
+        case .repair(let stream, let shard, let reason): "stream \(stream), shard \(shard): \(reason)"
         case .held(let path, let owner): "\(path) is \(owner)"
         case .unknownStream(let name): "there is no stream \(name)"
         case .streamExists(let name): "stream \(name) exists already"
@@ -72,6 +79,23 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
         case .closed(let stream): "stream \(stream) is closed"
         }
     }
+}
+
+extension LogError {
+    /// The failed call behind it, when there is one.
+    package var fileError: FileError? {
+        switch self {
+        case .file(let error): error
+        case .fenced(_, _, _, let cause): cause
+        default: nil
+        }
+    }
+
+    /// Whether something has run out that may come back: the same may succeed later.
+    package var isShortage: Bool { fileError?.isShortage ?? false }
+
+    /// Whether the damaged data lies under a version that this program does not know, which is no damage.
+    var isUnknownVersion: Bool { if case .version = self { true } else { false } }
 }
 
 /// Runs file operations under the log's error type.

@@ -9,8 +9,12 @@
 // Exactly once: an append with a producer and an epoch is in each shard as a whole or not at all, and a shard that has that epoch of
 // that producer already skips it. So a replay after a crash brings every shard to the same state, provided that the same epoch
 // brings the same rows, the same rotation number, and all rows of the epoch for this stream in one append.
+//
+// When the disk is full (or files or memory have run out) the shards that could not take their rows are tried again, for as long as the stream says;
+// what failed was never visible and is cut off first, so no row is there twice.
 
 import Columns
+import Glibc
 import Platform
 
 /// How an append chooses shards.
@@ -68,6 +72,8 @@ package struct ShardStatistics: Sendable, Hashable {
     package let repeatedRowCount: Int
     package let damageCount: Int
     package let isFenced: Bool
+    /// Rows that a person has given up after damage.
+    package let givenUpRowCount: UInt64
 }
 
 package final class LogStream: @unchecked Sendable {
@@ -82,9 +88,16 @@ package final class LogStream: @unchecked Sendable {
 
     /// The directory stays locked as long as somebody can write to one of its streams.
     private let directoryLock: (any DirectoryLock)?
+    private let clock: any Clock
+    private let shortageWaitMilliseconds: Int
 
-    init(_ description: StreamDescription, _ shards: [Shard], pool: WorkerPool?, directoryLock: (any DirectoryLock)?) {
+    init(
+        _ description: StreamDescription, _ shards: [Shard], pool: WorkerPool?, directoryLock: (any DirectoryLock)?, clock: any Clock,
+        shortageWaitMilliseconds: Int
+    ) {
         self.directoryLock = directoryLock
+        self.clock = clock
+        self.shortageWaitMilliseconds = shortageWaitMilliseconds
         self.description = description
         self.shards = shards
         self.pool = pool
@@ -181,7 +194,32 @@ package final class LogStream: @unchecked Sendable {
     /// Step 3: appends what was prepared, in order, with as few syncs as the shards allow.
     @discardableResult
     package func commit(_ prepared: [PreparedAppend]) throws(LogError) -> AppendResult {
-        let requests = prepared.flatMap(\.requests)
+        var requests = prepared.flatMap(\.requests)
+        var result = AppendResult()
+        var failure = attempt(&requests, &result)
+        if shortageWaitMilliseconds > 0, failure?.isShortage == true {
+            let start = clock.monotonicNanoseconds()
+            while let error = failure, error.isShortage,
+                (clock.monotonicNanoseconds() &- start) / 1_000_000 < UInt64(shortageWaitMilliseconds), !isClosing {
+                usleep(LogStream.shortagePauseMicroseconds)
+                for (shard, _) in requests where shard.isFenced {
+                    // Still refused: the next round asks again.
+                    do throws(LogError) { try shard.reopen(nowMicroseconds: clock.nowMicroseconds()) } catch {}
+                }
+                requests = requests.map { (shard: $0.shard, request: $0.request.again()) }
+                failure = attempt(&requests, &result)
+            }
+            result.parts.sort { $0.shard == $1.shard ? $0.sequences.lowerBound < $1.sequences.lowerBound : $0.shard < $1.shard }
+        }
+        if let failure { throw failure }
+        return result
+    }
+
+    private static let shortagePauseMicroseconds: UInt32 = 50_000
+    private var isClosing: Bool { shards.contains { shard in shard.lock.locked { shard.isClosed } } }
+
+    /// Submits requests and waits for them; leaves in `requests` those that failed, and returns why the first of them did.
+    private func attempt(_ requests: inout [(shard: Shard, request: AppendRequest)], _ result: inout AppendResult) -> LogError? {
         var groups: [(Shard, CommitGroup)] = []
         for (shard, request) in requests {
             if let group = shard.submit(request) { groups.append((shard, group)) }
@@ -192,7 +230,7 @@ package final class LogStream: @unchecked Sendable {
         } else {
             for (shard, group) in groups { shard.finish(group) }
         }
-        var result = AppendResult()
+        var failed: [(shard: Shard, request: AppendRequest)] = []
         var failure: LogError?
         for (shard, request) in requests {
             do throws(LogError) {
@@ -202,10 +240,14 @@ package final class LogStream: @unchecked Sendable {
                 } else {
                     result.parts.append(AppendResult.Part(shard: shard.index, sequences: request.sequences))
                 }
-            } catch { failure = failure ?? error }
+            } catch {
+                // One that will not heal is told before one that may.
+                if failure?.isShortage ?? true { failure = failure.map { error.isShortage ? $0 : error } ?? error }
+                failed.append((shard, request))
+            }
         }
-        if let failure { throw failure }
-        return result
+        requests = failed
+        return failure
     }
 
     private func check(_ batch: RowBatch) throws(LogError) {
@@ -223,11 +265,13 @@ package final class LogStream: @unchecked Sendable {
 
     /// Interval syncs, retention, merging of small frames: call it a few times a second. A failing shard does not keep the others from their care.
     @discardableResult
-    package func maintain(nowMicroseconds: Int64) throws(LogError) -> MaintenanceResult {
+    package func maintain(nowMicroseconds: Int64, reckonedMicroseconds: Int64? = nil) throws(LogError) -> MaintenanceResult {
         var result = MaintenanceResult()
         var failure: LogError?
         for shard in shards {
-            do throws(LogError) { result.add(try shard.maintain(nowMicroseconds: nowMicroseconds)) } catch { failure = failure ?? error }
+            do throws(LogError) {
+                result.add(try shard.maintain(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds))
+            } catch { failure = failure ?? error }
         }
         if let failure { throw failure }
         return result
@@ -284,7 +328,8 @@ extension Shard {
             shard: index, rowCount: segments.reduce(0) { $0 + $1.rowCount }, expiredRowCount: oldest,
             byteCount: segments.reduce(0) { $0 + $1.byteCount }, segmentCount: segments.count,
             frameCount: segments.reduce(0) { $0 + $1.frameCount }, oldestSequence: oldest, endSequence: end, arrivalMin: arrivalMin,
-            arrivalMax: arrivalMax, repeatedRowCount: repeated, damageCount: damageCount, isFenced: isFenced)
+            arrivalMax: arrivalMax, repeatedRowCount: repeated, damageCount: damageCount, isFenced: isFenced,
+            givenUpRowCount: givenUpRowCount)
     }
 }
 

@@ -32,6 +32,13 @@ final class Segment: @unchecked Sendable {
     private var isClosed = false
     private var hasDamage = false
     private var isKnownLarge = false
+    private var age: Age?
+
+    /// When the newest row came, by a clock that nobody sets: what retention goes by (see Shard+Maintenance).
+    struct Age {
+        var datedMicroseconds: Int64
+        var frameCount: Int
+    }
 
     private struct Recent {
         let offset: Int
@@ -64,6 +71,11 @@ final class Segment: @unchecked Sendable {
 
     /// The file while the segment is open.
     var openFile: (any File)? { lock.locked { file } }
+
+    var dated: Age? {
+        get { lock.locked { age } }
+        set { lock.locked { age = newValue } }
+    }
 
     func markDamaged() { lock.locked { hasDamage = true } }
 

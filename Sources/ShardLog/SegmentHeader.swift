@@ -58,7 +58,9 @@ struct SegmentHeader {
             return fault("the checksum of the segment header is wrong")
         }
         let found = base.loadUnaligned(fromByteOffset: 12, as: UInt32.self)
-        guard found == version else { return fault("segment format version \(found) is unknown") }
+        guard found == version else {
+            return .failure(FrameFault(reason: "segment format version \(found) is unknown", unknownVersion: found))
+        }
         guard base.loadUnaligned(fromByteOffset: 24, as: UInt64.self) == identity else { return fault("a segment of another stream or shard") }
         var producers: [UInt64: UInt64] = [:]
         for index in 0..<producerCount {
@@ -72,6 +74,16 @@ struct SegmentHeader {
             schemaVersion: base.loadUnaligned(fromByteOffset: 48, as: UInt32.self),
             shard: Int(base.loadUnaligned(fromByteOffset: 52, as: UInt32.self)), producers: producers)
         return .success((header, length))
+    }
+
+    /// The version of a segment file that is whole and that this program cannot read; nil for any other file. Magic, checksum, version and header
+    /// length keep their places in every version.
+    static func unknownVersion(_ head: [UInt8]) -> UInt32? {
+        let buffer = head.withUnsafeBytes { Buffer(copying: $0) }
+        return withExtendedLifetime(buffer) {
+            guard case .failure(let fault) = parse(UnsafeRawBufferPointer(start: buffer.base, count: head.count), identity: 0) else { return nil }
+            return fault.unknownVersion
+        }
     }
 
     // MARK: File names

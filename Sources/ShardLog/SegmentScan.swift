@@ -7,7 +7,9 @@
 // 4. Of the segment that was being written when the process ended, a bad place may be a torn write. Every frame says up to where
 //    the file had been synced when it was written, so: a gap before the largest such offset is damage; the first gap at or after it is
 //    where the unsynced end of the file begins, and nothing after it counts.
+//    What a witness outside the file (ShardEnd) says was durable counts the same way, and rows it speaks of that are not there are a gap.
 // 5. Frames of an append whose last frame is missing do not count either.
+// 6. A frame that is whole and of an unknown format version is neither damage nor data: nothing of the file is used.
 
 import Columns
 import Platform
@@ -22,6 +24,12 @@ struct SegmentScan {
         let reason: String
     }
 
+    /// What is known from outside the file: it was durable up to `offset`, where row `sequence` would begin.
+    struct Witness {
+        let offset: Int
+        let sequence: UInt64
+    }
+
     var frames: [FrameEntry] = []
     /// Damage: places that had been synced (or may have been).
     var gaps: [Gap] = []
@@ -29,6 +37,9 @@ struct SegmentScan {
     var endOffset: Int
     var tailReason: String?
     var endSequence: UInt64
+    /// Up to where the frames themselves say that the file was synced.
+    private(set) var durableOffset = 0
+    private(set) var unknownVersion: UInt32?
 
     enum Purpose {
         /// Nothing is appended any more: whatever is bad is damage.
@@ -42,7 +53,7 @@ struct SegmentScan {
     /// `offset` and `sequence` say where the first frame is expected.
     init(
         _ bytes: UnsafeRawBufferPointer, file: String, from offset: Int, sequence: UInt64, shape: FrameShape, purpose: Purpose,
-        owner: Buffer, mapped: MappedBytes?, checksPayload: Bool
+        owner: Buffer, mapped: MappedBytes?, checksPayload: Bool, witness: Witness? = nil
     ) {
         endOffset = offset
         endSequence = sequence
@@ -82,7 +93,12 @@ struct SegmentScan {
                 expected = entry.info.endSequence
                 continue
             case .success(let (_, header)): reason = "row \(header.firstSequence) is here where row \(expected) should be"
-            case .failure(let fault): reason = fault.reason
+            case .failure(let fault):
+                reason = fault.reason
+                if let found = fault.unknownVersion {
+                    unknownVersion = found
+                    return
+                }
             }
             if purpose == .following {
                 tailReason = reason
@@ -110,13 +126,19 @@ struct SegmentScan {
             position = next
             expected = found
         }
-        finish(purpose, durable: durable, byteCount: bytes.count, start: offset, sequence: sequence)
+        durableOffset = min(durable, bytes.count)
+        finish(purpose, durable: max(durable, witness?.offset ?? 0), byteCount: bytes.count, start: offset, sequence: sequence, witness)
     }
 
     /// Decides which gaps are damage and where the good part ends.
-    private mutating func finish(_ purpose: Purpose, durable: Int, byteCount: Int, start: Int, sequence: UInt64) {
+    private mutating func finish(_ purpose: Purpose, durable: Int, byteCount: Int, start: Int, sequence: UInt64, _ witness: Witness?) {
         if purpose == .active {
-            // Step 4. A gap that reaches the end of the file is the tail: only a frame behind it could prove that it was synced.
+            // Step 4. A gap that reaches the end of the file is the tail: only a frame behind it or a witness could prove that it was synced.
+            if let witness, let last = gaps.indices.last, gaps[last].endSequence == nil, gaps[last].offset < witness.offset,
+                gaps[last].firstSequence < witness.sequence {
+                gaps[last].endSequence = witness.sequence
+                tailReason = nil
+            }
             if let torn = gaps.firstIndex(where: { $0.offset >= durable || $0.endSequence == nil }) {
                 tailReason = gaps[torn].reason
                 let cut = gaps[torn].offset
@@ -128,7 +150,7 @@ struct SegmentScan {
         }
         if purpose != .closed {
             // Step 5.
-            while let last = frames.last, last.flags.contains(.continues) {
+            while let last = frames.last, last.flags.contains(.continues), last.info.endSequence > witness?.sequence ?? 0 {
                 frames.removeLast()
                 if tailReason == nil { tailReason = "the last append is not complete" }
             }
@@ -140,5 +162,10 @@ struct SegmentScan {
             endOffset = start
             endSequence = sequence
         }
+        guard purpose == .active, let witness, endSequence < witness.sequence, gaps.last?.endSequence != witness.sequence else { return }
+        gaps.append(
+            Gap(
+                offset: endOffset, byteCount: max(byteCount - endOffset, 0), firstSequence: endSequence, endSequence: witness.sequence,
+                reason: "the file ends before rows that were on the disk"))
     }
 }

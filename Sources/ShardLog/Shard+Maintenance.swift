@@ -1,5 +1,9 @@
-// What a shard needs done from time to time: interval syncs, retention, sealing. Nothing here holds up appends or reads for longer than one sync
-// or one swap of a list; the caller's thread does the work.
+// What a shard needs done from time to time: interval syncs, retention, sealing, noting how far it is durable, trying again after a failure. Nothing
+// here holds up appends or reads for longer than one sync or one swap of a list; the caller's thread does the work.
+//
+// Retention goes by a reckoned time that nobody sets (LogClock): a segment is dated when maintenance first sees its newest row, one that was there
+// when the shard was opened by its arrival time or the moment of opening, whichever gives the longer life. So a wall clock that jumps removes
+// nothing early, in whichever direction and whenever it jumps.
 
 import Columns
 import Platform
@@ -22,24 +26,109 @@ package struct MaintenanceResult: Sendable, Hashable {
     }
 }
 
+/// What maintenance remembers of a shard from one round to the next.
+struct ShardCare {
+    /// The witness that is on the disk.
+    var knownEnd: ShardEnd?
+    /// The end as of the last round, and for how many rounds it has stood there.
+    var seenEnd: UInt64 = 0
+    var quietRounds = 0
+    /// Rounds until a fenced shard is tried again, and how many it will be the next time.
+    var roundsToReopen = ShardCare.reopenRoundsMin
+    var reopenRounds = ShardCare.reopenRoundsMin
+    /// When rows that wait for an interval sync were first seen, reckoned.
+    var unsyncedSeen: Int64?
+    var hasDated = false
+
+    /// With the engine's 20 ms a round: a second of quiet; a tenth of a second to five seconds between trials.
+    static let quietRoundsMin = 50
+    static let reopenRoundsMin = 5
+    static let reopenRoundsMax = 250
+}
+
 extension Shard {
-    /// Interval sync, retention, and the merging of at most one segment.
-    package func maintain(nowMicroseconds: Int64) throws(LogError) -> MaintenanceResult {
+    /// Interval sync, retention, and the merging of at most one segment. `reckonedMicroseconds` is a reading of the log's reckoned clock; without it
+    /// ages are taken from arrival times and `nowMicroseconds`.
+    package func maintain(nowMicroseconds: Int64, reckonedMicroseconds: Int64? = nil) throws(LogError) -> MaintenanceResult {
         var result = MaintenanceResult()
-        guard !isReadOnly, !isFenced else { return result }
-        try syncIfDue(nowMicroseconds: nowMicroseconds)
+        guard !isReadOnly else { return result }
+        if isFenced {
+            maintenance.locked { tryAgain(nowMicroseconds: nowMicroseconds) }
+            if isFenced { return result }
+        }
         try maintenance.locked { () throws(LogError) -> Void in
-            try applyRetention(nowMicroseconds: nowMicroseconds, &result)
+            try syncIfDue(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds)
+            noteEndWhenQuiet()
+            try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, &result)
             if try mergeOne() { result.mergedSegmentCount += 1 }
         }
         result.hasMore = lock.locked { segments.dropLast() }.contains { $0.wantsMerging() }
         return result
     }
 
+    /// Lifts the fence of a shard whose disk failed, when the disk lets it; then waits longer each time. Damage needs a person.
+    private func tryAgain(nowMicroseconds: Int64) {
+        guard lock.locked({ fence?.fileError != nil && !isClosed }) else { return }
+        care.roundsToReopen -= 1
+        guard care.roundsToReopen <= 0 else { return }
+        do throws(LogError) {
+            try reopen(nowMicroseconds: nowMicroseconds)
+            care.reopenRounds = ShardCare.reopenRoundsMin
+        } catch {
+            // The shard stays fenced and says why to whoever appends.
+            care.reopenRounds = min(care.reopenRounds * 2, ShardCare.reopenRoundsMax)
+        }
+        care.roundsToReopen = care.reopenRounds
+    }
+
+    // MARK: Witness
+
+    private func noteEndWhenQuiet() {
+        let end = endSequence
+        guard end == care.seenEnd else {
+            care.seenEnd = end
+            care.quietRounds = 0
+            return
+        }
+        care.quietRounds = min(care.quietRounds + 1, ShardCare.quietRoundsMin + 1)
+        if care.quietRounds == ShardCare.quietRoundsMin { noteEnd(slotCount: 1) }
+    }
+
+    /// Writes down how far the shard is durable, when that is all of it. Whoever calls is the only one.
+    func noteEnd(slotCount: Int) {
+        guard !isReadOnly, settings.sync != .none else { return }
+        let found: ShardEnd? = lock.locked {
+            guard fence == nil, !isBetweenSegments, let active = segments.last, !active.isDamaged, durableOffset >= active.byteCount else { return nil }
+            return ShardEnd(segment: active.firstSequence, offset: active.byteCount, sequence: end)
+        }
+        guard var next = found else { return }
+        if let known = care.knownEnd, known.segment == next.segment, known.offset == next.offset, known.sequence == next.sequence { return }
+        for _ in 0..<slotCount {
+            next.generation = (care.knownEnd?.generation ?? 0) &+ 1
+            do throws(FileError) { try next.write(in: settings.directory, identity: settings.shape.identity, system) } catch {
+                // The other slot still says something true.
+                return
+            }
+            care.knownEnd = next
+        }
+    }
+
     // MARK: Sync
 
-    private func syncIfDue(nowMicroseconds: Int64) throws(LogError) {
-        guard case .interval(let milliseconds) = settings.sync, let since = lock.locked({ unsyncedSince }) else { return }
+    private func syncIfDue(nowMicroseconds: Int64, reckonedMicroseconds: Int64?) throws(LogError) {
+        guard case .interval(let milliseconds) = settings.sync, let since = lock.locked({ unsyncedSince }) else {
+            care.unsyncedSeen = nil
+            return
+        }
+        if let reckoned = reckonedMicroseconds {
+            // Whatever the wall clock does, or does not.
+            if let seen = care.unsyncedSeen, reckoned - seen >= Int64(milliseconds) * 1_000 {
+                try synchronize()
+                care.unsyncedSeen = nil
+                return
+            }
+            care.unsyncedSeen = care.unsyncedSeen ?? reckoned
+        }
         // A clock that went back must not put the sync off for ever.
         let age = nowMicroseconds.subtractingReportingOverflow(since)
         if age.overflow || age.partialValue < 0 || age.partialValue >= Int64(milliseconds) * 1_000 { try synchronize() }
@@ -79,20 +168,24 @@ extension Shard {
         guard !isReadOnly, !lock.locked({ isClosed }) else { return }
         if !isFenced { try synchronize() }
         lock.locked { isClosed = true }
+        maintenance.locked { noteEnd(slotCount: 2) }
     }
 
     // MARK: Retention
 
-    /// Removes the oldest segments whose every row is older than the age, or that are beyond the size. Rows are dated by their arrival in this
-    /// shard, which never goes back, so a clock that jumps back removes nothing and one that jumped forward dates rows late, not early.
-    private func applyRetention(nowMicroseconds: Int64, _ result: inout MaintenanceResult) throws(LogError) {
+    /// Removes the oldest segments whose every row is older than the age, or that are beyond the size.
+    private func applyRetention(
+        nowMicroseconds: Int64, reckonedMicroseconds: Int64?, _ result: inout MaintenanceResult
+    ) throws(LogError) {
         guard settings.retentionMicroseconds != nil || settings.retentionByteCount != nil else { return }
+        if let reckoned = reckonedMicroseconds { dateSegments(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckoned) }
+        let now = reckonedMicroseconds ?? nowMicroseconds
         if let age = settings.retentionMicroseconds, let active = lock.locked({ segments.last }), let last = active.lastFrame,
-            isOlder(last.arrivalMax, than: age, nowMicroseconds) {
+            isOlder(active.dated?.datedMicroseconds ?? last.arrivalMax, than: age, now) {
             // Even the newest row is too old: begin a new segment so that this one can go.
             try rollFenced(nowMicroseconds: nowMicroseconds)
         }
-        while let oldest = expiredSegment(nowMicroseconds: nowMicroseconds) {
+        while let oldest = expiredSegment(nowMicroseconds: now) {
             // One at a time, oldest first, each removal durable before the next: a crash never leaves a hole.
             try onDisk { () throws(FileError) in
                 try system.remove(oldest.path)
@@ -107,6 +200,21 @@ extension Shard {
         }
     }
 
+    private func dateSegments(nowMicroseconds: Int64, reckonedMicroseconds: Int64) {
+        for segment in lock.locked({ segments }) {
+            let count = segment.frameCount
+            if let dated = segment.dated, dated.frameCount == count { continue }
+            var date = reckonedMicroseconds
+            if !care.hasDated, let last = segment.lastFrame {
+                // It was there before: as old as both clocks agree that it is.
+                let age = min(nowMicroseconds, reckonedMicroseconds).subtractingReportingOverflow(last.arrivalMax)
+                if !age.overflow, age.partialValue > 0 { date = date.subtractingReportingOverflow(age.partialValue).partialValue }
+            }
+            segment.dated = Segment.Age(datedMicroseconds: date, frameCount: count)
+        }
+        care.hasDated = true
+    }
+
     private func isOlder(_ arrival: Int64, than age: Int64, _ now: Int64) -> Bool {
         let difference = now.subtractingReportingOverflow(arrival)
         return !difference.overflow && difference.partialValue > age
@@ -117,7 +225,7 @@ extension Shard {
         guard segments.count > 1, let oldest = segments.first else { return nil }
         if let age = settings.retentionMicroseconds {
             guard let last = oldest.lastFrame else { return oldest }
-            if isOlder(last.arrivalMax, than: age, nowMicroseconds) { return oldest }
+            if isOlder(oldest.dated?.datedMicroseconds ?? last.arrivalMax, than: age, nowMicroseconds) { return oldest }
         }
         if let limit = settings.retentionByteCount {
             // The size is kept to, but never by removing what would leave less than the limit.
@@ -234,6 +342,7 @@ extension Shard {
         }
         let segment = Segment(path: old.path, firstSequence: old.firstSequence, shape: shape, file: nil, byteCount: offset)
         segment.adopt(entries, byteCount: offset, isVerified: false)
+        segment.dated = old.dated.map { Segment.Age(datedMicroseconds: $0.datedMicroseconds, frameCount: entries.count) }
         segment.close(
             with: Buffer(borrowing: mapped.bytes.baseAddress ?? UnsafeRawPointer(EmptyBytes.pointer), byteCount: offset, owner: mapped), mapped)
         lock.locked {
@@ -252,6 +361,40 @@ extension Shard {
             throw .damaged(
                 LogDamage(
                     file: segment.path, offset: 0, byteCount: 0, sequences: segment.firstSequence..<segment.firstSequence, reason: fault.reason))
+        }
+    }
+
+    // MARK: Giving up
+
+    /// Gives rows up for good, so that readers go on behind them and the shard takes rows again. The rows must have been numbered, unless nobody
+    /// knows any more where the numbers ended.
+    package func giveUp(_ range: Range<UInt64>, nowMicroseconds: Int64) throws(LogError) {
+        guard !isReadOnly else { throw .readOnly(path: settings.directory) }
+        func refusal(_ reason: String) -> LogError { .repair(stream: settings.stream, shard: settings.index, reason: reason) }
+        let (oldest, end, isEndUnknown) = lock.locked {
+            (segments.first?.firstSequence ?? 0, self.end, fence.map { $0.fileError == nil } ?? false)
+        }
+        guard !range.isEmpty else { throw refusal("no rows to give up") }
+        guard range.lowerBound >= oldest else { throw refusal("row \(range.lowerBound) has expired already, the oldest is \(oldest)") }
+        guard isEndUnknown || range.upperBound <= end else {
+            throw refusal(end == 0 ? "there are no rows" : "there is no row \(range.upperBound - 1), the last one is \(end - 1)")
+        }
+        guard range.upperBound < 1 << 62 else { throw refusal("\(range.upperBound - 1) is no row number") }
+        try maintenance.locked { () throws(LogError) in
+            try asWriter { () throws(LogError) in
+                var rows = givenUpRows
+                rows.add(range)
+                try rows.write(in: settings.directory, identity: settings.shape.identity, system)
+                lock.locked {
+                    givenUp = rows
+                    damages.removeAll { rows.covers($0.sequences) }
+                }
+                guard isEndUnknown, rows.end >= end else { return }
+                lock.locked { self.end = max(end, rows.end) }
+                try segments.last?.close()
+                try beginSegment(at: rows.end, nowMicroseconds: max(nowMicroseconds, lastArrival))
+                lock.locked { fence = nil }
+            }
         }
     }
 
@@ -275,6 +418,8 @@ extension Shard {
                 found.append(damage)
             }
         }
+        let givenUp = givenUpRows
+        found.removeAll { givenUp.covers($0.sequences) }
         return found
     }
 }

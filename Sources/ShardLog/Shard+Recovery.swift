@@ -2,9 +2,11 @@
 //
 // 1. Leftovers (`*.tmp`) are removed.
 // 2. Closed segments are indexed by walking their frame headers; column data is checked when it is first read. A hole in them is damage.
-// 3. The last segment is checked byte by byte. Its torn end is cut off and the cut made durable before anything is appended.
+// 3. The last segment is checked byte by byte. Its torn end is cut off and the cut made durable before anything is appended. What had not been synced
+//    when the process ended is written again before the sync: pages of a failed sync may be marked clean without being on the disk.
 // 4. When the last segment is damaged before its end, it is left as it is, and a new one begins after its last good row: the damaged rows
-//    keep their numbers, and everything that can be read stays readable.
+//    keep their numbers, and everything that can be read stays readable. A witness (ShardEnd) tells damage at the very end from a torn write.
+// 5. A disk that refuses a write while a shard is opened fences the shard: it can be read, and maintenance tries again.
 
 import Columns
 import Platform
@@ -44,6 +46,9 @@ extension Shard {
 
     private func recover(nowMicroseconds: Int64, _ truncations: inout [LogTruncation]) throws(LogError) {
         let names = try segmentNames()
+        try readGivenUp()
+        let known = try ShardEnd.read(in: settings.directory, identity: settings.shape.identity, system)
+        care.knownEnd = known
         var previousEnd: UInt64?
         for (position, (name, firstSequence)) in names.enumerated() {
             let isLast = position == names.count - 1
@@ -51,22 +56,59 @@ extension Shard {
                 // The rows between two files. When the file before has a hole at its end, that is where they were.
                 noteMissing(previousEnd, firstSequence, before: name)
             }
-            let segment = try load(name, firstSequence, isLast: isLast, &truncations)
+            let segment = try load(name, firstSequence, isLast: isLast, known, &truncations)
             previousEnd = segment.endSequence
         }
         if names.isEmpty {
+            let lost = 0..<(known?.sequence ?? 0)
             damages.append(
-                LogDamage(file: settings.directory, offset: 0, byteCount: 0, sequences: 0..<0, reason: "all segment files are missing"))
+                LogDamage(file: settings.directory, offset: 0, byteCount: 0, sequences: lost, reason: "all segment files are missing"))
         }
         end = previousEnd ?? 0
-        guard let last = segments.last, !last.isDamaged || last.endSequence > last.firstSequence else {
+        if let known, known.sequence > end, let last = segments.last {
+            // Rows at the end are gone that were on the disk.
+            noteMissing(end, known.sequence, before: SegmentHeader.fileName(known.segment))
+            last.markDamaged()
+            end = known.sequence
+        }
+        if segments.isEmpty, let known { end = known.sequence }
+        damages.removeAll { givenUp.covers($0.sequences) }
+        let isEndKnown: Bool
+        if let last = segments.last {
+            isEndKnown = !last.isDamaged || last.endSequence > last.firstSequence || (known.map { $0.segment >= last.firstSequence } ?? false)
+        } else {
+            isEndKnown = known != nil
+        }
+        guard isEndKnown || !givenUp.isEmpty && givenUp.end >= end else {
             // Where the rows ended cannot be told, so new ones would be given numbers that were used: no appends until it is repaired.
             if let damage = damages.last { fence = fenced(.damaged(damage)) }
             return
         }
-        if last.isDamaged {
-            try last.close()
-            try beginSegment(at: end, nowMicroseconds: max(nowMicroseconds, lastArrival))
+        end = max(end, givenUp.end)
+        guard let last = segments.last, !last.isDamaged, last.endSequence == end else {
+            try beginAfterDamage(nowMicroseconds: max(nowMicroseconds, lastArrival))
+            return
+        }
+        if fence == nil, known.map({ $0.sequence < end }) ?? (end > 0) { noteEnd(slotCount: 1) }
+    }
+
+    private func readGivenUp() throws(LogError) {
+        let (rows, fault) = try GivenUpRows.read(in: settings.directory, identity: settings.shape.identity, system)
+        givenUp = rows
+        if let fault {
+            damages.append(
+                LogDamage(file: settings.directory + "/" + GivenUpRows.fileName, offset: 0, byteCount: 0, sequences: 0..<0, reason: fault))
+        }
+    }
+
+    private func beginAfterDamage(nowMicroseconds: Int64) throws(LogError) {
+        isBetweenSegments = true
+        do throws(LogError) {
+            try segments.last?.close()
+            try beginSegment(at: end, nowMicroseconds: nowMicroseconds)
+        } catch {
+            guard case .file = error else { throw error }
+            fence = fenced(error)
         }
     }
 
@@ -91,16 +133,14 @@ extension Shard {
     }
 
     /// Opens, maps and indexes one segment file and adds it.
-    private func load(_ name: String, _ firstSequence: UInt64, isLast: Bool, _ truncations: inout [LogTruncation]) throws(LogError) -> Segment {
+    private func load(
+        _ name: String, _ firstSequence: UInt64, isLast: Bool, _ known: ShardEnd?, _ truncations: inout [LogTruncation]
+    ) throws(LogError) -> Segment {
         let path = settings.directory + "/" + name
-        let (file, mapped) = try onDisk { () throws(FileError) in
-            let file = try system.open(path, isLast ? .readWrite : .read)
-            return (file, try file.map(byteCount: try file.size()))
-        }
+        let (file, mapped) = try openForLoading(path, isLast: isLast)
         let bytes = mapped.bytes
         let owner = Buffer(borrowing: bytes.baseAddress ?? UnsafeRawPointer(EmptyBytes.pointer), byteCount: bytes.count, owner: mapped)
         // Only the last segment is read as a whole here; of the others, the pages of the frame headers.
-        if isLast { try onDisk { () throws(FileError) in try mapped.bringIn(bytes) } }
         var headerLength = SegmentHeader.fixedByteCount
         var headerFault: String?
         var epochs: [UInt64: UInt64] = [:]
@@ -111,12 +151,17 @@ extension Shard {
             epochs = header.producers
             arrival = header.createdMicroseconds
             if header.firstSequence != firstSequence { headerFault = "the file's name does not fit its header" }
-        case .failure(let fault): headerFault = fault.reason
+        case .failure(let fault):
+            if let found = fault.unknownVersion { throw .version(path: path, found: "\(found)", known: "version \(SegmentHeader.version)") }
+            headerFault = fault.reason
         }
-        let isActive = isLast && headerFault == nil
+        // A last file behind which there were others was not the one being written.
+        let isActive = isLast && headerFault == nil && known.map({ $0.segment <= firstSequence }) ?? true
+        let witness = known.flatMap { $0.segment == firstSequence ? SegmentScan.Witness(offset: $0.offset, sequence: $0.sequence) : nil }
         let scan = SegmentScan(
             bytes, file: path, from: min(headerLength, bytes.count), sequence: firstSequence, shape: settings.shape,
-            purpose: isActive ? .active : .closed, owner: owner, mapped: mapped, checksPayload: isLast)
+            purpose: isActive ? .active : .closed, owner: owner, mapped: mapped, checksPayload: isLast, witness: witness)
+        if let found = scan.unknownVersion { throw .version(path: path, found: "frame version \(found)", known: "version \(FrameFormat.version)") }
         let segment = Segment(path: path, firstSequence: firstSequence, shape: settings.shape, file: file, byteCount: bytes.count)
         segment.adopt(scan.frames, byteCount: scan.endOffset, isVerified: isLast)
         // Checked, and perhaps not read for long.
@@ -132,18 +177,18 @@ extension Shard {
                     reason: gap.reason))
         }
         if !found.isEmpty { segment.markDamaged() }
+        var refusal: FileError?
         if isActive {
-            if scan.endOffset < bytes.count {
-                let cut = LogTruncation(
-                    file: path, offset: scan.endOffset, byteCount: bytes.count - scan.endOffset, reason: scan.tailReason ?? "not a whole frame")
-                try onDisk { () throws(FileError) in
-                    try file.truncate(to: scan.endOffset)
-                    try file.synchronize()
-                }
-                truncations.append(cut)
-            } else if !bytes.isEmpty {
-                // What was read may have been in the page cache only: a row that is visible now must survive the next power cut.
-                try onDisk { () throws(FileError) in try file.synchronize() }
+            // Damage at the end stays where it is: it may tell somebody something.
+            let isEndDamaged = scan.gaps.last.map { $0.offset >= scan.endOffset } ?? false
+            do throws(FileError) { try settle(file, bytes, scan, witness, cuts: !isEndDamaged && scan.endOffset < bytes.count) } catch {
+                refusal = error
+            }
+            if !isEndDamaged, scan.endOffset < bytes.count, refusal == nil {
+                truncations.append(
+                    LogTruncation(
+                        file: path, offset: scan.endOffset, byteCount: bytes.count - scan.endOffset,
+                        reason: scan.tailReason ?? "not a whole frame"))
             }
             self.file = file
             writtenOffset = scan.endOffset
@@ -158,10 +203,54 @@ extension Shard {
             lastArrival = max(lastArrival, arrival)
             for (producer, epoch) in epochs { producers[producer] = max(producers[producer] ?? 0, epoch) }
             damages += found
-            if isActive { durableOffset = scan.endOffset }
+            if isActive {
+                durableOffset = refusal == nil ? scan.endOffset : min(max(scan.durableOffset, witness?.offset ?? 0), scan.endOffset)
+                if let refusal { fence = fenced(.file(refusal)) }
+            }
             segments.append(segment)
         }
         return segment
+    }
+
+    /// Makes what was found in the active segment durable. What was read may have been in the page cache only, and a row that is visible now must
+    /// survive the next power cut.
+    private func settle(
+        _ file: any File, _ bytes: UnsafeRawBufferPointer, _ scan: SegmentScan, _ witness: SegmentScan.Witness?, cuts: Bool
+    ) throws(FileError) {
+        guard !bytes.isEmpty else { return }
+        if cuts { try file.truncate(to: scan.endOffset) }
+        let durable = max(scan.durableOffset, witness?.offset ?? 0)
+        if !cuts, durable >= scan.endOffset { return }
+        if settings.sync == .always, durable < scan.endOffset, durable >= 0 {
+            // The same bytes over themselves, so that the sync has something to write whatever became of an earlier one.
+            try file.write(UnsafeRawBufferPointer(rebasing: bytes[durable..<scan.endOffset]), at: durable)
+        }
+        try file.synchronize()
+    }
+
+    /// Opens and maps a segment file. Of the last one everything is brought in; when the disk cannot read some of it, zeros stand there: the scan
+    /// finds what is missing, and everything else can be read.
+    private func openForLoading(_ path: String, isLast: Bool) throws(LogError) -> (any File, MappedBytes) {
+        let file = try onDisk { () throws(FileError) in try system.open(path, isLast ? .readWrite : .read) }
+        let size = try onDisk { () throws(FileError) in try file.size() }
+        do throws(FileError) {
+            let mapped = try file.map(byteCount: size)
+            // Of closed segments only the pages of the frame headers are read here.
+            if isLast { try mapped.bringIn(mapped.bytes) }
+            return (file, mapped)
+        } catch {
+            if error.isShortage { throw .file(error) }
+        }
+        let buffer = Buffer.zeroed(byteCount: size)
+        var offset = 0
+        while offset < size {
+            let part = UnsafeMutableRawBufferPointer(start: buffer.base + offset, count: min(4_096, size - offset))
+            do throws(FileError) { _ = try file.read(into: part, at: offset) } catch {
+                if error.isShortage { throw .file(error) }
+            }
+            offset += part.count
+        }
+        return (file, MappedBytes(UnsafeRawBufferPointer(start: buffer.base, count: size)) { _ in withExtendedLifetime(buffer) {} })
     }
 
     // MARK: After a failure
@@ -172,6 +261,12 @@ extension Shard {
         try asWriter { () throws(LogError) in
             let (active, durable, isFenced) = lock.locked { (segments.last, durableOffset, fence != nil) }
             guard isFenced else { return }
+            if lock.locked({ isBetweenSegments }) {
+                // The segment before is whole and durable; the one that was to follow it is begun now.
+                try beginSegment(at: lock.locked { end }, nowMicroseconds: lastArrival)
+                lock.locked { fence = nil }
+                return
+            }
             guard let active, !active.isDamaged else {
                 throw lock.locked { damages.last.map { .damaged($0) } ?? fence ?? .closed(stream: settings.stream) }
             }
@@ -253,6 +348,7 @@ extension Shard {
         }
         let segment = Segment(path: path, firstSequence: active.firstSequence, shape: settings.shape, file: file, byteCount: offset)
         segment.adopt(entries, byteCount: offset, isVerified: false)
+        segment.dated = active.dated
         self.file = file
         writtenOffset = offset
         lock.locked {
@@ -271,6 +367,7 @@ extension Shard {
         guard isReadOnly else { return false }
         let before = endSequence
         let names = try segmentNames()
+        if snapshot().segments.isEmpty { try lock.locked { () throws(LogError) in try readGivenUp() } }
         guard !names.isEmpty else { return false }
         lock.locked {
             // Segments before the first file that is there have expired.
@@ -306,7 +403,7 @@ extension Shard {
         }
         guard isLast else {
             var truncations: [LogTruncation] = []
-            let segment = try load(name, firstSequence, isLast: false, &truncations)
+            let segment = try load(name, firstSequence, isLast: false, nil, &truncations)
             lock.locked { end = max(end, segment.endSequence) }
             return
         }
@@ -314,9 +411,11 @@ extension Shard {
         let path = settings.directory + "/" + name
         let file = try onDisk { () throws(FileError) in try system.open(path, .read) }
         let (buffer, bytes) = try read(file, from: 0)
-        guard case .success(let (header, headerLength)) = SegmentHeader.parse(bytes, identity: settings.shape.identity),
-            header.firstSequence == firstSequence
-        else {
+        let parsed = SegmentHeader.parse(bytes, identity: settings.shape.identity)
+        if case .failure(let fault) = parsed, let found = fault.unknownVersion {
+            throw .version(path: path, found: "\(found)", known: "version \(SegmentHeader.version)")
+        }
+        guard case .success(let (header, headerLength)) = parsed, header.firstSequence == firstSequence else {
             record(
                 .damaged(
                     LogDamage(

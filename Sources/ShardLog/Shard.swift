@@ -55,6 +55,11 @@ final class AppendRequest: @unchecked Sendable {
     fileprivate(set) var failure: LogError?
     fileprivate var isDone = false
 
+    /// The same rows again, for after a failure: what failed was never visible and is cut off before the shard takes rows again.
+    func again() -> AppendRequest {
+        AppendRequest(frames: frames, producer: producer, epoch: epoch, arrivalMicroseconds: arrivalMicroseconds)
+    }
+
     init(frames: [EncodedFrame], producer: UInt64, epoch: UInt64, arrivalMicroseconds: Int64) {
         self.frames = frames
         self.producer = producer
@@ -93,6 +98,9 @@ package final class Shard: @unchecked Sendable {
     var isClosed = false
     var durableOffset = 0
     var repeatedRowCount = 0
+    var givenUp = GivenUpRows()
+    /// The segment that was to follow the active one could not be begun: it must be before anything is appended.
+    var isBetweenSegments = false
     private var queue: [AppendRequest] = []
     var hasWriter = false
 
@@ -101,6 +109,9 @@ package final class Shard: @unchecked Sendable {
     var writtenOffset = 0
     var lastArrival = Int64.min
     var unsyncedSince: Int64?
+
+    // Maintenance (one thread at a time).
+    var care = ShardCare()
 
     init(_ settings: ShardSettings, _ system: any FileSystem, _ signal: LogSignal, isReadOnly: Bool) {
         self.settings = settings
@@ -121,8 +132,23 @@ package final class Shard: @unchecked Sendable {
     package func lastEpoch(of producer: UInt64) -> UInt64? { lock.locked { producers[producer] } }
     package var damage: [LogDamage] { lock.locked { damages } }
     package var isFenced: Bool { lock.locked { fence != nil } }
+    /// Why the shard takes no rows; nil when it does.
+    package var fault: LogError? { lock.locked { fence } }
+    var givenUpRows: GivenUpRows { lock.locked { givenUp } }
+    /// Rows that a person has given up after damage.
+    package var givenUpRowCount: UInt64 { givenUpRows.rowCount }
+    /// The first row at or after `sequence` that can be there: neither expired nor given up.
+    package func readable(from sequence: UInt64) -> UInt64 {
+        lock.locked { givenUp.next(from: max(sequence, segments.first?.firstSequence ?? end)) }
+    }
+    /// Where the rows from `sequence` on are interrupted by rows that were given up, at most `limit`.
+    package func interruption(after sequence: UInt64, limit: UInt64) -> UInt64 {
+        lock.locked { givenUp.isEmpty ? limit : givenUp.gap(after: sequence, limit: limit) }
+    }
 
-    func fenced(_ cause: LogError) -> LogError { .fenced(stream: settings.stream, shard: settings.index, reason: "\(cause)") }
+    func fenced(_ cause: LogError) -> LogError {
+        .fenced(stream: settings.stream, shard: settings.index, reason: "\(cause)", cause: cause.fileError)
+    }
 
     // MARK: Appending
 
@@ -301,7 +327,10 @@ package final class Shard: @unchecked Sendable {
     /// Writer: ends the active segment, which must be wholly visible, and begins the next one.
     func roll(nowMicroseconds: Int64) throws(LogError) {
         let (active, durable) = lock.locked { (segments.last, durableOffset) }
-        if durable < writtenOffset { try onDisk { () throws(FileError) in try file?.synchronize() } }
+        if durable < writtenOffset {
+            try onDisk { () throws(FileError) in try file?.synchronize() }
+            lock.locked { durableOffset = writtenOffset }
+        }
         try active?.close()
         try beginSegment(at: lock.locked { end }, nowMicroseconds: nowMicroseconds)
     }
@@ -311,6 +340,7 @@ package final class Shard: @unchecked Sendable {
         let header = SegmentHeader(
             identity: settings.shape.identity, firstSequence: sequence, createdMicroseconds: nowMicroseconds,
             schemaVersion: settings.shape.schemaVersion, shard: settings.index, producers: lock.locked { producers })
+        lock.locked { isBetweenSegments = true }
         let (created, byteCount) = try SegmentHeader.createFile(header, in: settings.directory, system)
         let segment = Segment(
             path: settings.directory + "/" + SegmentHeader.fileName(sequence), firstSequence: sequence, shape: settings.shape, file: created,
@@ -323,6 +353,7 @@ package final class Shard: @unchecked Sendable {
             segments.append(segment)
             durableOffset = byteCount
             unsyncedSince = nil
+            isBetweenSegments = false
         }
     }
 
@@ -333,7 +364,7 @@ package final class Shard: @unchecked Sendable {
 
     func record(_ error: LogError) {
         guard case .damaged(let damage) = error else { return }
-        lock.locked { if !damages.contains(damage) { damages.append(damage) } }
+        lock.locked { if !damages.contains(damage), !givenUp.covers(damage.sequences) { damages.append(damage) } }
     }
 
     /// Frames that hold any of `sequences`, without their columns.

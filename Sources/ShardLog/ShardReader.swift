@@ -42,7 +42,8 @@ package struct ShardReader: Sendable {
         }
     }
 
-    /// Up to `rowLimit` rows from `sequence` on and before `limit`, with the columns `columns` in that order. Nil when there is none (yet).
+    /// Up to `rowLimit` rows from `sequence` on and before `limit`, with the columns `columns` in that order. Nil when there is none (yet). Rows that
+    /// were given up are passed over: then the first row is a later one.
     package func read(from sequence: UInt64, to limit: UInt64 = .max, rowLimit: Int, columns: [Int]) throws(LogError) -> ShardRows? {
         try read(from: sequence, to: limit, rowLimit: rowLimit, paths: columns.map { ColumnPath($0) })
     }
@@ -53,8 +54,12 @@ package struct ShardReader: Sendable {
         let parts = paths.compactMap(shape.part)
         guard parts.count == paths.count else { throw .mismatch(stream: shard.settings.stream, reason: "there is no such column") }
         let (segments, visibleEnd) = shard.snapshot()
-        let end = min(limit, visibleEnd)
+        let limited = min(limit, visibleEnd)
         guard let oldest = segments.first?.firstSequence else { return nil }
+        // Readers go on behind rows that were given up.
+        let givenUp = shard.givenUpRows
+        let sequence = givenUp.isEmpty ? sequence : givenUp.next(from: sequence)
+        let end = givenUp.isEmpty ? limited : givenUp.gap(after: sequence, limit: limited)
         guard sequence >= oldest else {
             throw .expired(stream: shard.settings.stream, shard: shard.settings.index, requested: sequence, oldest: oldest)
         }

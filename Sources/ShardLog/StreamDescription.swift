@@ -50,6 +50,8 @@ package struct StreamDescription: Hashable, Sendable {
     }
 
     package static let shardCountMax = 4_096
+    /// Milliseconds that an append waits for room on a full disk, as a number.
+    package static let shortageWaitProperty = "full_disk_wait_ms"
 
     /// Why the description makes no sense; nil when it does.
     var fault: String? {
@@ -139,15 +141,27 @@ extension StreamDescription {
         guard let magic = head.number(UInt64.self), magic == StreamDescription.magic, let version = head.number(UInt32.self) else {
             throw fault("not the description of a stream")
         }
-        guard version == StreamDescription.version else { throw fault("the description of the stream has the unknown version \(version)") }
         guard let crc = head.number(UInt32.self), let length = head.number(UInt64.self), length == UInt64(file.count - headByteCount),
             file.count <= byteCountMax
         else { throw fault("the description of the stream is cut off") }
         let sum = file.withUnsafeBytes { CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[headByteCount...])) }
         guard sum == crc else { throw fault("the checksum of the stream's description is wrong") }
+        guard version == StreamDescription.version else {
+            throw .version(path: path, found: "\(version)", known: "version \(StreamDescription.version)")
+        }
         guard let description = decodeBody(&head) else { throw fault("the description of the stream cannot be understood") }
         if let reason = description.fault { throw fault(reason) }
         return description
+    }
+
+    /// The version of a description that is whole and that this program cannot read; nil for any other bytes.
+    static func unknownVersion(_ file: [UInt8]) -> UInt32? {
+        var head = ByteReader(file)
+        guard head.number(UInt64.self) == magic, let found = head.number(UInt32.self), found != version, let crc = head.number(UInt32.self),
+            file.count > headByteCount,
+            file.withUnsafeBytes({ CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[headByteCount...])) }) == crc
+        else { return nil }
+        return found
     }
 
     private static func decodeBody(_ body: inout ByteReader) -> StreamDescription? {

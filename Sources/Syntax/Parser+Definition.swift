@@ -39,20 +39,23 @@ extension StatementParser {
             try expectQuery()
             return .createView(
                 CreateView(name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: columns, query: try parseQuery()))
-        case .query:
-            let options = accept(.with) ? try parseOptions() : []
-            try expect(.as)
-            if startsQuery() {
-                note("INSERT INTO", .insert)
-                throw unexpected(hint: "a saved query writes its rows somewhere: CREATE QUERY \(name.last.name) AS INSERT INTO .. SELECT ..; a query with a name is a VIEW")
-            }
-            try expect(.insert, shown: "INSERT INTO")
-            let insert = try parseInsert()
-            return .createQuery(
-                CreateQuery(name: name, orReplace: orReplace, ifNotExists: ifNotExists, insert: insert, options: options))
+        case .query: return .createQuery(try parseSavedQuery(name, orReplace: orReplace, ifNotExists: ifNotExists))
         case .function:
             return .createFunction(try parseFunction(name, orReplace: orReplace, ifNotExists: ifNotExists))
         }
+    }
+
+    /// Behind the name: `[WITH (..)] AS INSERT INTO ..`.
+    @inline(never)
+    mutating func parseSavedQuery(_ name: QualifiedName, orReplace: Bool, ifNotExists: Bool) throws(SQLError) -> CreateQuery {
+        let options = accept(.with) ? try parseOptions() : []
+        try expect(.as)
+        if startsQuery() {
+            note("INSERT INTO", .insert)
+            throw unexpected(hint: "a saved query writes its rows somewhere: CREATE QUERY \(name.last.name) AS INSERT INTO .. SELECT ..; a query with a name is a VIEW")
+        }
+        try expect(.insert, shown: "INSERT INTO")
+        return CreateQuery(name: name, orReplace: orReplace, ifNotExists: ifNotExists, insert: try parseInsert(), options: options)
     }
 
     @inline(never)

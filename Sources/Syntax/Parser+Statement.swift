@@ -24,6 +24,11 @@ extension StatementParser {
         if accept(.insert) { return .insert(try parseInsert()) }
         if accept(.create) { return try parseCreate() }
         if accept(.drop) { return try parseDrop() }
+        if atWord("ALTER"), isNext(.query) || isNext(.pump) {
+            advance()
+            advance()
+            return .alterQuery(try parseSavedQuery(try parseQualifiedName("a query name"), orReplace: false, ifNotExists: false))
+        }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return .show(try parseShow()) }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
@@ -77,7 +82,7 @@ extension StatementParser {
         case "TRUNCATE": hint = "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
         case "UPDATE", "DELETE", "MERGE", "UPSERT":
             hint = "rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows"
-        case "ALTER": hint = "DROP the object and CREATE it, or CREATE OR REPLACE it"
+        case "ALTER": hint = "ALTER QUERY gives a saved query another definition; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it"
         case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"
         case "ANALYZE", "VACUUM": hint = "there is nothing to be done by hand: EXPLAIN shows how a query runs"
         case "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT": hint = "every INSERT is a transaction of its own"

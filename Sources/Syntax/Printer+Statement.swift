@@ -12,8 +12,8 @@ extension Printer {
             return create("VIEW", view.name, orReplace: view.orReplace, ifNotExists: view.ifNotExists) + columns + " AS\n"
                 + query(view.query, indent: 0)
         case .createQuery(let query):
-            return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists)
-                + (query.options.isEmpty ? "" : " WITH (\n\(options(query.options))\n)") + " AS\n" + insert(query.insert)
+            return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists) + body(query)
+        case .alterQuery(let query): return "ALTER QUERY " + qualified(query.name) + body(query)
         case .createFunction(let function):
             let parameters = function.parameters.map { parameter in
                 (parameter.name.map { quote($0.name) + " " } ?? "") + typeName(parameter.type)
@@ -47,6 +47,10 @@ extension Printer {
         case .all: "ALL"
         case .create(let name): "CREATE " + qualified(name)
         }
+    }
+
+    private static func body(_ query: CreateQuery) -> String {
+        (query.options.isEmpty ? "" : " WITH (\n\(options(query.options))\n)") + " AS\n" + insert(query.insert)
     }
 
     private static func insert(_ insert: Insert) -> String {

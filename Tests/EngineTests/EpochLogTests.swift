@@ -32,36 +32,95 @@ final class EpochLogTests: XCTestCase {
         try read.append(record(9))
         try read.rotate(nextEpoch: 10)
         try read.remove(through: 5)
-        XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover(), (6...9).map { record(UInt64($0)) })
+        XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover(after: 5), (6...9).map { record(UInt64($0)) })
+        XCTAssertThrowsError(try EpochLog(directory: "/q", fileSystem: files).recover(after: 4))
+    }
+
+    /// A log of four epochs in one file; with `synced`, each was durable before the next was written.
+    private func fourEpochs(_ files: SimulatedFileSystem, synced: Bool) throws -> (path: String, bytes: [UInt8], ends: [Int]) {
+        try files.createDirectory("/q")
+        let log = EpochLog(directory: "/q", fileSystem: files)
+        let path = "/q/epochs-\(zeroPadded(1)).log"
+        var ends: [Int] = []
+        for epoch in 1...4 {
+            if epoch == 1 { ends.append(EpochLog.headerByteCount) }
+            try log.append(record(UInt64(epoch)))
+            if synced { try log.synchronize() }
+            ends.append(try XCTUnwrap(files.contents(path)).count)
+        }
+        return (path, try XCTUnwrap(files.contents(path)), ends)
     }
 
     func testATornLogGivesItsWholeRecordsAtEveryCut() throws {
-        var bytes: [UInt8] = []
-        var ends: [Int] = [0]
-        let files = SimulatedFileSystem(seed: 2)
-        try files.createDirectory("/q")
-        let log = EpochLog(directory: "/q", fileSystem: files)
-        let file = try files.open("/q/epochs-\(zeroPadded(1)).log", .readWrite)
-        for epoch in 1...4 {
-            try log.append(record(UInt64(epoch)))
-            ends.append(try file.size())
-        }
-        bytes = [UInt8](repeating: 0, count: try file.size())
-        _ = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+        let (path, bytes, ends) = try fourEpochs(SimulatedFileSystem(seed: 2), synced: false)
         for cut in 0...bytes.count {
-            var records: [EpochRecord] = []
-            let good = EpochLog.parse(bytes[..<cut], into: &records)
-            let whole = ends.filter { $0 <= cut }.count - 1
-            XCTAssertEqual(records.count, whole, "cut at \(cut)")
-            XCTAssertEqual(good, ends[whole], "cut at \(cut)")
+            let files = SimulatedFileSystem(seed: 3)
+            _ = try fourEpochs(files, synced: false)
+            files.corrupt(path) { $0.removeLast($0.count - cut) }
+            let log = EpochLog(directory: "/q", fileSystem: files)
+            let whole = max(ends.filter { $0 <= cut }.count - 1, 0)
+            XCTAssertEqual(try log.recover(), (1...4).map { record(UInt64($0)) }.prefix(whole).map { $0 }, "cut at \(cut)")
+            // It goes on behind what is whole.
+            try log.append(record(UInt64(whole + 1)))
+            XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover().count, whole + 1, "cut at \(cut)")
         }
+    }
+
+    func testDamageBeforeWhatWasSyncedIsNotTakenForATornEnd() throws {
+        let (path, bytes, ends) = try fourEpochs(SimulatedFileSystem(seed: 2), synced: true)
         for index in bytes.indices {
-            var damaged = bytes
-            damaged[index] ^= 0x10
-            var records: [EpochRecord] = []
-            _ = EpochLog.parse(damaged[...], into: &records)
-            XCTAssertEqual(records, (1...4).map { record(UInt64($0)) }.prefix(records.count).map { $0 }, "flip at \(index)")
-            XCTAssertLessThan(records.count, 4, "flip at \(index)")
+            let files = SimulatedFileSystem(seed: 3)
+            _ = try fourEpochs(files, synced: true)
+            files.corrupt(path) { $0[index] ^= 0x10 }
+            let before = files.contents(path)
+            // Without a witness the last record may be torn; with its output visible it cannot be.
+            let log = EpochLog(directory: "/q", fileSystem: files)
+            XCTAssertThrowsError(try log.recover(visible: 4), "flip at \(index)") {
+                XCTAssertTrue("\($0)".contains(path) || "\($0)".contains("version"), "\($0)")
+            }
+            XCTAssertEqual(files.contents(path), before, "flip at \(index)")
+            if index < ends[3] {
+                XCTAssertThrowsError(try EpochLog(directory: "/q", fileSystem: files).recover(), "flip at \(index)")
+                XCTAssertFalse(try EpochLog.verify(directory: "/q", fileSystem: files).isEmpty, "flip at \(index)")
+            } else {
+                XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover().count, 3, "flip at \(index)")
+            }
+            // What a checkpoint has made unnecessary is not missed.
+            XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover(after: 4, visible: 4), [])
+        }
+    }
+
+    func testAnUnknownVersionOfTheEpochLogIsRefused() throws {
+        let files = SimulatedFileSystem(seed: 2)
+        let (path, _, _) = try fourEpochs(files, synced: true)
+        files.corrupt(path) { bytes in
+            bytes[8] = 2
+            let sum = bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) }
+            withUnsafeBytes(of: sum.littleEndian) { bytes.replaceSubrange(12..<16, with: $0) }
+        }
+        XCTAssertThrowsError(try EpochLog(directory: "/q", fileSystem: files).recover()) {
+            XCTAssertTrue("\($0)".contains("version 2") && "\($0)".contains(path), "\($0)")
+        }
+    }
+
+    func testAFailedSyncIsFollowedByNoSuccess() throws {
+        for seed in 0..<20 as Range<UInt64> {
+            let files = SimulatedFileSystem(seed: seed)
+            try files.createDirectory("/q")
+            try files.synchronizeDirectory("/")
+            let log = EpochLog(directory: "/q", fileSystem: files)
+            try log.append(record(1))
+            try log.synchronize()
+            try log.append(record(2))
+            files.failOperation(files.operationCount)
+            XCTAssertThrowsError(try log.synchronize())
+            XCTAssertThrowsError(try log.synchronize())
+            XCTAssertThrowsError(try log.append(record(3)))
+            // Whoever reads it anew has what it reads on the disk.
+            let found = try EpochLog(directory: "/q", fileSystem: files).recover()
+            files.crash()
+            XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover(), found, "seed \(seed)")
+            XCTAssertTrue((1...2).contains(found.count))
         }
     }
 }

@@ -92,7 +92,7 @@ final class PowerCutTests: XCTestCase {
         var cuts = 0
         for life in 0..<8 {
             let isLast = life == 7
-            files.cutPower(atOperation: isLast ? nil : files.operationCount + 1 + random.below(120))
+            files.cutPower(atOperation: isLast ? nil : files.operationCount + 1 + random.below(240))
             do {
                 let current = try Life(files, clock)
                 if current.output.lastEpochs(of: 77).contains(where: { $0 != nil }) { livesWithOutput += 1 }

@@ -119,21 +119,26 @@ final class EpochLogTarget: FuzzTarget {
     }
 
     func repair(_ bytes: inout [UInt8]) {
-        var offset = 0
-        while offset + 8 <= bytes.count {
+        guard bytes.count >= EpochLog.headerByteCount else { return }
+        store(bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) }, &bytes, at: 12)
+        var offset = EpochLog.headerByteCount
+        while offset + 16 <= bytes.count {
             let length = Int(load(bytes, offset, 4))
-            guard length > 0, offset + 8 + length <= bytes.count else { break }
-            let crc = bytes[(offset + 8)..<(offset + 8 + length)].withUnsafeBytes { CRC32C.checksum($0) }
+            guard length > 0, offset + 16 + length <= bytes.count else { break }
+            let crc = bytes[(offset + 8)..<(offset + 16 + length)].withUnsafeBytes { CRC32C.checksum($0) }
             store(crc, &bytes, at: offset + 4)
-            offset += 8 + length
+            offset += 16 + length
         }
     }
 
     func run(_ bytes: [UInt8]) throws {
-        var records: [EpochRecord] = []
-        let good = EpochLog.parse(bytes[...], into: &records)
-        guard good <= bytes.count else { throw Flaw("parsed \(good) of \(bytes.count) bytes") }
+        let disk = SimulatedFileSystem(seed: 1)
+        try disk.createDirectory("/q")
+        let file = try disk.open("/q/" + EpochLog.fileName(1), .readWrite)
+        try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+        let records = try EpochLog(directory: "/q", fileSystem: disk).recover(visible: 2)
         for (before, after) in zip(records, records.dropFirst()) where after.epoch != before.epoch &+ 1 { throw Flaw("epochs out of order") }
+        guard (records.last?.epoch ?? 0) >= 2 else { throw Flaw("the log ends before what is visible") }
     }
 }
 

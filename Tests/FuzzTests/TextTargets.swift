@@ -88,21 +88,31 @@ final class PutTarget: FuzzTarget {
     let runs = 150
     let inputs = [Array(String(repeating: goodLines, count: 4).utf8)]
     let words = ["\n", "\n\n", "{}", "\"", "{\"id\":1}\n"].map { Array($0.utf8) }
-    private let engine: Engine
+    private var engine: Engine
+    private var served = 0
 
-    init() throws {
+    init() throws { engine = try Self.makeEngine() }
+
+    /// A disk in memory: begun anew now and then, because it only grows.
+    private static func makeEngine() throws -> Engine {
         var options = EngineOptions()
         options.startsQueries = false
         options.workerCount = 1
-        engine = try Engine(directory: "/data", options: options, clock: ManualClock(startingAtMicroseconds: 1), fileSystem: SimulatedFileSystem(seed: 1))
+        let engine = try Engine(directory: "/data", options: options, clock: ManualClock(startingAtMicroseconds: 1), fileSystem: SimulatedFileSystem(seed: 1))
         let sql = "CREATE STREAM s (\(wideSchema.fields.map { "\($0.name) \($0.type.name)" }.joined(separator: ", "))) WITH (sync = 'none')"
         for statement in try Parser.parseScript(sql) { _ = try engine.makeSession().execute(statement, source: sql) }
+        return engine
     }
 
     deinit { try? engine.close() }
 
     func run(_ bytes: [UInt8]) throws {
         let whole = count(bytes.withUnsafeBytes { JSONLinesDecoder.decode(Buffer(copying: $0), schema: wideSchema) })
+        served += 1
+        if served % 500 == 0 {
+            try engine.close()
+            engine = try Self.makeEngine()
+        }
         let appender = try engine.appender(stream: "s")
         var random = SeededRandom(seed: UInt64(bytes.count))
         var start = 0

@@ -142,10 +142,10 @@ final class Simulation {
         let day: Int64 = 86_400_000_000
         switch random.below(6) {
         case 0:
-            clock.advance(byMicroseconds: Int64(1 + random.below(20)) * day)
+            clock.jump(byMicroseconds: Int64(1 + random.below(20)) * day)
             note("clock jumps forward")
         case 1:
-            clock.advance(byMicroseconds: -Int64(1 + random.below(20)) * day)
+            clock.jump(byMicroseconds: -Int64(1 + random.below(20)) * day)
             note("clock jumps back")
         case 2: note("clock stands still")
         default: clock.advance(byMicroseconds: Int64(random.below(3_000_000)))

@@ -85,15 +85,15 @@ package enum Backup {
         let plan = try BackupPlan(engine)
         var sources = try open(["format"], in: directory, fileSystem) + catalog
         var newest: [UInt64: UInt64] = [:]
-        for query in plan.queries {
-            let found = try openAll(of: "queries/\(query)", in: directory, fileSystem) { !$0.hasPrefix("epochs-") && !$0.hasSuffix(".new") }
+        for (query, folder) in plan.queries.sorted(by: { $0.key < $1.key }) {
+            let found = try openAll(of: "queries/\(folder)", in: directory, fileSystem) { !$0.hasPrefix("epochs-") && !$0.hasSuffix(".new") }
             newest[query] = found.compactMap { CheckpointStore.epoch(PathText.name(of: $0.path), after: "checkpoint-") }.max()
             sources += found
         }
         for step in plan.steps {
             switch step {
             case .epochLog(let query):
-                let found = try openAll(of: "queries/\(query)", in: directory, fileSystem) { $0.hasPrefix("epochs-") }
+                let found = try openAll(of: "queries/\(plan.queries[query] ?? "")", in: directory, fileSystem) { $0.hasPrefix("epochs-") }
                 // The log must go on where the checkpoint ends.
                 let first = found.map { EpochLog.firstEpoch(of: PathText.name(of: $0.path)) }.min()
                 if let first, first > (newest[query] ?? 0) &+ 1 { return nil }
@@ -103,7 +103,10 @@ package enum Backup {
                 // The description first: shards that a split makes after it are not in it.
                 sources += try open([folder + "/stream.meta"], in: directory, fileSystem)
                 for shard in try fileSystem.list(directory + "/" + folder) where shard.hasPrefix("shard-") {
-                    sources += try openAll(of: folder + "/" + shard, in: directory, fileSystem) { !$0.hasSuffix(".tmp") }
+                    sources += try openAll(of: folder + "/" + shard, in: directory, fileSystem) {
+                        // The witness of what is durable is of the directory as it goes on, not of this moment.
+                        !$0.hasSuffix(".tmp") && $0 != "end"
+                    }
                 }
             }
         }

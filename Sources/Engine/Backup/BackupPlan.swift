@@ -24,8 +24,8 @@ struct BackupPlan {
         case epochLog(UInt64)
     }
 
-    /// Ids of the saved queries, in the order of the catalog.
-    private(set) var queries: [UInt64] = []
+    /// The saved queries with their folders below `queries`, in the order of the catalog.
+    private(set) var queries: [UInt64: String] = [:]
     private(set) var steps: [Step] = []
 
     private struct Links {
@@ -39,11 +39,11 @@ struct BackupPlan {
         var links: [UInt64: Links] = [:]
         for object in objects {
             guard case .query(let create) = object.definition else { continue }
-            queries.append(object.id)
+            queries[object.id] = CatalogObject.queryFolder(object.id, generation: object.generation)
             links[object.id] = try BackupPlan.links(of: object, create, engine)
         }
         var streams = objects.filter { $0.relation != nil && engine.stream(of: $0) != nil }.map(\.id)
-        var open = queries
+        var open = queries.keys.sorted()
         // A stream may be fixed when every query that reads it has its epoch log, an epoch log when the streams that the query writes are.
         while !open.isEmpty {
             let ready = streams.filter { stream in !open.contains { links[$0]?.reads.contains(stream) == true } }

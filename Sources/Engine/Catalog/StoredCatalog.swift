@@ -9,6 +9,9 @@
 //     ...
 //     crc <CRC32C of all before it, decimal>
 //
+// The same is kept in `catalog.copy`, which is written first and taken when the other is damaged. A save that fails leaves the old catalog, on the
+// disk too: when the new one may be there already, the old one is written over it.
+//
 // The definition of an object is its statement, so the file can be read by a person, and a new version of the program reads it with its
 // own parser. Ids are never used again: they name folders of the log and producers in its frames.
 
@@ -71,6 +74,15 @@ package struct CatalogObject: Sendable {
     package var definition: Definition
     /// Of a query.
     package var settings = QuerySettings()
+    /// Of a query: how often its definition was exchanged; its state lies in a folder of its own each time.
+    package var generation = 0
+
+    /// Below `queries`.
+    static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
+    static func isQueryFolder(_ name: String) -> Bool {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return (1...2).contains(parts.count) && parts.allSatisfy { UInt64($0) != nil }
+    }
 
     package var kindName: String {
         switch definition {
@@ -90,13 +102,17 @@ package final class StoredCatalog: Catalog {
     private let directory: String
     private let fileSystem: any FileSystem
     private let isWritable: Bool
+    /// What opening found damaged that does no harm.
+    package private(set) var notices: [String] = []
+
+    private static let headline = "millrace catalog 1"
 
     package init(directory: String, fileSystem: any FileSystem, isWritable: Bool) throws(EngineError) {
         self.directory = directory
         path = directory + "/catalog"
         self.fileSystem = fileSystem
         self.isWritable = isWritable
-        if fileSystem.exists(path) { try load() }
+        try load()
     }
 
     // MARK: Look-up
@@ -136,40 +152,56 @@ package final class StoredCatalog: Catalog {
     ) throws(EngineError) -> CatalogObject {
         let object = CatalogObject(id: nextID, name: name, sql: sql, definition: definition, settings: settings)
         nextID += 1
-        objects.append(object)
-        do throws(EngineError) { try save() } catch {
-            objects.removeLast()
-            throw error
-        }
+        try change { $0.append(object) }
         return object
     }
 
     package func remove(id: UInt64) throws(EngineError) {
-        let before = objects
-        objects.removeAll { $0.id == id }
-        do throws(EngineError) { try save() } catch {
-            objects = before
-            throw error
-        }
+        try change { objects in objects.removeAll { $0.id == id } }
     }
 
     /// Replaces a relation's definition in place (the engine learnt that it is a changelog).
     package func update(id: UInt64, relation: RelationDefinition) throws(EngineError) {
         guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
-        let before = objects[index]
-        objects[index].definition = .relation(relation)
-        do throws(EngineError) { try save() } catch {
-            objects[index] = before
-            throw error
-        }
+        try change { $0[index].definition = .relation(relation) }
     }
 
     /// Another definition in the same place: what comes later in the file may need it when it is read.
     package func replace(id: UInt64, sql: String, definition: CatalogObject.Definition) throws(EngineError) {
         guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        try change { objects in
+            objects[index].sql = sql
+            objects[index].definition = definition
+        }
+    }
+
+    /// Makes a change and saves it, or neither.
+    private func change(_ body: (inout [CatalogObject]) -> Void) throws(EngineError) {
+        guard isWritable else { throw EngineError("\(directory) is open for reading only") }
+        let before = objects
+        body(&objects)
+        var isInPlace = false
+        do throws(FileError) { try save(&isInPlace) } catch {
+            objects = before
+            var outcome = ""
+            if isInPlace {
+                // The new file has its name already, but the name may not last: put the old one back.
+                var ignored = false
+                do throws(FileError) { try save(&ignored) } catch {
+                    outcome = "; the change may be there after the next opening all the same"
+                }
+            }
+            throw EngineError("the catalog cannot be written: \(error)\(outcome)", cause: error)
+        }
+    }
+
+    package func replaceQuery(id: UInt64, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
         let before = objects[index]
         objects[index].sql = sql
-        objects[index].definition = definition
+        objects[index].definition = .query(create)
+        objects[index].settings = settings
+        objects[index].generation = generation
         do throws(EngineError) { try save() } catch {
             objects[index] = before
             throw error
@@ -178,15 +210,14 @@ package final class StoredCatalog: Catalog {
 
     // MARK: Disk
 
-    private func save() throws(EngineError) {
-        guard isWritable else { throw EngineError("\(directory) is open for reading only") }
-        var text = Array("millrace catalog 1\nnext \(nextID)\n".utf8)
+    private func save(_ isInPlace: inout Bool) throws(FileError) {
+        var text = Array("\(StoredCatalog.headline)\nnext \(nextID)\n".utf8)
         for object in objects {
             let name = Array(object.name.utf8)
             let sql = Array(object.sql.utf8)
             var flags = "0"
             if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
-            if object.isQuery { flags = object.settings.text }
+            if object.isQuery { flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") }
             text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
@@ -194,34 +225,84 @@ package final class StoredCatalog: Catalog {
         }
         let crc = text.withUnsafeBytes { CRC32C.checksum($0) }
         text.append(contentsOf: "crc \(crc)\n".utf8)
+        // The copy's name lasts with the other's: one sync of the folder is enough.
+        try put(text, path + ".copy")
+        try put(text, path)
+        isInPlace = true
+        try fileSystem.synchronizeDirectory(directory)
+    }
+
+    private func put(_ bytes: [UInt8], _ path: String) throws(FileError) {
+        let file = try fileSystem.open(path + ".new", .truncate)
+        var failure: FileError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(FileError) { try file.write(buffer, at: 0) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try file.synchronize()
+        try fileSystem.rename(path + ".new", to: path)
+    }
+
+    /// What a file holds: entries, or why there are none. Nil when there is no such file.
+    private static func read(_ path: String, _ fileSystem: any FileSystem) throws(EngineError) -> CatalogReader.Outcome? {
+        guard fileSystem.exists(path) else { return nil }
         do {
-            let file = try fileSystem.open(path + ".new", .truncate)
-            try text.withUnsafeBytes { try file.write($0, at: 0) }
-            try file.synchronize()
-            try fileSystem.rename(path + ".new", to: path)
-            try fileSystem.synchronizeDirectory(directory)
+            let file = try fileSystem.open(path, .read)
+            var bytes = [UInt8](repeating: 0, count: try file.size())
+            let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+            bytes.removeSubrange(count...)
+            var reader = CatalogReader(bytes: bytes)
+            return reader.read(headline: headline)
         } catch {
-            throw EngineError("the catalog cannot be written: \(error)")
+            throw EngineError("the catalog cannot be read: \(error)", cause: error as? FileError)
         }
     }
 
-    private func load() throws(EngineError) {
-        var bytes: [UInt8] = []
-        do {
-            let file = try fileSystem.open(path, .read)
-            bytes = [UInt8](repeating: 0, count: try file.size())
-            let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-            bytes.removeSubrange(count...)
-        } catch {
-            throw EngineError("the catalog cannot be read: \(error)")
+    /// Throws when a data directory has a catalog that this program does not know. Changes nothing.
+    static func checkVersion(directory: String, fileSystem: any FileSystem) throws(EngineError) {
+        let path = directory + "/catalog"
+        guard case .unknownVersion(let found)? = try read(path, fileSystem) else { return }
+        // A version that only one of the two has is damage.
+        if case .entries? = try read(path + ".copy", fileSystem) { return }
+        throw EngineError("\(path) has format '\(found)'; this program reads '\(headline)'")
+    }
+
+    /// Whether the catalog is whole; what is wrong with either of its files.
+    static func verify(directory: String, fileSystem: any FileSystem) throws(EngineError) -> [String] {
+        var faults: [String] = []
+        for path in [directory + "/catalog", directory + "/catalog.copy"] {
+            switch try read(path, fileSystem) {
+            case .damaged(let offset): faults.append("\(path), offset \(offset): the catalog is damaged")
+            case .unknownVersion(let found): faults.append("\(path), offset 0: unknown format '\(found)'")
+            case .entries, nil: break
+            }
         }
-        var reader = CatalogReader(bytes: bytes)
-        guard let entries = reader.read(), entries.nextID < 1 << 62, entries.entries.allSatisfy({ $0.id < entries.nextID }),
-            Set(entries.entries.map(\.id)).count == entries.entries.count
-        else { throw EngineError("the catalog \(path) is damaged") }
-        nextID = entries.nextID
+        return faults
+    }
+
+    private func load() throws(EngineError) {
+        var found = try StoredCatalog.read(path, fileSystem)
+        var isWhole = false
+        if case .entries? = found { isWhole = true }
+        if found == nil, !fileSystem.exists(path + ".copy") { return }
+        if !isWhole {
+            guard case .entries(let next, let entries)? = try StoredCatalog.read(path + ".copy", fileSystem) else {
+                switch found {
+                case .damaged(let offset): throw EngineError("the catalog \(path) is damaged at offset \(offset), and so is its copy")
+                case .unknownVersion(let version): throw EngineError("\(path) has format '\(version)'; this program reads '\(StoredCatalog.headline)'")
+                case .entries, nil: throw EngineError("the catalog \(path) is missing, and its copy is damaged")
+                }
+            }
+            notices.append("the catalog \(path) is \(found == nil ? "missing" : "damaged"); its copy is used")
+            found = .entries(nextID: next, entries)
+        }
+        guard case .entries(let next, let entries)? = found else { return }
+        guard next < 1 << 62, entries.allSatisfy({ $0.id < next }), Set(entries.map(\.id)).count == entries.count else {
+            throw EngineError("the catalog \(path) is damaged: its ids contradict one another")
+        }
+        nextID = next
         // What was replaced may need what was made after it, or stand behind what needs it: whatever cannot be read yet waits for the others.
-        var waiting = entries.entries
+        var waiting = entries
         while !waiting.isEmpty {
             var left: [CatalogReader.Entry] = []
             var reason: EngineError?
@@ -255,10 +336,12 @@ package final class StoredCatalog: Catalog {
             case .createFunction(let create): definition = .function(try Planner.restore(create))
             default: throw SQLError("no definition", at: statement.span)
             }
+            let flags = entry.flags.split(separator: "@", maxSplits: 1)
             objects.append(
                 CatalogObject(
                     id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
-                    settings: QuerySettings(text: entry.flags[...]) ?? QuerySettings()))
+                    settings: flags.first.flatMap { QuerySettings(text: $0) } ?? QuerySettings(),
+                    generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0))
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }
@@ -287,20 +370,31 @@ private struct CatalogReader {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func read() -> (nextID: UInt64, entries: [Entry])? {
-        guard line() == "millrace catalog 1" else { return nil }
-        guard let next = line()?.split(separator: " "), next.count == 2, let nextID = UInt64(next[1]) else { return nil }
+    enum Outcome {
+        case entries(nextID: UInt64, [Entry])
+        /// From about this byte on it makes no sense, or does not fit its checksum.
+        case damaged(offset: Int)
+        /// The first line of a catalog of another version.
+        case unknownVersion(String)
+    }
+
+    mutating func read(headline: String) -> Outcome {
+        guard let first = line() else { return .damaged(offset: 0) }
+        guard first == headline else { return first.hasPrefix("millrace catalog ") ? .unknownVersion(String(first.prefix(40))) : .damaged(offset: 0) }
+        guard let next = line()?.split(separator: " "), next.count == 2, next[0] == "next", let nextID = UInt64(next[1]) else {
+            return .damaged(offset: position)
+        }
         var entries: [Entry] = []
         while true {
             let start = position
-            guard let words = line()?.split(separator: " ") else { return nil }
+            guard let words = line()?.split(separator: " ", omittingEmptySubsequences: false) else { return .damaged(offset: start) }
             if words.count == 2, words[0] == "crc" {
                 let crc = bytes[..<start].withUnsafeBytes { CRC32C.checksum($0) }
-                return UInt32(words[1]) == crc ? (nextID, entries) : nil
+                return UInt32(words[1]) == crc && position == bytes.count ? .entries(nextID: nextID, entries) : .damaged(offset: start)
             }
             guard words.count == 6, words[0] == "entry", let id = UInt64(words[1]), let nameCount = Int(words[4]),
                 let sqlCount = Int(words[5]), let name = text(nameCount), let sql = text(sqlCount), line() == ""
-            else { return nil }
+            else { return .damaged(offset: start) }
             entries.append(Entry(id: id, name: name, sql: sql, flags: String(words[3])))
         }
     }

@@ -13,11 +13,15 @@
 import Columns
 import Platform
 
-/// Why a connector cannot do what it was asked: a sentence for people.
+/// Why a connector cannot do what it was asked: a sentence for people, and the failed call behind it when there is one.
 package struct ConnectorError: Error, CustomStringConvertible, Sendable {
     package let description: String
+    package let cause: FileError?
 
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, cause: FileError? = nil) {
+        self.description = description
+        self.cause = cause
+    }
 }
 
 /// A row that could not be decoded.
@@ -58,6 +62,13 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// Position of the first row of a shard.
     func start(shard: Int) -> Int64
 
+    /// The first position at or after `from` that can be read: rows before it have expired or were given up.
+    func readable(shard: Int, from: Int64) -> Int64
+
+    /// Throws when a query cannot have read up to `position`, because the source no longer reaches it: what is there now would be taken for what
+    /// was read.
+    func validate(shard: Int, position: Int64) throws(ConnectorError)
+
     /// Says once, before anything is read, where reading goes on, so that a source held to a wall-clock rate counts from
     /// there. Most sources have no use for it.
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64)
@@ -89,6 +100,8 @@ package protocol ReplayableSource: AnyObject, Sendable {
 }
 
 extension ReplayableSource {
+    package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
+    package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
     package func consumed(shard: Int, upTo position: Int64) {}
     package func makeDurable() throws(ConnectorError) {}
     package func reaches(shard: Int, position: Int64) -> Bool { true }

@@ -44,7 +44,7 @@ package final class FileSink: RowSink {
                 writtenByteCount = 0
                 notice = existed && oldByteCount > 0 ? "replacing the existing file \(format.path) (\(oldByteCount) bytes)" : nil
             }
-        } catch { throw ConnectorError("\(relation.name): \(error)") }
+        } catch { throw ConnectorError("\(relation.name): \(error)", cause: error) }
     }
 
     package func position() throws(ConnectorError) -> Int64 {
@@ -106,7 +106,7 @@ package final class FileSink: RowSink {
     }
 
     private func failing<Result>(_ body: () throws(FileError) -> Result) throws(ConnectorError) -> Result {
-        do throws(FileError) { return try body() } catch { throw ConnectorError("\(error)") }
+        do throws(FileError) { return try body() } catch { throw ConnectorError("\(error)", cause: error) }
     }
 
     private static func folder(of path: String) -> String {

@@ -69,7 +69,7 @@ package final class PartitionedFileSink: RowSink {
             try fileSystem.createDirectory(root)
             manifest = try fileSystem.open("\(root)/\(PartitionedFileSink.manifestName)", .readWrite)
             manifestByteCount = try manifest.size()
-        } catch { throw ConnectorError("\(relation.name): \(error)") }
+        } catch { throw ConnectorError("\(relation.name): \(error)", cause: error) }
         let known = try PartitionedFileSink.lengths(in: PartitionedFileSink.read(manifest, count: manifestByteCount), format)
         if appendsToExisting {
             notice = nil
@@ -314,6 +314,6 @@ package final class PartitionedFileSink: RowSink {
     }
 
     private func failing<Result>(_ body: () throws(FileError) -> Result) throws(ConnectorError) -> Result {
-        do throws(FileError) { return try body() } catch { throw ConnectorError("\(error)") }
+        do throws(FileError) { return try body() } catch { throw ConnectorError("\(error)", cause: error) }
     }
 }

@@ -9,8 +9,13 @@ import Syntax
 /// Whatever can go wrong below SQL: a file, a connector, a held directory. The text is for people.
 package struct EngineError: Error, CustomStringConvertible, Sendable {
     package let description: String
+    /// The failed call behind it, when there is one.
+    package let cause: FileError?
 
-    package init(_ description: String) { self.description = description }
+    package init(_ description: String, cause: FileError? = nil) {
+        self.description = description
+        self.cause = cause
+    }
 }
 
 /// An error of a statement, with its source text, so that it can be shown with a caret.
@@ -39,6 +44,8 @@ package struct EngineOptions: Sendable {
     package var batchRows = 8_192
     package var epochRowsMax = 1 << 19
     package var checkpointIntervalMicroseconds: Int64 = 10_000_000
+    /// How long an append waits for room on a full disk before it fails; a stream's option `full_disk_wait` goes before.
+    package var fullDiskWaitMilliseconds = 10_000
     /// What `lock` shows to other processes, e.g. the command line.
     package var ownerDescription = "millrace"
     /// Receives notices that belong to no statement (a query failed, a torn tail was cut); called from any thread.
@@ -69,11 +76,12 @@ package enum CursorEvent {
 
 /// How a query that runs is doing.
 package struct QueryProgress: Sendable {
-    package enum State: String, Sendable { case running, ended, failed, stopped }
+    /// `waiting`: something has run out (room on the disk, open files); the query goes on by itself when it is there again.
+    package enum State: String, Sendable { case running, ended, failed, stopped, waiting }
 
     package var name: String
     package var state: State = .running
-    /// Why it failed.
+    /// Why it failed, or waits.
     package var reason: String?
     package var epoch: UInt64 = 0
     package var rowsIn: Int64 = 0
@@ -102,6 +110,8 @@ package struct StreamStatus: Sendable {
         package var endSequence: UInt64
         package var byteCount: Int
         package var expiredRows: UInt64
+        /// Rows that were given up after damage.
+        package var givenUpRows: UInt64
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
     }

@@ -95,8 +95,10 @@ package final class CheckpointStore: @unchecked Sendable {
         return nil
     }
 
+    func fileNames() throws(FileError) -> [String] { try fileSystem.list(directory) }
+
     func epochs() throws(FileError) -> [UInt64] {
-        try fileSystem.list(directory).compactMap { CheckpointStore.epoch($0, after: "checkpoint-") }.sorted()
+        try fileNames().compactMap { CheckpointStore.epoch($0, after: "checkpoint-") }.sorted()
     }
 
     func manifest(_ epoch: UInt64) throws(CheckpointDamage) -> CheckpointManifest {
@@ -167,6 +169,12 @@ package final class CheckpointStore: @unchecked Sendable {
     /// Publishes a checkpoint and removes all but it and the good one before. Throws a FileError, or a CheckpointDamage when a piece that was to
     /// be copied is not what it was.
     package func publish(_ checkpoint: Checkpoint, _ capture: StateCapture) throws -> Published {
+        if let last, last.checkpoint.epoch == checkpoint.epoch {
+            // Its state file may be in use.
+            throw EngineError("the checkpoint of epoch \(checkpoint.epoch) has been published already")
+        }
+        var isNamed = false
+        defer { if !isNamed { giveBackRoom(checkpoint.epoch) } }
         // 1. Where everything is to lie.
         var fresh: [[UInt8]] = []
         let tree = StateTree<Extent>.applying(capture, to: last?.tree) { bytes in
@@ -235,6 +243,7 @@ package final class CheckpointStore: @unchecked Sendable {
         try file.append(bytes)
         try file.finish()
         try fileSystem.rename(target + ".new", to: target)
+        isNamed = true
         try fileSystem.synchronizeDirectory(directory)
         written += bytes.count
         // 4.
@@ -245,6 +254,13 @@ package final class CheckpointStore: @unchecked Sendable {
         do throws(FileError) { try removeOld() } catch { notice = "\(error)" }
         return Published(
             previousEpoch: kept.count > 1 ? kept[0].epoch : 0, byteCount: written, stateByteCount: total, notice: notice)
+    }
+
+    /// What was written of a checkpoint that did not come about takes no room until it is tried again.
+    private func giveBackRoom(_ epoch: UInt64) {
+        for name in [CheckpointStore.stateName(epoch), CheckpointStore.manifestName(epoch) + ".new"] where fileSystem.exists(path(name)) {
+            do throws(FileError) { try fileSystem.remove(path(name)) } catch { /* The next attempt writes over it. */ }
+        }
     }
 
     /// The files whose live pieces are to be copied, and how many bytes at most.

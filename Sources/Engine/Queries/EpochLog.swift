@@ -1,19 +1,32 @@
 // EpochLog: the query's journal of epochs.
 //
-// Files `epochs-<first epoch, 20 digits>.log` in the query's folder, each a row of records:
+// Files `epochs-<first epoch, 20 digits>.log` in the query's folder, each a header and a row of records:
 //
-//     length  UInt32   bytes of the payload, a multiple of 8
-//     crc     UInt32   CRC32C of the payload
-//     payload          an EpochRecord as little-endian 64-bit words
+//     header   magic "MREPOCHS" (8 bytes), version UInt32, CRC32C of both UInt32
+//     length   UInt32   bytes of the payload, a multiple of 8
+//     crc      UInt32   CRC32C of all that follows in the record
+//     synced   UInt64   the epoch up to which the log was durable when the record was written
+//     payload           an EpochRecord as little-endian 64-bit words
 //
-// 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that.
+// 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that. After a failed sync
+//    nothing is written any more: only a new object, which reads everything anew, knows what there is.
 // 2. When a checkpoint is captured a new file is begun; when it has been published, files whose epochs are all older than the checkpoint
 //    before it are removed: the last two checkpoints can always be replayed from.
-// 3. Opening reads the files that reach past the checkpoint, in order, and stops at the first record that is torn or does not follow the one
-//    before: nothing after it can have had visible output, because records become durable in order. The file is cut there. When the output
-//    does hold a later epoch the log is damaged and not torn: nothing is cut, and the query does not start.
+// 3. Recovery needs the records after a checkpoint. A record that is torn at the end of the last file is cut off, with what follows: nothing of it can
+//    have had visible output, because records become durable in order. Anything else that is missing is damage, told by what comes later: another
+//    file, a record that says that what was before it had been synced, output that is there already. Without those records the query
+//    cannot go on as it was, and says so. Damage in what is not needed is a notice.
+// 4. What recovery keeps is written again over itself and synced: pages of a failed sync may look clean without being on the disk.
 
 import Platform
+
+package struct EpochLogDamage: Error, CustomStringConvertible, Sendable {
+    package let file: String
+    package let offset: Int
+    package let reason: String
+
+    package var description: String { "damaged epoch log: \(file), offset \(offset): \(reason)" }
+}
 
 package final class EpochLog {
     private let fileSystem: any FileSystem
@@ -21,8 +34,16 @@ package final class EpochLog {
     private var file: (any File)?
     private var offset = 0
     private var hasUnsynced = false
+    private var lastEpoch: UInt64 = 0
+    private var syncedEpoch: UInt64 = 0
+    /// Why nothing is written any more.
+    private var failure: FileError?
 
     private static let payloadByteCountMax = 1 << 24
+    private static let magic = Array("MREPOCHS".utf8)
+    static let version: UInt32 = 1
+    static let headerByteCount = 16
+    private static let recordHeadByteCount = 16
 
     package init(directory: String, fileSystem: any FileSystem) {
         self.directory = directory
@@ -31,113 +52,234 @@ package final class EpochLog {
 
     // MARK: Reading
 
-    /// Every record after `checkpoint` that is whole, in order; cuts what is torn behind them. Output of epoch `visible` can be seen, so its record was
-    /// durable: a log that no longer reaches it is damaged, and is left as it is. A record that `isReplayable` refuses counts as torn.
+    /// What recovery found damaged that does no harm.
+    package private(set) var notices: [String] = []
+
+    /// The records of the epochs after `checkpoint`, in order. Output of epoch `visible` can be seen, so its record was durable. A record that
+    /// `isReplayable` refuses names input that was not durable when the power went: nothing of it can have been seen, and the log ends before it.
     package func recover(
         after checkpoint: UInt64 = 0, visible: UInt64 = 0, isReplayable: (EpochRecord) -> Bool = { _ in true }
-    ) throws(FileError) -> [EpochRecord] {
+    ) throws -> [EpochRecord] {
         var records: [EpochRecord] = []
-        var torn: (name: String, file: any File, offset: Int)?
-        var leftOver: [String] = []
         let names = try fileNames()
+        let firsts = names.map { EpochLog.firstEpoch(of: $0) }
+        var expected = checkpoint &+ 1
         for (index, name) in names.enumerated() {
-            // A file that ends before the checkpoint is for the checkpoint before it.
-            if index + 1 < names.count, EpochLog.firstEpoch(of: names[index + 1]) <= checkpoint &+ 1 { continue }
-            if torn != nil {
-                leftOver.append(name)
+            let path = directory + "/" + name
+            let isLast = index == names.count - 1
+            let opened = try fileSystem.open(path, isLast ? .readWrite : .read)
+            var scan = try EpochLog.scan(try EpochLog.read(opened), path: path, firstEpoch: firsts[index])
+            if !isLast, firsts[index + 1] <= expected {
+                // Nothing of this file is needed, unless the newest checkpoint turns out damaged.
+                if let fault = scan.fault ?? (scan.nextEpoch < firsts[index + 1] ? EpochLogDamage(file: path, offset: scan.endOffset, reason: "epochs are missing") : nil) {
+                    notices.append("\(fault); its epochs are older than the checkpoint in use")
+                }
                 continue
             }
-            let opened = try fileSystem.open(directory + "/" + name, .readWrite)
-            let byteCount = try opened.size()
-            var bytes = [UInt8](repeating: 0, count: byteCount)
-            var readError: FileError?
-            var count = 0
-            bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) { count = try opened.read(into: buffer, at: 0) } catch { readError = error }
+            guard firsts[index] <= expected else {
+                throw EpochLogDamage(file: path, offset: 0, reason: "the epochs \(expected)...\(firsts[index] &- 1) are missing before this file")
             }
-            if let readError { throw readError }
-            let known = records.count
-            var good = EpochLog.parse(bytes[..<count], into: &records)
-            if let lost = records.indices.dropFirst(known).first(where: { records[$0].epoch > checkpoint && !isReplayable(records[$0]) }) {
-                good = records[known..<lost].reduce(0) { $0 + 8 + $1.words.count * 8 }
-                records.removeSubrange(lost...)
+            if let place = scan.records.firstIndex(where: { $0.epoch >= expected && !isReplayable($0) }) {
+                let offset = EpochLog.headerByteCount + scan.records[..<place].reduce(0) { $0 + EpochLog.recordHeadByteCount + $1.words.count * 8 }
+                let lost = EpochLogDamage(file: path, offset: offset, reason: "rows that epoch \(scan.records[place].epoch) has read are gone")
+                guard isLast, visible < scan.records[place].epoch else { throw lost }
+                scan.nextEpoch = scan.records[place].epoch
+                scan.records.removeSubrange(place...)
+                scan.endOffset = offset
+                scan.fault = nil
             }
-            if good < count { torn = (name, opened, good) }
-            file = opened
-            offset = good
-        }
-        let last = max(records.last?.epoch ?? 0, checkpoint)
-        if last < visible {
-            throw FileError(
-                operation: "replay", path: directory + "/" + (torn?.name ?? names.last ?? ""), code: 0,
-                reason: "the epoch log is damaged at offset \(torn?.offset ?? offset): it ends with epoch \(last), and the output holds epoch \(visible)")
-        }
-        if let torn { try torn.file.truncate(to: torn.offset) }
-        // What follows from these records becomes visible soon. They may stand in the page cache only, marked clean by a sync that failed before the
-        // restart: the same bytes over themselves give the sync something to write. Files before the last one were synced when it was begun.
-        if let file, offset > 0 {
-            var bytes = [UInt8](repeating: 0, count: offset)
-            var failure: FileError?
-            bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) {
-                    guard try file.read(into: buffer, at: 0) == buffer.count else { return }
-                    try file.write(UnsafeRawBufferPointer(buffer), at: 0)
-                } catch { failure = error }
+            records += scan.records.filter { $0.epoch >= expected }
+            expected = max(expected, scan.nextEpoch)
+            guard isLast else {
+                guard scan.nextEpoch == firsts[index + 1] else {
+                    throw scan.fault ?? EpochLogDamage(file: path, offset: scan.endOffset, reason: "the epochs \(scan.nextEpoch)...\(firsts[index + 1] &- 1) are missing")
+                }
+                continue
             }
-            if let failure { throw failure }
+            if let fault = scan.fault {
+                guard scan.syncedAfterFault < expected else { throw fault }
+                guard visible < expected else {
+                    throw EpochLogDamage(file: path, offset: scan.endOffset, reason: "\(fault.reason), and the output of epoch \(visible) is there already")
+                }
+            }
+            // A file that does not reach the checkpoint is left as it is: what follows the checkpoint goes into a new one.
+            if scan.nextEpoch == expected { try keep(opened, scan) }
         }
-        try file?.synchronize()
-        for name in leftOver { try fileSystem.remove(directory + "/" + name) }
+        guard visible < expected else {
+            throw EpochLogDamage(
+                file: directory + "/" + (names.last ?? "epochs"), offset: offset,
+                reason: "the log ends before epoch \(expected), but the output of epoch \(visible) is there already")
+        }
+        lastEpoch = expected &- 1
+        syncedEpoch = lastEpoch
         return records
     }
 
-    /// Appends the records found to `records`; returns the offset behind the last whole one.
-    static func parse(_ bytes: ArraySlice<UInt8>, into records: inout [EpochRecord]) -> Int {
-        var position = bytes.startIndex
-        while bytes.endIndex - position >= 8 {
-            let length = Int(load32(bytes, at: position))
-            let crc = load32(bytes, at: position + 4)
-            guard length % 8 == 0, length <= payloadByteCountMax, bytes.endIndex - position - 8 >= length else { break }
-            let payload = bytes[position + 8..<position + 8 + length]
-            guard payload.withUnsafeBytes({ CRC32C.checksum($0) }) == crc else { break }
-            var words: [Int64] = []
-            words.reserveCapacity(length / 8)
-            for start in stride(from: payload.startIndex, to: payload.endIndex, by: 8) { words.append(load64(bytes, at: start)) }
-            guard let record = EpochRecord(words: words) else { break }
-            if let last = records.last, record.epoch != last.epoch &+ 1 { break }
-            records.append(record)
-            position += 8 + length
+    /// Cuts what is torn, writes the rest again, and goes on behind it. A file whose header did not survive its making begins anew.
+    private func keep(_ opened: any File, _ scan: Scan) throws(FileError) {
+        guard scan.endOffset > 0 else { return }
+        if scan.endOffset < scan.bytes.count { try opened.truncate(to: scan.endOffset) }
+        try EpochLog.write(Array(scan.bytes[..<scan.endOffset]), to: opened, at: 0)
+        try opened.synchronize()
+        file = opened
+        offset = scan.endOffset
+    }
+
+    /// What a file holds.
+    struct Scan {
+        var bytes: [UInt8] = []
+        var records: [EpochRecord] = []
+        /// The offset behind the last whole record; 0 when not even the header is there.
+        var endOffset = 0
+        /// The epoch after the last whole record.
+        var nextEpoch: UInt64
+        /// What is wrong behind the last whole record.
+        var fault: EpochLogDamage?
+        /// The largest epoch that a whole record behind the fault says was synced.
+        var syncedAfterFault: UInt64 = 0
+    }
+
+    static func scan(_ bytes: [UInt8], path: String, firstEpoch: UInt64) throws(EngineError) -> Scan {
+        var scan = Scan(bytes: bytes, nextEpoch: firstEpoch)
+        var position = 0
+        if bytes.count >= headerByteCount, headerIsWhole(bytes) {
+            let found = load32(bytes[...], at: 8)
+            guard found == version else {
+                throw EngineError("\(path) has format version \(found); this program reads version \(version)")
+            }
+            position = headerByteCount
+            scan.endOffset = position
+        } else if !bytes.isEmpty {
+            scan.fault = EpochLogDamage(file: path, offset: 0, reason: "the header is damaged")
         }
-        return position
+        while scan.fault == nil, position < bytes.count {
+            guard let (record, _, end) = record(bytes[...], at: position), record.epoch == scan.nextEpoch else {
+                scan.fault = EpochLogDamage(file: path, offset: position, reason: "the record of epoch \(scan.nextEpoch) is damaged")
+                break
+            }
+            scan.records.append(record)
+            scan.nextEpoch = record.epoch &+ 1
+            position = end
+            scan.endOffset = position
+        }
+        guard scan.fault != nil else { return scan }
+        // Whole records further on prove what had been synced. Everything lies at multiples of 8.
+        position = max(position + 8, headerByteCount)
+        while position < bytes.count {
+            if let (record, synced, end) = record(bytes[...], at: position), record.epoch >= scan.nextEpoch {
+                scan.syncedAfterFault = max(scan.syncedAfterFault, synced)
+                position = end
+            } else {
+                position += 8
+            }
+        }
+        return scan
+    }
+
+    private static func headerIsWhole(_ bytes: [UInt8]) -> Bool {
+        Array(bytes.prefix(8)) == magic && bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) } == load32(bytes[...], at: 12)
+    }
+
+    /// The record at a place, what it says was synced, and where it ends; nil when there is none.
+    private static func record(_ bytes: ArraySlice<UInt8>, at position: Int) -> (EpochRecord, synced: UInt64, end: Int)? {
+        guard bytes.endIndex - position >= recordHeadByteCount else { return nil }
+        let length = Int(load32(bytes, at: position))
+        guard length % 8 == 0, length <= payloadByteCountMax, bytes.endIndex - position - recordHeadByteCount >= length else { return nil }
+        let end = position + recordHeadByteCount + length
+        guard bytes[position + 8..<end].withUnsafeBytes({ CRC32C.checksum($0) }) == load32(bytes, at: position + 4) else { return nil }
+        var words: [Int64] = []
+        words.reserveCapacity(length / 8)
+        for start in stride(from: position + recordHeadByteCount, to: end, by: 8) { words.append(load64(bytes, at: start)) }
+        guard let record = EpochRecord(words: words) else { return nil }
+        return (record, UInt64(bitPattern: load64(bytes, at: position + 8)), end)
+    }
+
+    private static func read(_ file: any File) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: try file.size())
+        var failure: FileError?
+        var count = 0
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(FileError) { count = try file.read(into: buffer, at: 0) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        bytes.removeSubrange(count...)
+        return bytes
+    }
+
+    private static func write(_ bytes: [UInt8], to file: any File, at offset: Int) throws(FileError) {
+        var failure: FileError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(FileError) { try file.write(buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Throws when one of a query's files was written in a format that this program does not know. Changes nothing.
+    static func checkVersions(directory: String, fileSystem: any FileSystem) throws {
+        let log = EpochLog(directory: directory, fileSystem: fileSystem)
+        for name in try log.fileNames() {
+            let path = directory + "/" + name
+            let file = try fileSystem.open(path, .read)
+            var head = [UInt8](repeating: 0, count: headerByteCount)
+            let count = try head.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+            if count == headerByteCount { _ = try scan(head, path: path, firstEpoch: 0) }
+        }
+    }
+
+    /// Reads everything in a query's folder and reports every fault with its file and offset; changes nothing.
+    package static func verify(directory: String, fileSystem: any FileSystem) throws -> [String] {
+        let log = EpochLog(directory: directory, fileSystem: fileSystem)
+        var faults: [String] = []
+        let names = try log.fileNames()
+        for (index, name) in names.enumerated() {
+            let path = directory + "/" + name
+            let scan = try scan(try read(try fileSystem.open(path, .read)), path: path, firstEpoch: firstEpoch(of: name))
+            let isLast = index == names.count - 1
+            if let fault = scan.fault {
+                // The end of the last file may be torn, which the next start cuts off.
+                if !isLast || scan.syncedAfterFault >= scan.nextEpoch { faults.append("\(fault)") }
+            } else if !isLast, scan.nextEpoch != firstEpoch(of: names[index + 1]) {
+                faults.append("\(EpochLogDamage(file: path, offset: scan.endOffset, reason: "epochs are missing at the end of the file"))")
+            }
+        }
+        return faults
     }
 
     // MARK: Writing
 
     package func append(_ record: EpochRecord) throws(FileError) {
+        if let failure { throw failure }
         let target: any File
         if let file { target = file } else { target = try beginFile(firstEpoch: record.epoch) }
-        let words = record.words
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(8 + words.count * 8)
-        for word in words { withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) } }
-        let crc = bytes.withUnsafeBytes { CRC32C.checksum($0) }
-        var head: [UInt8] = []
-        withUnsafeBytes(of: UInt32(truncatingIfNeeded: bytes.count).littleEndian) { head.append(contentsOf: $0) }
-        withUnsafeBytes(of: crc.littleEndian) { head.append(contentsOf: $0) }
-        let whole = head + bytes
-        var failure: FileError?
-        whole.withUnsafeBytes { buffer in
-            do throws(FileError) { try target.write(buffer, at: offset) } catch { failure = error }
-        }
-        if let failure { throw failure }
+        let whole = EpochLog.encode(record, synced: syncedEpoch)
+        try EpochLog.write(whole, to: target, at: offset)
         offset += whole.count
+        lastEpoch = record.epoch
         hasUnsynced = true
     }
 
+    static func encode(_ record: EpochRecord, synced: UInt64) -> [UInt8] {
+        let words = record.words
+        var body: [UInt8] = []
+        body.reserveCapacity(8 + words.count * 8)
+        withUnsafeBytes(of: synced.littleEndian) { body.append(contentsOf: $0) }
+        for word in words { withUnsafeBytes(of: word.littleEndian) { body.append(contentsOf: $0) } }
+        var whole: [UInt8] = []
+        whole.reserveCapacity(8 + body.count)
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: words.count * 8).littleEndian) { whole.append(contentsOf: $0) }
+        withUnsafeBytes(of: body.withUnsafeBytes { CRC32C.checksum($0) }.littleEndian) { whole.append(contentsOf: $0) }
+        return whole + body
+    }
+
     package func synchronize() throws(FileError) {
+        if let failure { throw failure }
         guard hasUnsynced, let file else { return }
-        try file.synchronize()
+        do throws(FileError) { try file.synchronize() } catch {
+            failure = error
+            throw error
+        }
         hasUnsynced = false
+        syncedEpoch = lastEpoch
     }
 
     /// Begins a new file for epochs from `epoch` on, once all before them are durable.
@@ -159,8 +301,13 @@ package final class EpochLog {
     private func beginFile(firstEpoch: UInt64) throws(FileError) -> any File {
         let created = try fileSystem.open(directory + "/" + EpochLog.fileName(firstEpoch), .truncate)
         try fileSystem.synchronizeDirectory(directory)
+        var header = EpochLog.magic
+        withUnsafeBytes(of: EpochLog.version.littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: header.withUnsafeBytes { CRC32C.checksum($0) }.littleEndian) { header.append(contentsOf: $0) }
+        try EpochLog.write(header, to: created, at: 0)
         file = created
-        offset = 0
+        offset = EpochLog.headerByteCount
+        hasUnsynced = true
         return created
     }
 

@@ -130,11 +130,13 @@ package final class QueryRunner {
             rejectedRows = found.rejectedRows
             expiredRows = found.expiredRows
             hasRunEpoch = true
-            try checkReach(found)
             try graph.restore(from: loaded.state, pool: pool)
             watermark = graph.status.scans.map(\.watermark).min() ?? .min
         }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
+        if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
+            _ = try output.emit(swap.batches, epoch: swap.epoch, clockMicroseconds: clockMicroseconds)
+        }
         for record in records where record.epoch > epoch {
             guard record.epoch == epoch &+ 1 else {
                 throw EngineError("the epoch log goes from epoch \(epoch) to \(record.epoch): epochs between them are missing")
@@ -144,17 +146,10 @@ package final class QueryRunner {
             }
             try run(record, isReplay: true)
         }
-        return notices
-    }
-
-    /// The rows that a checkpoint stands for are on the disk before it is: when an input ends earlier, it has lost some.
-    private func checkReach(_ checkpoint: Checkpoint) throws {
-        for (scan, shards) in checkpoint.positions.enumerated() {
-            for (shard, position) in shards.enumerated() where !sources[scan].reaches(shard: shard, position: position) {
-                throw EngineError(
-                    "\(graph.scans[scan].relation.name), shard \(shard) has lost rows: the query had read up to row \(position), and it ends before")
-            }
+        for (scan, source) in sources.enumerated() {
+            for shard in positions[scan].indices { try source.validate(shard: shard, position: positions[scan][shard]) }
         }
+        return notices + journal.epochs.notices
     }
 
     // MARK: Stepping
@@ -191,11 +186,13 @@ package final class QueryRunner {
             var ranges: [EpochRecord.ShardRange] = []
             for shard in 0..<source.shardCount {
                 var from = positions[scan][shard]
-                // Retention may have overtaken a query that stood still for long: it goes on with what there is, and the loss is counted.
-                let oldest = source.start(shard: shard)
-                if from < oldest {
-                    expiredRows &+= oldest - from
-                    from = oldest
+                // Retention may have overtaken a query that stood still for long, or a person has given damaged rows up: it goes on with what there
+                // is, and the loss is counted. The epoch that follows remembers that it was.
+                let readable = source.readable(shard: shard, from: from)
+                if from < readable {
+                    expiredRows &+= readable - from
+                    from = readable
+                    isNeeded = true
                 }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from
@@ -368,6 +365,7 @@ package final class QueryRunner {
             checkpointFigures.writeMicrosecondsTotal += microseconds
             if let notice = published.notice { settings.onNotice?("old checkpoints could not be removed: \(notice)") }
             try journal.epochs.remove(through: published.previousEpoch)
+            try journal.forgetSwap(before: published.previousEpoch)
         case .failed(let error, let isGivenUp):
             checkpointFigures.failureCount += 1
             if isGivenUp { capturesAll = true }
@@ -408,8 +406,14 @@ package struct CheckpointFigures: Hashable, Sendable {
 package final class QueryJournal {
     package let epochs: EpochLog
     package let checkpoints: CheckpointStore
+    /// What the query wrote in the epoch in which its definition was exchanged; nil when that is long ago.
+    var swap: SwapOutput?
+    private let directory: String
+    private let fileSystem: any FileSystem
 
     package init(directory: String, fileSystem: any FileSystem) throws(FileError) {
+        self.directory = directory
+        self.fileSystem = fileSystem
         try fileSystem.createDirectory(directory)
         // The folder's own name must last before anything in it counts: the data directory holds `queries`, which holds this folder.
         var folder = directory
@@ -420,6 +424,13 @@ package final class QueryJournal {
         }
         epochs = EpochLog(directory: directory, fileSystem: fileSystem)
         checkpoints = CheckpointStore(directory: directory, fileSystem: fileSystem)
+    }
+
+    /// No checkpoint up to this epoch will be begun from any more.
+    func forgetSwap(before epoch: UInt64) throws(FileError) {
+        guard let swap, swap.epoch < epoch else { return }
+        try SwapOutput.remove(from: directory, fileSystem)
+        self.swap = nil
     }
 }
 

@@ -1,7 +1,8 @@
 // RunningQuery: a query that runs on a thread of its own until its inputs end, it fails, or it is stopped.
 //
 // The thread steps the runner; when there is nothing to do it waits for the log's signal, the runner's deadline, or (for sources that
-// cannot signal) a few milliseconds. Its end is remembered with the reason; the other queries go on.
+// cannot signal) a few milliseconds. Its end is remembered with the reason; the other queries go on. A query with a journal that fails because the disk
+// is full, or only once refused, begins again from it (QueryRestart); meanwhile it is shown as waiting.
 
 import Platform
 
@@ -14,6 +15,8 @@ package final class RunningQuery: @unchecked Sendable {
     package let isBounded: Bool
     /// Whether there can ever be nothing to do.
     let canCatchUp: Bool
+    /// Whether it has a journal from which it can begin again after a failure.
+    var canRestart = false
     /// What it reads and writes, in lower case.
     let relationNames: Set<String>
 
@@ -98,17 +101,33 @@ package final class RunningQuery: @unchecked Sendable {
     func run(clock: any Clock, makeRunner: () throws -> QueryRunner) {
         var state = QueryProgress.State.ended
         var reason: String?
-        do {
-            let runner = try makeRunner()
-            publish(runner)
-            state = try loop(runner, clock: clock)
-            try runner.checkpoint()
-            publish(runner)
-            try runner.close()
-        } catch {
-            state = .failed
-            reason = "\(error)"
-            notice("query \(name) failed: \(error)")
+        var restart = QueryRestart()
+        while true {
+            do {
+                let runner = try makeRunner()
+                publish(runner)
+                state = try loop(runner, clock: clock)
+                try runner.checkpoint()
+                publish(runner)
+                try runner.close()
+                break
+            } catch {
+                let delay = canRestart ? restart.delay(after: error, nowNanoseconds: clock.monotonicNanoseconds()) : nil
+                if delay != nil, stopRequested.isSet {
+                    // The journal holds what a checkpoint would have said.
+                    state = .stopped
+                    reason = "stopped without a checkpoint: \(error)"
+                    notice("query \(name) \(reason ?? "")")
+                    break
+                }
+                guard let delay else {
+                    state = .failed
+                    reason = "\(error)"
+                    notice("query \(name) failed: \(error)")
+                    break
+                }
+                pause("\(error)", milliseconds: delay, clock: clock)
+            }
         }
         conclude(state, reason)
     }
@@ -133,6 +152,7 @@ package final class RunningQuery: @unchecked Sendable {
     /// thread.
     package func step() -> StepOutcome? {
         guard let stepper, !hasEnded else { return nil }
+        guard stepper.clock.monotonicNanoseconds() >= stepper.resumeNanoseconds else { return .idle(until: nil) }
         do {
             let runner = try stepper.recovered()
             let outcome = try runner.step(nowMicroseconds: stepper.clock.nowMicroseconds())
@@ -140,18 +160,17 @@ package final class RunningQuery: @unchecked Sendable {
             if case .finished = outcome { endStepping(.ended) }
             return outcome
         } catch {
-            fail(error)
-            return nil
+            return fail(error)
         }
     }
 
     /// Publishes a checkpoint now.
     package func checkpoint() {
-        guard let stepper, !hasEnded else { return }
+        guard let stepper, !hasEnded, stepper.clock.monotonicNanoseconds() >= stepper.resumeNanoseconds else { return }
         do {
             try stepper.recovered().checkpoint()
         } catch {
-            fail(error)
+            _ = fail(error)
         }
     }
 
@@ -165,13 +184,46 @@ package final class RunningQuery: @unchecked Sendable {
             }
             conclude(state, nil)
         } catch {
-            fail(error)
+            guard fail(error) != nil else { return }
+            notice("query \(name) stopped without a checkpoint: \(error)")
+            conclude(.stopped, "stopped without a checkpoint: \(error)")
         }
     }
 
-    private func fail(_ error: any Error) {
+    /// Lets the query begin again after a while when that may help, or ends it: then nil.
+    private func fail(_ error: any Error) -> StepOutcome? {
+        if let stepper, canRestart {
+            let now = stepper.clock.monotonicNanoseconds()
+            if let delay = stepper.restart.delay(after: error, nowNanoseconds: now) {
+                stepper.beginAgain(at: now &+ UInt64(delay) &* 1_000_000)
+                lock.locked {
+                    latest.state = .waiting
+                    latest.reason = "\(error)"
+                }
+                notice("query \(name) waits: \(error)")
+                return .idle(until: nil)
+            }
+        }
         notice("query \(name) failed: \(error)")
         conclude(.failed, "\(error)")
+        return nil
+    }
+
+    /// Waits before the query begins again, and shows why.
+    private func pause(_ fault: String, milliseconds: Int, clock: any Clock) {
+        let isNew = lock.locked { () -> Bool in
+            defer { latest.reason = fault }
+            latest.state = .waiting
+            return latest.reason != fault
+        }
+        if isNew { notice("query \(name) waits: \(fault)") }
+        changed.broadcast()
+        let start = clock.monotonicNanoseconds()
+        while !stopRequested.isSet {
+            let passed = Int(clamping: (clock.monotonicNanoseconds() &- start) / 1_000_000)
+            guard passed < milliseconds, let waker else { return }
+            waker.wait(changedFrom: waker.version, milliseconds: min(50, milliseconds - passed))
+        }
     }
 
     private func loop(_ runner: QueryRunner, clock: any Clock) throws -> QueryProgress.State {
@@ -222,14 +274,18 @@ package final class RunningQuery: @unchecked Sendable {
             latest.watermark = runner.watermark
             latest.behind = runner.behind
             latest.checkpointEpoch = runner.checkpointEpoch
+            latest.state = .running
+            latest.reason = nil
         }
         changed.broadcast()
     }
 }
 
-/// A query that is stepped from outside: its runner, made and recovered at the first step.
+/// A query that is stepped from outside: its runner, made and recovered at the first step, and anew when it has to begin again.
 private final class QueryStepper {
     let clock: any Clock
+    var restart = QueryRestart()
+    private(set) var resumeNanoseconds: UInt64 = 0
     private let makeRunner: () throws -> QueryRunner
     private(set) var runner: QueryRunner?
 
@@ -243,5 +299,10 @@ private final class QueryStepper {
         let made = try makeRunner()
         runner = made
         return made
+    }
+
+    func beginAgain(at nanoseconds: UInt64) {
+        runner = nil
+        resumeNanoseconds = nanoseconds
     }
 }

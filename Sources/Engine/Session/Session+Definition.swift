@@ -146,12 +146,16 @@ extension Session {
                 .string(object.name), .string(relation.connector), .integer(Int64(relation.shardCount)),
                 status.map { .integer(Int64(truncatingIfNeeded: $0.rowCount)) } ?? .null,
                 relation.watermark.map { .string(relation.columns[$0.column].name) } ?? .null,
+                status.map { .integer(Int64(clamping: $0.shards.reduce(0) { $0 &+ $1.expiredRows })) } ?? .null,
+                status.map { .integer(Int64(clamping: $0.shards.reduce(0) { $0 &+ $1.givenUpRows })) } ?? .null,
+                status?.shards.lazy.compactMap(\.fault).first.map { .string($0) } ?? .null,
             ]
         }
         return Cursor(
             schema: Schema([
                 .init(name: "name", type: .text), .init(name: "connector", type: .text), .init(name: "shards", type: .bigint),
-                .init(name: "rows", type: .bigint), .init(name: "event_time", type: .text),
+                .init(name: "rows", type: .bigint), .init(name: "event_time", type: .text), .init(name: "expired", type: .bigint),
+                .init(name: "given_up", type: .bigint), .init(name: "fault", type: .text),
             ]), rows: rows)
     }
 

@@ -20,7 +20,7 @@ extension Session {
             graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: output, errors: errors,
             journal: nil, pool: prepared.pool, settings: runnerSettings)
         let place = place
-        let driver = CursorDriver(runner: runner, output: output, clock: engine.clock, waker: prepared.waker)
+        let driver = CursorDriver(runner: runner, output: output, clock: SteadyClock(engine.clock), waker: prepared.waker)
         return .rows(
             Cursor(
                 schema: planned.schema, isChangelog: planned.changelog == .retract, isLive: mode == .continuous,
@@ -65,16 +65,13 @@ extension Session {
                     "query \"\(existing.name)\" already exists", at: create.name.span,
                     hint: "use IF NOT EXISTS, OR REPLACE, or DROP QUERY \(existing.name) first", code: SQLError.duplicateObject)
             }
+            return try alter(existing, to: create, sql: text, tag: "CREATE QUERY")
         }
         let planned = try engine.withCatalog { catalog throws(SQLError) in
             try Planner.plan(create.insert, catalog: catalog, options: plannerOptions)
         }
         planned.query.notices.forEach(note)
         let target = try engine.target(planned.target, at: create.insert.target.span)
-        if let existing = engine.queryObject(named: name) {
-            try engine.dropQuery(existing)
-            note("query \"\(existing.name)\" was replaced: it begins afresh")
-        }
         let running = try engine.start(
             planned.query, name: name, errorName: name, target: target, savedAs: create, kept: settings.querySettings, statement: text,
             settings: runnerSettings,

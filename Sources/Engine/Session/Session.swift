@@ -58,16 +58,18 @@ package final class Session {
         case .createRelation(let create): return try createRelation(create, text: text)
         case .createView(let create): return try createView(create, text: text)
         case .createQuery(let create): return try createQuery(create, text: text)
+        case .alterQuery(let create): return try alterQuery(create, text: text)
         case .createFunction(let create): return try createFunction(create, text: text)
         case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))
         case .explain(let kind, let inner):
+            if case .alterQuery(let create) = inner.kind, kind == nil { return .rows(Session.plan(try explainAlter(create))) }
             let lines = try engine.withCatalog { catalog throws(SQLError) in
                 try Planner.explain(inner, kind: kind, catalog: catalog, options: plannerOptions)
             }
-            return .rows(Cursor(schema: Schema([.init(name: "plan", type: .text)]), rows: lines.map { [.string($0)] }))
+            return .rows(Session.plan(lines))
         case .set(let name, _) where SessionSettings.isWithoutMeaning(name.name):
             note("setting \(name.name) has no meaning here")
             return .done(tag: "SET")
@@ -79,6 +81,10 @@ package final class Session {
             try settings.reset(name, to: defaults)
             return .done(tag: "RESET")
         }
+    }
+
+    private static func plan(_ lines: [String]) -> Cursor {
+        Cursor(schema: Schema([.init(name: "plan", type: .text)]), rows: lines.map { [.string($0)] })
     }
 
     var plannerOptions: PlannerOptions {

@@ -29,6 +29,17 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
 
     func start(shard: Int) -> Int64 { Int64(bitPattern: stream.oldestSequence(shard: shard)) }
 
+    func readable(shard: Int, from: Int64) -> Int64 {
+        from < 0 ? start(shard: shard) : Int64(bitPattern: stream.shards[shard].readable(from: UInt64(bitPattern: from)))
+    }
+
+    func validate(shard: Int, position: Int64) throws(ConnectorError) {
+        guard !reaches(shard: shard, position: position) else { return }
+        let end = endsAtStart[shard]
+        throw ConnectorError(
+            "stream \(name), shard \(shard) ends before row \(end), but the query has read up to row \(position - 1): rows \(end)...\(position - 1) are lost")
+    }
+
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64 {
         ends?[shard] ?? Int64(bitPattern: stream.endSequence(shard: shard))
     }
@@ -54,8 +65,11 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func boundary(shard: Int, from: Int64, limit: Int64, rows: Int) throws(ConnectorError) -> Int64 {
-        let (wanted, overflows) = from.addingReportingOverflow(Int64(max(1, rows)))
-        return overflows ? limit : min(limit, wanted)
+        let start = readable(shard: shard, from: from)
+        let (wanted, overflows) = start.addingReportingOverflow(Int64(max(1, rows)))
+        let cut = overflows ? limit : min(limit, wanted)
+        guard start >= 0, cut > start else { return limit }
+        return Int64(bitPattern: stream.shards[shard].interruption(after: UInt64(bitPattern: start), limit: UInt64(bitPattern: cut)))
     }
 
     func read(shard: Int, from: Int64, to: Int64, columns: [Int], batchRows: Int) throws(ConnectorError) -> SourceChunk {
@@ -68,7 +82,7 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
                 shard: shard, from: UInt64(bitPattern: from), to: UInt64(bitPattern: to), paths: paths, batchRows: batchRows)
             return SourceChunk(batches: batches, next: to)
         } catch {
-            throw ConnectorError("stream \(name): \(error)")
+            throw ConnectorError("stream \(name): \(error)", cause: error.fileError)
         }
     }
 }

@@ -20,7 +20,8 @@ extension LogStream {
             batches.append(rows.batch)
             next = rows.nextSequence
         }
-        guard next == to else {
+        // Rows at the end may have been given up.
+        guard next == to || shards[shard].readable(from: next) >= to else {
             throw .mismatch(stream: name, reason: "shard \(shard) holds no rows \(next)..<\(to)")
         }
         return batches
@@ -59,6 +60,9 @@ extension StreamOptions {
         }
         // Nothing of a temporary directory is meant to last.
         if isEphemeral { description.sync = .none }
+        if let wait = try options.duration("full_disk_wait", in: 0...3_600_000_000) {
+            description.properties[StreamDescription.shortageWaitProperty] = String(wait / 1_000)
+        }
         if let size = try options.integer("segment_size", in: 65_536...(1 << 34)) { description.segmentByteCount = Int(size) }
         return description
     }
@@ -68,10 +72,10 @@ extension StreamStatus {
     static func make(name: String, connector: String, stream: LogStream) -> StreamStatus {
         let statistics = stream.statistics
         let shards = statistics.enumerated().map { index, shard in
-            let fault = stream.shards[index].damage.first.map { "\($0)" } ?? (shard.isFenced ? "takes no rows since a failed write" : nil)
+            let fault = stream.shards[index].damage.first.map { "\($0)" } ?? stream.shards[index].fault.map { "\($0)" }
             return Shard(
                 oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount,
-                expiredRows: shard.expiredRowCount, fault: fault)
+                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, fault: fault)
         }
         return StreamStatus(
             name: name, connector: connector, shards: shards, rowCount: statistics.reduce(0) { $0 + UInt64(max(0, $1.rowCount)) },

@@ -327,6 +327,7 @@ extension Engine {
             let known = relationNames
             throw EngineError("there is no stream \"\(name)\"" + Nearest.suggestion(for: name, among: known))
         }
+        try checkReadable(object)
         guard let stream = stream(of: object) else {
             let what = object.relation.map { "has connector '\($0.connector)': its rows are not in the log" } ?? "is a view"
             throw EngineError("\"\(object.name)\" \(what); use SELECT")

@@ -234,11 +234,8 @@ extension Statement: SpanStripping {
                 CreateView(
                     name: view.name.strippingSpans(), orReplace: view.orReplace, ifNotExists: view.ifNotExists,
                     columns: view.columns.strippingSpans(), query: view.query.strippingSpans()))
-        case .createQuery(let query):
-            .createQuery(
-                CreateQuery(
-                    name: query.name.strippingSpans(), orReplace: query.orReplace, ifNotExists: query.ifNotExists,
-                    insert: query.insert.strippingSpans(), options: query.options.strippingSpans()))
+        case .createQuery(let query): .createQuery(query.strippingSpans())
+        case .alterQuery(let query): .alterQuery(query.strippingSpans())
         case .createFunction(let function): .createFunction(function.strippingSpans())
         case .drop(let object, let names, let ifExists): .drop(object, names: names.strippingSpans(), ifExists: ifExists)
         case .show(.create(let name)): .show(.create(name.strippingSpans()))
@@ -248,6 +245,14 @@ extension Statement: SpanStripping {
         case .set(let name, let value): .set(name.strippingSpans(), value.strippingSpans())
         case .reset(let name): .reset(name.strippingSpans())
         }
+    }
+}
+
+extension CreateQuery: SpanStripping {
+    package func strippingSpans() -> CreateQuery {
+        CreateQuery(
+            name: name.strippingSpans(), orReplace: orReplace, ifNotExists: ifNotExists, insert: insert.strippingSpans(),
+            options: options.strippingSpans())
     }
 }
 

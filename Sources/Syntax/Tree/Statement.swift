@@ -8,6 +8,8 @@ package struct Statement: Hashable, Sendable {
         case createView(CreateView)
         case createQuery(CreateQuery)
         case createFunction(CreateFunction)
+        /// `ALTER QUERY name AS INSERT INTO ..`: another definition for a saved query, which goes on.
+        case alterQuery(CreateQuery)
         /// `DROP STREAM|TABLE|VIEW|QUERY|FUNCTION [IF EXISTS] name, ..`; PUMP is QUERY.
         case drop(ObjectKind, names: [QualifiedName], ifExists: Bool)
         /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name`.

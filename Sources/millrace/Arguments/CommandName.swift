@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, backup, restore, help
+    case prompt, run, put, tail, status, log, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -10,6 +10,8 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
+        case .checkpoint: Self.checkpointSpecification
+        case .log: Self.logSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -34,6 +36,9 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              checkpoint verify
+                      look for damage in the queries' checkpoints
+              log     look for damage in a data directory, and give damaged rows up
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
@@ -109,6 +114,22 @@ enum CommandName: String, CaseIterable {
         positionals: 1...1,
         notes: "Works beside a process that holds the directory.")
 
+    private static let logSpecification = CommandSpecification(
+        usage: "log verify [STREAM] [OPTIONS]\n       millrace log repair STREAM SHARD [--give-up FROM..TO]... [OPTIONS]",
+        summary: """
+            verify reads every byte of the log, the catalog and the queries' epoch logs, and names every fault with its file and offset. It
+            changes nothing and works beside a process that holds the directory. Its exit code is 1 when there are faults.
+
+            repair shows what is damaged in a shard of a stream. With --give-up it gives those rows up: readers go on behind them, they are
+            counted as given up, and the shard takes rows again when it could not tell where its rows ended. No file of rows is changed.
+            """,
+        options: [
+            OptionSpecification(
+                name: "--give-up", valueName: "FROM..TO", isRepeatable: true, summary: "the first and the last row to give up; repeatable"),
+            data,
+        ],
+        positionals: 1...3)
+
     private static let statusSpecification = CommandSpecification(
         usage: "status [OPTIONS]",
         summary: "Shows the streams and saved queries of a data directory: rows, shards, progress, faults.",
@@ -117,6 +138,18 @@ enum CommandName: String, CaseIterable {
             data,
         ],
         notes: "Works beside a process that holds the directory.")
+
+    private static let checkpointSpecification = CommandSpecification(
+        usage: "checkpoint verify [OPTIONS]",
+        summary: """
+            Reads the checkpoints of all saved queries, every piece of their state, and names each fault with its file and offset. It changes
+            nothing. The exit code is 1 when there is a fault.
+            """,
+        options: [data],
+        positionals: 1...1,
+        notes: """
+            Works beside a process that holds the directory. A query passes over a checkpoint that is damaged, and takes the one before it.
+            """)
 
     private static let backupSpecification = CommandSpecification(
         usage: "backup TARGET [OPTIONS]",

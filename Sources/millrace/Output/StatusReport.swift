@@ -11,12 +11,12 @@ enum StatusReport {
         text += status.heldBy.map { ", held by \($0)\n" } ?? "\n"
         text += "\nStreams and tables\n" + table(
             [("name", .text), ("connector", .text), ("shards", .bigint), ("rows", .bigint), ("bytes", .bigint), ("bad rows", .bigint),
-             ("expired", .bigint)],
+             ("expired", .bigint), ("given up", .bigint)],
             status.streams.map { stream in
                 [
                     .string(stream.name), .string(stream.connector), number(stream.shards.count), number(stream.rowCount),
                     number(stream.shards.reduce(0) { $0 + $1.byteCount }), number(stream.errorRows),
-                    number(stream.shards.reduce(0) { $0 + $1.expiredRows }),
+                    number(stream.shards.reduce(0) { $0 + $1.expiredRows }), number(stream.shards.reduce(0) { $0 + $1.givenUpRows }),
                 ]
             })
         text += "\nQueries\n" + table(
@@ -75,6 +75,7 @@ enum StatusReport {
                     json.member("end_sequence", shard.endSequence)
                     json.member("bytes", shard.byteCount)
                     json.member("expired_rows", shard.expiredRows)
+                    json.member("given_up_rows", shard.givenUpRows)
                     json.member("fault", shard.fault)
                 }
             }
