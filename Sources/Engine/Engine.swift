@@ -86,9 +86,10 @@ package final class Engine: @unchecked Sendable {
         try reconcile()
         removeLeftQueries()
         startFeeders()
-        guard !options.isSingleThreaded else { return }
-        maintenance = JoinableThread { [weak self] in
-            while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+        if !options.isSingleThreaded {
+            maintenance = JoinableThread { [weak self] in
+                while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+            }
         }
         if options.startsQueries { startSavedQueries() }
     }
