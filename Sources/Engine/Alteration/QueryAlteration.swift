@@ -163,7 +163,7 @@ final class QueryAlteration {
             }
         }
         if let rebuilt { try graph.restoreOwn(from: rebuilt) }
-        let former = try prepared(old).graph
+        let former = try self.prepared(old).graph
         try graph.restoreScans(from: loaded.state, of: former, scans: plan.scans)
         for (number, stage) in plan.stages.enumerated() {
             if let kept = stage.kept {
