@@ -80,12 +80,16 @@ package final class Engine: @unchecked Sendable {
         }
         self.unreadable = unreadable
         guard !options.isReadOnly else { return }
+        if let byteCount = options.stateMemoryByteCount {
+            do { try StateMemory.shared.limit(to: byteCount, directory: directory) } catch { throw EngineError("\(error)") }
+        }
         try reconcile()
         removeLeftQueries()
         startFeeders()
-        guard !options.isSingleThreaded else { return }
-        maintenance = JoinableThread { [weak self] in
-            while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+        if !options.isSingleThreaded {
+            maintenance = JoinableThread { [weak self] in
+                while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+            }
         }
         if options.startsQueries { startSavedQueries() }
     }
@@ -150,6 +154,7 @@ package final class Engine: @unchecked Sendable {
     /// Stops every query with a checkpoint and gives the directory back.
     package func close() throws(EngineError) {
         if isClosing.exchange() { return }
+        log.stopWaiting()
         for query in lock.locked({ running }) { query.stop() }
         for thread in lock.locked({ threads }) { thread.join() }
         maintenanceLock.locked { maintenanceWake.broadcast() }
@@ -382,6 +387,7 @@ package final class Engine: @unchecked Sendable {
 
     private func maintain() {
         let started = clock.monotonicNanoseconds()
+        StateMemory.shared.trim()
         do {
             try log.maintain()
             lastMaintenanceFault = nil
@@ -392,7 +398,9 @@ package final class Engine: @unchecked Sendable {
             lastMaintenanceFault = fault
         }
         for feeder in lock.locked({ Array(feeders.values) }) {
-            do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch { options.onNotice("\(error)") }
+            do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch {
+                if feeder.isNew(fault: "\(error)") { options.onNotice("\(error)") }
+            }
         }
         let elapsedMilliseconds = Int((clock.monotonicNanoseconds() &- started) / 1_000_000)
         maintenanceLock.lock()

@@ -137,6 +137,7 @@ package final class Shard: @unchecked Sendable {
     var givenUpRows: GivenUpRows { lock.locked { givenUp } }
     /// Rows that a person has given up after damage.
     package var givenUpRowCount: UInt64 { givenUpRows.rowCount }
+    package func givenUpRowCount(in sequences: Range<UInt64>) -> UInt64 { givenUpRows.rowCount(in: sequences) }
     /// The first row at or after `sequence` that can be there: neither expired nor given up.
     package func readable(from sequence: UInt64) -> UInt64 {
         lock.locked { givenUp.next(from: max(sequence, segments.first?.firstSequence ?? end)) }
@@ -242,7 +243,7 @@ package final class Shard: @unchecked Sendable {
         for request in requests {
             if request.producer != 0 {
                 let last = newest.last { $0.0 == request.producer }?.1 ?? known[request.producer]
-                if let last, request.epoch <= last {
+                if let last, request.epoch <= last, !PlantedBug.isOn(.epochTakenTwice) {
                     lock.locked {
                         request.isRepetition = true
                         repeatedRowCount += request.rowCount
@@ -280,7 +281,7 @@ package final class Shard: @unchecked Sendable {
     /// Writer: syncs when the policy says so, makes the group visible and gives the writer's place back.
     func finish(_ group: CommitGroup) {
         let syncs = settings.sync == .always && !group.entries.isEmpty
-        if syncs {
+        if syncs && !PlantedBug.isOn(.acknowledgedBeforeSync) {
             do throws(LogError) {
                 try onDisk { () throws(FileError) in try file?.synchronize() }
             } catch {

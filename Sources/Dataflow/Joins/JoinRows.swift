@@ -7,6 +7,7 @@
 import CMillrace
 import Columns
 import Glibc
+import Platform
 
 final class JoinRows: @unchecked Sendable {
     // Safe to share: one task at a time works on a partition.
@@ -35,13 +36,14 @@ final class JoinRows: @unchecked Sendable {
         self.layout = layout
         textOffsets = layout.packed.stringOffsets.map { layout.header + $0 }
         capacity = 8
-        base = JoinRows.resize(nil, 8 * layout.stride)
+        base = JoinRows.resize(nil, keeping: 0, 8 * layout.stride)
     }
 
-    deinit { Glibc.free(base) }
+    deinit { StateMemory.shared.free(base) }
 
-    private static func resize(_ memory: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer {
-        guard let larger = realloc(memory, max(byteCount, 64)) else { return Buffer(byteCount: .max).base }
+    /// With what the first `kept` bytes held.
+    private static func resize(_ memory: UnsafeMutableRawPointer?, keeping kept: Int, _ byteCount: Int) -> UnsafeMutableRawPointer {
+        guard let larger = StateMemory.shared.resize(memory, from: kept, to: byteCount) else { return Buffer(byteCount: .max).base }
         if byteCount >= 4 << 20 { millrace_advise_large(larger, byteCount) }
         return larger
     }
@@ -84,7 +86,7 @@ final class JoinRows: @unchecked Sendable {
         let wanted = used + n - fresh
         if wanted > capacity {
             capacity = max(capacity * 2, wanted)
-            base = JoinRows.resize(base, capacity * layout.stride)
+            base = JoinRows.resize(base, keeping: used * layout.stride, capacity * layout.stride)
         }
         let usedBefore = used - fresh
         for index in fresh..<n { references[index] = UInt32(truncatingIfNeeded: usedBefore &+ index &+ 1) }
@@ -161,7 +163,7 @@ final class JoinRows: @unchecked Sendable {
         freeHead = 0
         if capacity * layout.stride > 1 << 20 {
             capacity = 8
-            base = JoinRows.resize(base, 8 * layout.stride)
+            base = JoinRows.resize(base, keeping: 0, 8 * layout.stride)
         }
     }
 
@@ -265,7 +267,7 @@ final class JoinRows: @unchecked Sendable {
 
         func make(rows count: Int) {
             rows.capacity = max(count, 8)
-            rows.base = JoinRows.resize(rows.base, rows.capacity * rows.layout.stride)
+            rows.base = JoinRows.resize(rows.base, keeping: 0, rows.capacity * rows.layout.stride)
             rows.used = count
         }
 

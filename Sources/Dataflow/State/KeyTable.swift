@@ -12,6 +12,7 @@
 import CMillrace
 import Columns
 import Glibc
+import Platform
 
 final class KeyTable: @unchecked Sendable {
     // Safe to share: one task at a time works on a table.
@@ -50,18 +51,14 @@ final class KeyTable: @unchecked Sendable {
     }
 
     deinit {
-        free(rows)
-        free(index)
+        StateMemory.shared.free(rows)
+        StateMemory.shared.free(index)
     }
 
     private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-        var memory: UnsafeMutableRawPointer?
-        let isLarge = byteCount >= 4 << 20
-        if posix_memalign(&memory, isLarge ? 2 << 20 : 64, max(byteCount, 64)) == 0, let memory {
-            if isLarge { millrace_advise_large(memory, byteCount) }
-            return memory
-        }
-        return Buffer(byteCount: .max).base
+        guard let memory = StateMemory.shared.allocate(byteCount) else { return Buffer(byteCount: .max).base }
+        if byteCount >= 4 << 20 { millrace_advise_large(memory, byteCount) }
+        return memory
     }
 
     var byteCount: Int { capacity * rowStride + (indexMask + 1) * 8 + arena.byteCount + heap.byteCount }
@@ -262,7 +259,7 @@ final class KeyTable: @unchecked Sendable {
         guard isIndexed, wanted * 2 > indexMask + 1 else { return }
         var places = indexMask + 1
         while places < wanted * 2 { places *= 2 }
-        free(index)
+        StateMemory.shared.free(index)
         index = KeyTable.allocate(places * 8).assumingMemoryBound(to: UInt64.self)
         index.initialize(repeating: 0, count: places)
         indexMask = places - 1
@@ -271,7 +268,7 @@ final class KeyTable: @unchecked Sendable {
     private func grow(to wanted: Int) {
         let larger = KeyTable.allocate(wanted * rowStride)
         memcpy(larger, rows, count * rowStride)
-        free(rows)
+        StateMemory.shared.free(rows)
         rows = larger
         capacity = wanted
     }
@@ -289,7 +286,7 @@ final class KeyTable: @unchecked Sendable {
             while larger[place] != 0 { place = (place + 1) & mask }
             larger[place] = index[old]
         }
-        free(index)
+        StateMemory.shared.free(index)
         index = larger
         indexMask = mask
     }
@@ -300,8 +297,8 @@ final class KeyTable: @unchecked Sendable {
         arena.removeAll()
         heap.removeAll()
         if capacity * rowStride > 4 << 20 {
-            free(rows)
-            free(index)
+            StateMemory.shared.free(rows)
+            StateMemory.shared.free(index)
             capacity = 8
             rows = KeyTable.allocate(8 * rowStride)
             indexMask = isIndexed ? 15 : 0

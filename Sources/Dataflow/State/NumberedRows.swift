@@ -128,7 +128,8 @@ final class PartCapture: @unchecked Sendable {
         var number = 0
         while start < count {
             let end = min(start + RowMarks.blockRows, count)
-            let changed = marks.changedCount(start, end)
+            let losesMarks = PlantedBug.isOn(.lostDirtyMark) && number < marks.blocks.count && end <= marks.capturedCount
+            let changed = losesMarks ? 0 : marks.changedCount(start, end)
             if changed > 0 {
                 if number == marks.blocks.count { marks.blocks.append(RowMarks.Block()) }
                 let block = marks.blocks[number]

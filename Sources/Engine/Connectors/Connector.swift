@@ -65,6 +65,9 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// The first position at or after `from` that can be read: rows before it have expired or were given up.
     func readable(shard: Int, from: Int64) -> Int64
 
+    /// How many of the rows [from, to) were given up: an epoch that was recorded before they were passes over them when it is run again.
+    func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64
+
     /// Throws when a query cannot have read up to `position`, because the source no longer reaches it: what is there now would be taken for what
     /// was read.
     func validate(shard: Int, position: Int64) throws(ConnectorError)
@@ -75,6 +78,12 @@ package protocol ReplayableSource: AnyObject, Sendable {
 
     /// Says that the query has done with everything before a position: memory that only held it may go.
     func consumed(shard: Int, upTo position: Int64)
+
+    /// Makes what can be read now durable, where it may be seen before it is. Output that outlives a power cut may only follow from input that does.
+    func makeDurable() throws(ConnectorError)
+
+    /// Whether the rows before a position that was once reached were there (or had expired) when the source was made. False when rows have been lost.
+    func reaches(shard: Int, position: Int64) -> Bool
 
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
@@ -96,7 +105,10 @@ package protocol ReplayableSource: AnyObject, Sendable {
 extension ReplayableSource {
     package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
+    package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }
     package func consumed(shard: Int, upTo position: Int64) {}
+    package func makeDurable() throws(ConnectorError) {}
+    package func reaches(shard: Int, position: Int64) -> Bool { true }
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 
     /// Whole columns, and the fields taken out of them.
