@@ -30,7 +30,11 @@ let package = Package(
         .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
         .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine"]),
-        .testTarget(name: "OracleTests", dependencies: ["Dataflow"]),
+        // What several test targets compare the engine with: random queries and their meaning computed naively.
+        .target(name: "OracleSupport", dependencies: ["Dataflow"], path: "Tests/OracleSupport"),
+        .testTarget(name: "OracleTests", dependencies: ["Dataflow", "OracleSupport"]),
+        .testTarget(name: "SimulationTests", dependencies: ["Engine", "OracleSupport"]),
+        .testTarget(name: "FuzzTests", dependencies: ["Engine", "OracleSupport"], exclude: ["Corpus"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -80,12 +80,16 @@ package final class Engine: @unchecked Sendable {
         }
         self.unreadable = unreadable
         guard !options.isReadOnly else { return }
+        if let byteCount = options.stateMemoryByteCount {
+            do { try StateMemory.shared.limit(to: byteCount, directory: directory) } catch { throw EngineError("\(error)") }
+        }
         try reconcile()
         removeLeftQueries()
         startFeeders()
-        guard !options.isSingleThreaded else { return }
-        maintenance = JoinableThread { [weak self] in
-            while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+        if !options.isSingleThreaded {
+            maintenance = JoinableThread { [weak self] in
+                while let engine = self, !engine.isClosing.isSet { engine.maintain() }
+            }
         }
         if options.startsQueries { startSavedQueries() }
     }
@@ -383,6 +387,7 @@ package final class Engine: @unchecked Sendable {
 
     private func maintain() {
         let started = clock.monotonicNanoseconds()
+        StateMemory.shared.trim()
         do {
             try log.maintain()
             lastMaintenanceFault = nil

@@ -75,6 +75,13 @@ package enum Planner {
         return (stages.planned, stages.mode)
     }
 
+    /// What a query says, bound and untouched by any rule: the plan that every other plan of it must agree with.
+    package static func meaning(_ query: Query, catalog: any Catalog) throws(SQLError) -> LogicalPlan {
+        try FunctionScope.with(catalog) { () throws(SQLError) in
+            try QueryBinder(catalog: catalog, mode: .bounded).bindStatement(query).plan
+        }
+    }
+
     /// INSERT INTO .. SELECT | VALUES. A query over VALUES alone is bounded.
     package static func plan(_ insert: Insert, catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedInsert {
         let (target, stages) = try FunctionScope.with(catalog) { () throws(SQLError) in

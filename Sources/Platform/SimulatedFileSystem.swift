@@ -10,6 +10,9 @@
 // 4. Every call on the disk counts as one operation. `failOperation` makes the n-th fail once; `cutPower` lets the n-th take
 //    effect in part, after which everything fails until `crash()`.
 // 5. Files opened before a crash are dead afterwards. Maps are copies of what was there when they were made.
+// 6. `killProcess` is a crash of the program alone: nothing that was written is lost.
+// 7. A disk may lie: `misdirectWrite` puts a write where it does not belong, `corrupt` changes a file behind everyone's back. It may be slow:
+//    `onEachOperation` may move the clock. It may be full: `setCapacity`.
 
 import Glibc
 
@@ -31,6 +34,9 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private var isOff = false
     private var capacity = Int.max
     private var trace: UInt64 = 0
+    private var refusals = 0
+    private var misdirectedAt: Int?
+    private var delay: (@Sendable () -> Void)?
     private let sectorByteCount: Int
 
     private final class Node {
@@ -66,6 +72,28 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     package var syncOperations: [Int] { lock.locked { syncs } }
     /// A hash of all operations so far: equal for equal runs.
     package var traceHash: UInt64 { lock.locked { trace } }
+
+    /// How many operations were made to fail, for whatever reason other than lost power.
+    package var refusalCount: Int { lock.locked { refusals } }
+
+    /// Called within every operation: a slow disk moves the clock.
+    package func onEachOperation(_ action: (@Sendable () -> Void)?) { lock.locked { delay = action } }
+
+    /// The first write from this operation on goes to another place of the disk, and says that all is well.
+    package func misdirectWrite(fromOperation number: Int?) { lock.locked { misdirectedAt = number } }
+
+    /// Whether a misdirected write still waits to happen.
+    package var isMisdirecting: Bool { lock.locked { misdirectedAt != nil } }
+
+    /// The process dies and the machine goes on: what was written stays readable, unsynced or not, and all locks are free.
+    package func killProcess() {
+        lock.locked {
+            locks = [:]
+            generation += 1
+            failures = [:]
+            powerCutAt = nil
+        }
+    }
 
     /// The operation with this number (the first is 0) fails once.
     package func failOperation(_ number: Int, code: Int32 = EIO) { lock.locked { failures[number] = code } }
@@ -106,6 +134,9 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             isOff = false
         }
     }
+
+    /// Bytes of all files together.
+    package var totalByteCount: Int { lock.locked { usedByteCount } }
 
     /// The files there are, and their bytes as a reader would see them now.
     package func contents(_ path: String) -> [UInt8]? { lock.locked { names[normal(path)]?.content } }
@@ -282,14 +313,34 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         if operation == "sync" { syncs.append(number) }
         for byte in operation.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in path.utf8 { trace = (trace ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        delay?()
         if powerCutAt == number {
             partly?()
             isOff = true
             throw FileError(operation: operation, path: path, code: EIO, reason: "the power went")
         }
         if let code = failures.removeValue(forKey: number) {
+            refusals += 1
             throw FileError(operation: operation, path: path, code: code)
         }
+    }
+
+    private func mix(_ word: UInt64) { trace = (trace ^ word) &* 0x100_0000_01B3 }
+
+    /// Puts the bytes of a misdirected write where they do not belong. Returns whether it was one.
+    private func misdirect(_ bytes: [UInt8]) -> Bool {
+        guard let from = misdirectedAt, operations > from else { return false }
+        let targets = names.filter { $0.value.content.count > 0 }.sorted { $0.key < $1.key }
+        guard !targets.isEmpty else { return false }
+        misdirectedAt = nil
+        let node = targets[random.below(targets.count)].value
+        let sectors = (node.content.count + 511) / 512
+        let offset = random.below(sectors) * 512
+        let count = min(bytes.count, node.content.count - offset)
+        let change = Change.write(offset: offset, bytes: Array(bytes.prefix(count)))
+        SimulatedFileSystem.apply(change, to: &node.content)
+        node.pending.append(change)
+        return true
     }
 
     private func makeDurable(_ change: NameChange) {
@@ -403,6 +454,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
             try system.lock.locked { () throws(FileError) in
                 let copy = Array(bytes)
+                system.mix(UInt64(truncatingIfNeeded: offset) ^ UInt64(CRC32C.checksum(bytes)) << 32)
                 func put(_ count: Int) {
                     let change = Change.write(offset: offset, bytes: Array(copy.prefix(count)))
                     SimulatedFileSystem.apply(change, to: &node.content)
@@ -415,10 +467,12 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                     if !system.isOff && system.generation == generation { put(system.random.below(copy.count + 1)) }
                     throw error
                 }
+                if system.misdirect(copy) { return }
                 let room = system.capacity == .max ? Int.max : system.capacity - system.usedByteCount
                 let growth = max(offset + copy.count - node.content.count, 0)
                 guard growth <= room else {
                     put(max(copy.count - (growth - max(room, 0)), 0))
+                    system.refusals += 1
                     throw FileError(operation: "write", path: path, code: ENOSPC)
                 }
                 put(copy.count)

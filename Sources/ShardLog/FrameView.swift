@@ -74,7 +74,7 @@ final class FrameView: @unchecked Sendable {
         if let mapped {
             do { try mapped.bringIn(bytes) } catch { throw .file(error) }
         }
-        guard CRC32C.checksum(bytes) == chunk.crc else { throw damage("the checksum of column data is wrong") }
+        guard CRC32C.checksum(bytes) == chunk.crc || PlantedBug.isOn(.frameUnverified) else { throw damage("the checksum of column data is wrong") }
         switch type.layout {
         case .bool:
             var all: UInt8 = 0

@@ -243,7 +243,7 @@ package final class Shard: @unchecked Sendable {
         for request in requests {
             if request.producer != 0 {
                 let last = newest.last { $0.0 == request.producer }?.1 ?? known[request.producer]
-                if let last, request.epoch <= last {
+                if let last, request.epoch <= last, !PlantedBug.isOn(.epochTakenTwice) {
                     lock.locked {
                         request.isRepetition = true
                         repeatedRowCount += request.rowCount
@@ -281,7 +281,7 @@ package final class Shard: @unchecked Sendable {
     /// Writer: syncs when the policy says so, makes the group visible and gives the writer's place back.
     func finish(_ group: CommitGroup) {
         let syncs = settings.sync == .always && !group.entries.isEmpty
-        if syncs {
+        if syncs && !PlantedBug.isOn(.acknowledgedBeforeSync) {
             do throws(LogError) {
                 try onDisk { () throws(FileError) in try file?.synchronize() }
             } catch {

@@ -7,6 +7,7 @@
 
 import Columns
 import Dataflow
+import OracleSupport
 import Platform
 import Syntax
 import XCTest

@@ -6,6 +6,8 @@
 //   on is idle (nothing is left to wait for); Int64.max when all have ended. It never goes back.
 // - Without a watermark definition it stays at Int64.min until all shards have ended.
 
+import Platform
+
 struct ShardTracker {
     var watermark = Int64.min
     /// The epoch clock when it last had a row, or when it was first seen.
@@ -40,9 +42,13 @@ struct ScanTracker {
         return smallest
     }
 
-    func shardWatermark(_ shard: Int) -> Int64 { shard < shards.count ? shards[shard].watermark : .min }
+    func shardWatermark(_ shard: Int) -> Int64 {
+        shard < shards.count && !PlantedBug.isOn(.watermarkGoesBack) ? shards[shard].watermark : .min
+    }
 
-    mutating func raise(_ shard: Int, to value: Int64) { shards[shard].watermark = max(shards[shard].watermark, value) }
+    mutating func raise(_ shard: Int, to value: Int64) {
+        shards[shard].watermark = PlantedBug.isOn(.watermarkGoesBack) ? value : max(shards[shard].watermark, value)
+    }
 
     /// After the epoch's rows have been seen.
     mutating func endEpoch(_ progress: [ShardProgress], clockMicroseconds clock: Int64) {
@@ -67,7 +73,7 @@ struct ScanTracker {
                 anyActive = true
             }
             let reached = anyActive ? smallest : shards.reduce(Int64.min) { max($0, $1.watermark) }
-            watermark = max(watermark, reached)
+            watermark = PlantedBug.isOn(.watermarkGoesBack) ? reached : max(watermark, reached)
         }
     }
 

@@ -298,6 +298,9 @@ package final class StoredCatalog: Catalog {
             found = .entries(nextID: next, entries)
         }
         guard case .entries(let next, let entries)? = found else { return }
+        guard next < 1 << 62, entries.allSatisfy({ $0.id < next }), Set(entries.map(\.id)).count == entries.count else {
+            throw EngineError("the catalog \(path) is damaged: its ids contradict one another")
+        }
         nextID = next
         // What was replaced may need what was made after it, or stand behind what needs it: whatever cannot be read yet waits for the others.
         var waiting = entries

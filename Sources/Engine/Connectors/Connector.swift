@@ -79,6 +79,12 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// Says that the query has done with everything before a position: memory that only held it may go.
     func consumed(shard: Int, upTo position: Int64)
 
+    /// Makes what can be read now durable, where it may be seen before it is. Output that outlives a power cut may only follow from input that does.
+    func makeDurable() throws(ConnectorError)
+
+    /// Whether the rows before a position that was once reached were there (or had expired) when the source was made. False when rows have been lost.
+    func reaches(shard: Int, position: Int64) -> Bool
+
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
 
@@ -101,6 +107,8 @@ extension ReplayableSource {
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
     package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }
     package func consumed(shard: Int, upTo position: Int64) {}
+    package func makeDurable() throws(ConnectorError) {}
+    package func reaches(shard: Int, position: Int64) -> Bool { true }
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 
     /// Whole columns, and the fields taken out of them.

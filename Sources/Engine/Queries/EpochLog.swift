@@ -55,8 +55,11 @@ package final class EpochLog {
     /// What recovery found damaged that does no harm.
     package private(set) var notices: [String] = []
 
-    /// The records of the epochs after `checkpoint`, in order. Output of epoch `visible` can be seen, so its record was durable.
-    package func recover(after checkpoint: UInt64 = 0, visible: UInt64 = 0) throws -> [EpochRecord] {
+    /// The records of the epochs after `checkpoint`, in order. Output of epoch `visible` can be seen, so its record was durable. A record that
+    /// `isReplayable` refuses names input that was not durable when the power went: nothing of it can have been seen, and the log ends before it.
+    package func recover(
+        after checkpoint: UInt64 = 0, visible: UInt64 = 0, isReplayable: (EpochRecord) -> Bool = { _ in true }
+    ) throws -> [EpochRecord] {
         var records: [EpochRecord] = []
         let names = try fileNames()
         let firsts = names.map { EpochLog.firstEpoch(of: $0) }
@@ -65,7 +68,7 @@ package final class EpochLog {
             let path = directory + "/" + name
             let isLast = index == names.count - 1
             let opened = try fileSystem.open(path, isLast ? .readWrite : .read)
-            let scan = try EpochLog.scan(try EpochLog.read(opened), path: path, firstEpoch: firsts[index])
+            var scan = try EpochLog.scan(try EpochLog.read(opened), path: path, firstEpoch: firsts[index])
             if !isLast, firsts[index + 1] <= expected {
                 // Nothing of this file is needed, unless the newest checkpoint turns out damaged.
                 if let fault = scan.fault ?? (scan.nextEpoch < firsts[index + 1] ? EpochLogDamage(file: path, offset: scan.endOffset, reason: "epochs are missing") : nil) {
@@ -75,6 +78,15 @@ package final class EpochLog {
             }
             guard firsts[index] <= expected else {
                 throw EpochLogDamage(file: path, offset: 0, reason: "the epochs \(expected)...\(firsts[index] &- 1) are missing before this file")
+            }
+            if let place = scan.records.firstIndex(where: { $0.epoch >= expected && !isReplayable($0) }) {
+                let offset = EpochLog.headerByteCount + scan.records[..<place].reduce(0) { $0 + EpochLog.recordHeadByteCount + $1.words.count * 8 }
+                let lost = EpochLogDamage(file: path, offset: offset, reason: "rows that epoch \(scan.records[place].epoch) has read are gone")
+                guard isLast, visible < scan.records[place].epoch else { throw lost }
+                scan.nextEpoch = scan.records[place].epoch
+                scan.records.removeSubrange(place...)
+                scan.endOffset = offset
+                scan.fault = nil
             }
             records += scan.records.filter { $0.epoch >= expected }
             expected = max(expected, scan.nextEpoch)

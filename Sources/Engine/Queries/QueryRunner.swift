@@ -104,8 +104,13 @@ package final class QueryRunner {
             return []
         }
         let (loaded, notices) = try journal.checkpoints.load(pool: pool)
-        let records = try journal.epochs.recover(after: loaded?.checkpoint.epoch ?? 0, visible: output.lastEpoch)
         let checkpoint = loaded?.checkpoint
+        // A record can be durable while rows that it names were not (an input that is synced at intervals): nothing of it was seen, and it goes.
+        let records = try journal.epochs.recover(after: checkpoint?.epoch ?? 0, visible: output.lastEpoch) { record in
+            zip(record.scans, sources).allSatisfy { shards, source in
+                shards.indices.allSatisfy { $0 >= source.shardCount || source.reaches(shard: $0, position: shards[$0].to) }
+            }
+        }
         if let loaded {
             let found = loaded.checkpoint
             guard found.positions.map(\.count) == positions.map(\.count) else {
@@ -126,6 +131,7 @@ package final class QueryRunner {
             expiredRows = found.expiredRows
             hasRunEpoch = true
             try graph.restore(from: loaded.state, pool: pool)
+            watermark = graph.status.scans.map(\.watermark).min() ?? .min
         }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
@@ -217,12 +223,14 @@ package final class QueryRunner {
             for (shard, range) in ranges.enumerated() {
                 shards.append(
                     ShardProgress(hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded))
+                var range = range
+                if isReplay, range.to > range.from, PlantedBug.isOn(.replayOffByOne) { range.from &+= 1 }
                 try appendMorsels(scan: scan, shard: shard, range: range, rejections: rejections, to: &morsels)
             }
             inputs.append(ScanInput(morsels: morsels, shards: shards))
         }
-        let result = try graph.run(
-            EpochInput(epoch: record.epoch, clockMicroseconds: record.clockMicroseconds, scans: inputs), pool: pool)
+        let clock = isReplay && PlantedBug.isOn(.replayReadsClock) ? record.clockMicroseconds &+ 1_000_000 : record.clockMicroseconds
+        let result = try graph.run(EpochInput(epoch: record.epoch, clockMicroseconds: clock, scans: inputs), pool: pool)
 
         epoch = record.epoch
         clockMicroseconds = record.clockMicroseconds
@@ -245,7 +253,10 @@ package final class QueryRunner {
 
         if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
             // Nothing of an epoch may be seen before its record is durable.
-            if let journal, !isReplay, output.isDurable { try journal.epochs.synchronize() }
+            if let journal, !isReplay, output.isDurable {
+                for source in sources { try source.makeDurable() }
+                if !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
+            }
             let refused = try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds)
             failedRows &+= Int64(refused.count)
             rowsOut &-= Int64(refused.count)
@@ -325,6 +336,7 @@ package final class QueryRunner {
 
     private func capture(_ journal: QueryJournal, _ publisher: CheckpointPublisher) throws {
         guard hasRunEpoch, epoch > capturedEpoch || capturesAll else { return }
+        for source in sources { try source.makeDurable() }
         // The log must reach up to the checkpoint: the records after it would otherwise follow a gap, and be taken for a torn end.
         try journal.epochs.rotate(nextEpoch: epoch &+ 1)
         try output.synchronize()

@@ -33,6 +33,8 @@ package final class RunningQuery: @unchecked Sendable {
     private var saidFault: (fault: String, nanoseconds: UInt64) = ("", 0)
     /// The waker's version before the last step that found nothing to do.
     private var idleVersion: UInt64?
+    /// Instead of a thread: what steps the query from outside. Used by one thread.
+    private var stepper: QueryStepper?
 
     init(
         name: String, id: UInt64, isSaved: Bool, isBounded: Bool, canCatchUp: Bool, relationNames: Set<String>, statement: String,
@@ -83,6 +85,7 @@ package final class RunningQuery: @unchecked Sendable {
     package func stop() {
         stopRequested.set()
         waker?.wake()
+        if stepper != nil { endStepping(.stopped) }
         lock.lock()
         while !isOver { changed.wait(lock) }
         lock.unlock()
@@ -127,12 +130,84 @@ package final class RunningQuery: @unchecked Sendable {
                 pause("\(error)", milliseconds: delay, clock: clock)
             }
         }
+        conclude(state, reason)
+    }
+
+    private func conclude(_ state: QueryProgress.State, _ reason: String?) {
         lock.locked {
             latest.state = state
             latest.reason = reason
             isOver = true
         }
         changed.broadcast()
+    }
+
+    // MARK: Without a thread
+
+    /// For an engine without threads: nothing runs until `step`.
+    func prepareStepping(clock: any Clock, makeRunner: @escaping () throws -> QueryRunner) {
+        stepper = QueryStepper(clock: clock, makeRunner: makeRunner)
+    }
+
+    /// Recovers the query when that has not been done, and runs at most one epoch. nil when the query is over. What fails it is its end, as on a
+    /// thread.
+    package func step() -> StepOutcome? {
+        guard let stepper, !hasEnded else { return nil }
+        guard stepper.clock.monotonicNanoseconds() >= stepper.resumeNanoseconds else { return .idle(until: nil) }
+        do {
+            let runner = try stepper.recovered()
+            let outcome = try runner.step(nowMicroseconds: stepper.clock.nowMicroseconds())
+            publish(runner)
+            if case .finished = outcome { endStepping(.ended) }
+            return outcome
+        } catch {
+            return fail(error)
+        }
+    }
+
+    /// Publishes a checkpoint now.
+    package func checkpoint() {
+        guard let stepper, !hasEnded, stepper.clock.monotonicNanoseconds() >= stepper.resumeNanoseconds else { return }
+        do {
+            try stepper.recovered().checkpoint()
+        } catch {
+            _ = fail(error)
+        }
+    }
+
+    private func endStepping(_ state: QueryProgress.State) {
+        guard let stepper, !hasEnded else { return }
+        do {
+            if let runner = stepper.runner {
+                try runner.checkpoint()
+                publish(runner)
+                try runner.close()
+            }
+            conclude(state, nil)
+        } catch {
+            guard fail(error) != nil else { return }
+            notice("query \(name) stopped without a checkpoint: \(error)")
+            conclude(.stopped, "stopped without a checkpoint: \(error)")
+        }
+    }
+
+    /// Lets the query begin again after a while when that may help, or ends it: then nil.
+    private func fail(_ error: any Error) -> StepOutcome? {
+        if let stepper, canRestart {
+            let now = stepper.clock.monotonicNanoseconds()
+            if let delay = stepper.restart.delay(after: error, nowNanoseconds: now) {
+                stepper.beginAgain(at: now &+ UInt64(delay) &* 1_000_000)
+                lock.locked {
+                    latest.state = .waiting
+                    latest.reason = "\(error)"
+                }
+                notice("query \(name) waits: \(error)")
+                return .idle(until: nil)
+            }
+        }
+        notice("query \(name) failed: \(error)")
+        conclude(.failed, "\(error)")
+        return nil
     }
 
     /// Waits before the query begins again, and shows why.
@@ -207,5 +282,31 @@ package final class RunningQuery: @unchecked Sendable {
             latest.reason = nil
         }
         changed.broadcast()
+    }
+}
+
+/// A query that is stepped from outside: its runner, made and recovered at the first step, and anew when it has to begin again.
+private final class QueryStepper {
+    let clock: any Clock
+    var restart = QueryRestart()
+    private(set) var resumeNanoseconds: UInt64 = 0
+    private let makeRunner: () throws -> QueryRunner
+    private(set) var runner: QueryRunner?
+
+    init(clock: any Clock, makeRunner: @escaping () throws -> QueryRunner) {
+        self.clock = clock
+        self.makeRunner = makeRunner
+    }
+
+    func recovered() throws -> QueryRunner {
+        if let runner { return runner }
+        let made = try makeRunner()
+        runner = made
+        return made
+    }
+
+    func beginAgain(at nanoseconds: UInt64) {
+        runner = nil
+        resumeNanoseconds = nanoseconds
     }
 }

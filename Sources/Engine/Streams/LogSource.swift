@@ -10,6 +10,8 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     private let name: String
     /// For a bounded read: where each shard ended when the query began; nil while the query goes on.
     private let ends: [Int64]?
+    /// Where each shard ended when the source was made: before anything was appended after a restart.
+    private let endsAtStart: [Int64]
     private let lock = Lock()
     private var released: [Int64]
     /// Fewer rows than this are not worth the call; the newest rows lie in the writer's own buffers anyway.
@@ -19,7 +21,8 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
         self.stream = stream
         self.name = name
         released = (0..<stream.shardCount).map { Int64(bitPattern: stream.oldestSequence(shard: $0)) }
-        ends = isBounded ? (0..<stream.shardCount).map { Int64(bitPattern: stream.endSequence(shard: $0)) } : nil
+        endsAtStart = (0..<stream.shardCount).map { Int64(bitPattern: stream.endSequence(shard: $0)) }
+        ends = isBounded ? endsAtStart : nil
     }
 
     var shardCount: Int { stream.shardCount }
@@ -36,8 +39,8 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func validate(shard: Int, position: Int64) throws(ConnectorError) {
-        let end = Int64(bitPattern: stream.endSequence(shard: shard))
-        guard position > end else { return }
+        guard !reaches(shard: shard, position: position) else { return }
+        let end = endsAtStart[shard]
         throw ConnectorError(
             "stream \(name), shard \(shard) ends before row \(end), but the query has read up to row \(position - 1): rows \(end)...\(position - 1) are lost")
     }
@@ -47,6 +50,13 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func end(shard: Int) throws(ConnectorError) -> Int64? { ends?[shard] }
+
+    func makeDurable() throws(ConnectorError) {
+        guard !stream.isSyncedAlways else { return }
+        do { try stream.synchronize() } catch { throw ConnectorError("stream \(name): \(error)") }
+    }
+
+    func reaches(shard: Int, position: Int64) -> Bool { shard >= endsAtStart.count || position <= endsAtStart[shard] }
 
     /// Takes what has been read out of this process's memory, so that reading a long log needs no more than an epoch of it.
     func consumed(shard: Int, upTo position: Int64) {

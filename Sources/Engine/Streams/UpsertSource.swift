@@ -28,6 +28,8 @@ final class UpsertSource: ReplayableSource {
     func validate(shard: Int, position: Int64) throws(ConnectorError) { try source.validate(shard: shard, position: position) }
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) { source.resume(shard: shard, at: position, nowMicroseconds: nowMicroseconds) }
     func consumed(shard: Int, upTo position: Int64) { source.consumed(shard: shard, upTo: position) }
+    func makeDurable() throws(ConnectorError) { try source.makeDurable() }
+    func reaches(shard: Int, position: Int64) -> Bool { source.reaches(shard: shard, position: position) }
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64 {
         try source.available(shard: shard, nowMicroseconds: nowMicroseconds)
     }

@@ -15,25 +15,25 @@
 import Columns
 import Syntax
 
-struct JoinAnalysis {
+package struct JoinAnalysis {
     /// One type on both sides; each over its own side's columns.
-    struct Key {
-        var left: BoundExpression
-        var right: BoundExpression
-        var isNullSafe: Bool
+    package struct Key {
+        package var left: BoundExpression
+        package var right: BoundExpression
+        package var isNullSafe: Bool
     }
 
-    enum Time {
+    package enum Time {
         case none
         case interval(leftTime: Int, rightTime: Int, lower: Int64, upper: Int64)
         /// window_end of either side, as expressions over its columns.
         case window(leftEnd: BoundExpression, rightEnd: BoundExpression)
     }
 
-    var keys: [Key] = []
+    package var keys: [Key] = []
     /// Over the left columns, then the right ones. An interval's comparisons are not among them.
     var others: [BoundExpression] = []
-    var time = Time.none
+    package var time = Time.none
     /// Columns of the join's output that belong to the window.
     var windowColumns: Set<Int> = []
     /// The times of an interval, where the join's kind leaves no NULL in them.
@@ -41,7 +41,7 @@ struct JoinAnalysis {
     /// Bounds a difference of times from one end only.
     var oneSidedBound: BoundExpression?
 
-    init(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, mode: RunMode) {
+    package init(_ left: LogicalPlan, _ right: LogicalPlan, _ join: LogicalJoin, mode: RunMode) {
         let base = left.fields.count
         var comparisons: [(index: Int, bound: TimeBound)] = []
         for conjunct in join.condition?.conjuncts ?? [] {

@@ -224,7 +224,7 @@ extension LogicalPlan {
 
 extension LogicalWindow {
     /// `window_end` minus one unit: a millisecond for types of at most three fractional digits, else a microsecond.
-    static func unitMicroseconds(_ type: SQLType) -> Int64 {
+    package static func unitMicroseconds(_ type: SQLType) -> Int64 {
         switch type {
         case .timestamp(let precision), .timestampTZ(let precision): precision <= 3 ? 1000 : 1
         default: 1

@@ -25,6 +25,10 @@ enum CommandName: String, CaseIterable {
     private static let workers = OptionSpecification(
         name: "--workers", valueName: "N", summary: "threads per query (default: one per processor core)")
 
+    private static let stateMemory = OptionSpecification(
+        name: "--state-memory", valueName: "SIZE",
+        summary: "memory for the state of all queries, e.g. 512M or 4G; what is\nbeyond it lies in a file (default: no limit, or MILLRACE_STATE_MEMORY)")
+
     private static let promptSpecification = CommandSpecification(
         usage: "[COMMAND] [OPTIONS]",
         summary: """
@@ -44,7 +48,7 @@ enum CommandName: String, CaseIterable {
               help    show the help of a command
             """,
         options: [
-            data, workers,
+            data, workers, stateMemory,
             OptionSpecification(name: "--version", summary: "show the version"),
         ],
         notes: """
@@ -65,7 +69,7 @@ enum CommandName: String, CaseIterable {
                 name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the scripts; repeatable"),
             OptionSpecification(
                 name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json or csv"),
-            workers,
+            workers, stateMemory,
             OptionSpecification(
                 name: "--until-caught-up",
                 summary: "stop when the queries have processed what their sources\nhold, instead of going on until a signal comes"),

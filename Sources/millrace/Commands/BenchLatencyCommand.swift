@@ -62,7 +62,7 @@ struct BenchLatencyCommand {
             Double(sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]) / 1e6
         }
         Console.standardOutput.write(
-            "p50_ms=\(milliseconds(0.5)) p99_ms=\(milliseconds(0.99)) max_ms=\(Double(last) / 1e6) batches=\(sorted.count)\n")
+            "p50_ms=\(milliseconds(0.5)) p99_ms=\(milliseconds(0.99)) p999_ms=\(milliseconds(0.999)) max_ms=\(Double(last) / 1e6) batches=\(sorted.count)\n")
         return .success
     }
 

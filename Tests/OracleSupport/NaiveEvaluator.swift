@@ -8,28 +8,41 @@
 
 import Columns
 import Dataflow
+import Planning
 import Platform
-import XCTest
 
-@testable import Planning
+/// What the evaluator, or a run beside it, cannot say anything about.
+package struct Unsupported: Error {
+    package var what: String
 
-struct Unsupported: Error { var what: String }
+    package init(what: String) { self.what = what }
+}
 
-typealias Row = [Value]
+package typealias Row = [Value]
 
-struct NaiveEvaluator {
+package struct NaiveEvaluator {
     /// The live rows of each relation, physical columns.
     var tables: [String: [Row]]
     /// How far event time has come; nil: to the end.
-    var progress: Progress?
+    package var progress: Progress?
     /// Cross products larger than this are not worth the time.
     static let pairsMax = 120_000
 
-    struct Progress {
+    package init(tables: [String: [Row]], progress: Progress? = nil) {
+        self.tables = tables
+        self.progress = progress
+    }
+
+    package struct Progress {
         /// Of each relation: no row before it will come.
-        var watermarks: [String: Int64]
+        package var watermarks: [String: Int64]
         /// Rows without partner come out in portions: with all of the portion (true), or when the last of it is due (false).
-        var countsUnmatchedEarly: Bool
+        package var countsUnmatchedEarly: Bool
+
+        package init(watermarks: [String: Int64], countsUnmatchedEarly: Bool) {
+            self.watermarks = watermarks
+            self.countsUnmatchedEarly = countsUnmatchedEarly
+        }
     }
 
     /// Of what the plan gives.
@@ -39,7 +52,7 @@ struct NaiveEvaluator {
         return plan.inputs.map { watermark($0) }.min() ?? .max
     }
 
-    func rows(_ plan: LogicalPlan) throws -> [Row] {
+    package func rows(_ plan: LogicalPlan) throws -> [Row] {
         switch plan {
         case .scan(let scan):
             guard let rows = tables[scan.relation.name] else { throw Unsupported(what: "table \(scan.relation.name)") }

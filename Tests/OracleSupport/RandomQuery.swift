@@ -13,17 +13,17 @@ struct QuerySource {
     var names: [String] { columns.map(\.name) }
 }
 
-struct RandomQuery {
+package struct RandomQuery {
     private var random: SeededRandom
     private var serial = 0
     /// Tables without event time: what comes out may be compared after every epoch.
     private static let tables = ["t", "u", "c"]
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    package init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
-    mutating func untimed() -> String { source(depth: 1 + random.below(3)).sql }
+    package mutating func untimed() -> String { source(depth: 1 + random.below(3)).sql }
 
-    mutating func timed() -> String {
+    package mutating func timed() -> String {
         switch random.below(9) {
         case 0, 1: return windowed("e", columns: true).sql
         case 2:
