@@ -117,17 +117,18 @@ package final class Engine: @unchecked Sendable {
         }
     }
 
-    /// Removes what a dropped query has left.
+    /// Removes what a dropped query, or an alteration that was cut off, has left.
     private func removeLeftQueries() {
         let folder = directory + "/queries"
-        let known = Set(catalog.objects.map(\.id))
+        let known = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
         guard fileSystem.exists(folder) else { return }
         do {
-            for id in try fileSystem.list(folder).compactMap({ UInt64($0) }) where id < catalog.nextID && !known.contains(id) {
-                try fileSystem.removeTree(folder + "/\(id)")
+            for name in try fileSystem.list(folder) where !known.contains(name) {
+                guard let id = CatalogObject.queryID(ofFolder: name), id < catalog.nextID else { continue }
+                try fileSystem.removeTree(folder + "/" + name)
             }
         } catch {
-            options.onNotice("the files of a dropped query cannot be removed: \(error)")
+            options.onNotice("the files of a query that is no more cannot be removed: \(error)")
         }
     }
 
@@ -143,14 +144,6 @@ package final class Engine: @unchecked Sendable {
             // A file that cannot be read is its query's failure.
             guard let cause = error as? FileError, !cause.isShortage else { throw EngineError("\(error)", cause: error as? FileError) }
         }
-        // What an alteration, or the dropping of a query, left.
-        let queries = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
-        do {
-            guard fileSystem.exists(directory + "/queries") else { return }
-            for folder in try fileSystem.list(directory + "/queries") where !queries.contains(folder) && CatalogObject.isQueryFolder(folder) {
-                try fileSystem.removeTree(directory + "/queries/" + folder)
-            }
-        } catch { throw EngineError("the files of a query that is no more cannot be removed: \(error)") }
     }
 
     package func makeSession() -> Session { Session(engine: self) }

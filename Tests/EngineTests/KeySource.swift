@@ -72,7 +72,7 @@ final class KeySource: ReplayableSource, @unchecked Sendable {
 final class FoldingOutput: QueryOutput {
     private(set) var rowCount = 0
     private(set) var folded: [[Value]: Int] = [:]
-    private var lastEpoch: UInt64 = 0
+    private(set) var lastEpoch: UInt64 = 0
     private let folds: Bool
 
     init(folds: Bool) { self.folds = folds }

@@ -113,6 +113,12 @@ final class QueryAlteration {
             if progress.state == .failed { throw EngineError("query \(object.name) has failed and cannot be altered: \(progress.reason ?? "")") }
             try swap(replay, past, sql: sql, nowMicroseconds: clock)
         } catch {
+            if "\(error)".contains(StoredCatalog.uncertainty) {
+                // Neither may run before it is known which one the catalog names.
+                engine.forgetSaved(object.name)
+                engine.register(.failed(name: object.name, id: object.id, statement: object.sql, reason: "\(error)"))
+                throw error
+            }
             // As it was: the old definition, its folder.
             _ = try start(object, before, old, try engine.target(old.target, at: .none), settings: object.settings)
             throw error

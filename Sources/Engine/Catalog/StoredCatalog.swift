@@ -79,9 +79,9 @@ package struct CatalogObject: Sendable {
 
     /// Below `queries`.
     static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
-    static func isQueryFolder(_ name: String) -> Bool {
+    static func queryID(ofFolder name: String) -> UInt64? {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
-        return (1...2).contains(parts.count) && parts.allSatisfy { UInt64($0) != nil }
+        return (1...2).contains(parts.count) && parts.allSatisfy { UInt64($0) != nil } ? UInt64(parts[0]) : nil
     }
 
     package var kindName: String {
@@ -175,6 +175,20 @@ package final class StoredCatalog: Catalog {
         }
     }
 
+    /// Another definition for a query, whose state lies in the folder of `generation`.
+    package func replaceQuery(id: UInt64, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        try change { objects in
+            objects[index].sql = sql
+            objects[index].definition = .query(create)
+            objects[index].settings = settings
+            objects[index].generation = generation
+        }
+    }
+
+    /// Ends the message of an error after which nobody can tell which catalog lasts.
+    static let uncertainty = "the change may be there after the next opening all the same"
+
     /// Makes a change and saves it, or neither.
     private func change(_ body: (inout [CatalogObject]) -> Void) throws(EngineError) {
         guard isWritable else { throw EngineError("\(directory) is open for reading only") }
@@ -188,23 +202,10 @@ package final class StoredCatalog: Catalog {
                 // The new file has its name already, but the name may not last: put the old one back.
                 var ignored = false
                 do throws(FileError) { try save(&ignored) } catch {
-                    outcome = "; the change may be there after the next opening all the same"
+                    outcome = "; \(StoredCatalog.uncertainty)"
                 }
             }
             throw EngineError("the catalog cannot be written: \(error)\(outcome)", cause: error)
-        }
-    }
-
-    package func replaceQuery(id: UInt64, sql: String, create: CreateQuery, settings: QuerySettings, generation: Int) throws(EngineError) {
-        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
-        let before = objects[index]
-        objects[index].sql = sql
-        objects[index].definition = .query(create)
-        objects[index].settings = settings
-        objects[index].generation = generation
-        do throws(EngineError) { try save() } catch {
-            objects[index] = before
-            throw error
         }
     }
 
