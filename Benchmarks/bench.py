@@ -1,4 +1,5 @@
-"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py).
+"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py)
+and of checkpoints (checkpoint_bench.py).
 
     make bench                       everything
     make bench FIGURES="1 4"         some of it
@@ -20,6 +21,7 @@ import time
 
 import duckdb
 
+import checkpoint_bench
 import nexmark_bench
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -331,7 +333,7 @@ class Table:
 
 def main():
     figures = {"1": figure_1, "2": figure_2, "3": figure_3, "4": figure_4, "5": figure_5, "6": figure_6}
-    others = {"nexmark": nexmark_bench.figure_nexmark, "keys": nexmark_bench.figure_keys}
+    others = {"nexmark": nexmark_bench.figure_nexmark, "keys": nexmark_bench.figure_keys, "checkpoints": checkpoint_bench.figure_checkpoints}
     chosen = sys.argv[1:] or [*figures, *others]
     unknown = [name for name in chosen if name not in figures and name not in others]
     if unknown:

@@ -133,7 +133,7 @@ extension Engine {
         return microseconds
     }
 
-    private func openJournal(_ folder: String, _ planned: PlannedQuery) throws -> QueryJournal {
+    private func makeJournal(_ folder: String, _ planned: PlannedQuery) throws -> QueryJournal {
         let journal = try QueryJournal(directory: folder, fileSystem: fileSystem)
         journal.swap = try SwapOutput.read(from: folder, types: planned.plan.outputTypes, fileSystem)
         return journal
@@ -154,8 +154,10 @@ extension Engine {
         if let savedAs {
             let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
-            folder = queryDirectory(object)
-            if !options.isEphemeral { journal = try openJournal(folder, planned) }
+            if !options.isEphemeral {
+                folder = queryDirectory(object)
+                journal = try makeJournal(folder, planned)
+            }
         }
         let producer = journal == nil ? 0 : id
         let output: any QueryOutput
@@ -175,10 +177,10 @@ extension Engine {
         settings.writesBeside = !options.isSingleThreaded
         settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
         settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
-        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, settings] isFirst in
+        let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, folder, settings] isFirst in
             guard !isFirst, let self else { return (nil, journal) }
             let again = try self.prepare(planned, mode: .continuous, isSelect: false, settings: settings, workerCount: workerCount)
-            return (again, journal == nil ? nil : try self.openJournal(folder, planned))
+            return (again, journal == nil ? nil : try self.makeJournal(folder, planned))
         }
         register(query)
         let makeRunner = { @Sendable [options] in

@@ -80,6 +80,9 @@ package final class Engine: @unchecked Sendable {
         }
         self.unreadable = unreadable
         guard !options.isReadOnly else { return }
+        if let byteCount = options.stateMemoryByteCount {
+            do { try StateMemory.shared.limit(to: byteCount, directory: directory) } catch { throw EngineError("\(error)") }
+        }
         try reconcile()
         removeLeftQueries()
         startFeeders()
@@ -151,6 +154,7 @@ package final class Engine: @unchecked Sendable {
     /// Stops every query with a checkpoint and gives the directory back.
     package func close() throws(EngineError) {
         if isClosing.exchange() { return }
+        log.stopWaiting()
         for query in lock.locked({ running }) { query.stop() }
         for thread in lock.locked({ threads }) { thread.join() }
         maintenanceLock.locked { maintenanceWake.broadcast() }
@@ -383,6 +387,7 @@ package final class Engine: @unchecked Sendable {
 
     private func maintain() {
         let started = clock.monotonicNanoseconds()
+        StateMemory.shared.trim()
         do {
             try log.maintain()
             lastMaintenanceFault = nil
@@ -393,7 +398,9 @@ package final class Engine: @unchecked Sendable {
             lastMaintenanceFault = fault
         }
         for feeder in lock.locked({ Array(feeders.values) }) {
-            do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch { options.onNotice("\(error)") }
+            do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch {
+                if feeder.isNew(fault: "\(error)") { options.onNotice("\(error)") }
+            }
         }
         let elapsedMilliseconds = Int((clock.monotonicNanoseconds() &- started) / 1_000_000)
         maintenanceLock.lock()

@@ -44,6 +44,10 @@ struct GivenUpRows: Hashable {
         return min(limit, max(range.lowerBound, sequence))
     }
 
+    func rowCount(in range: Range<UInt64>) -> UInt64 {
+        ranges.reduce(0) { $0 &+ ($1.overlaps(range) ? min($1.upperBound, range.upperBound) - max($1.lowerBound, range.lowerBound) : 0) }
+    }
+
     func covers(_ range: Range<UInt64>) -> Bool {
         !range.isEmpty && ranges.contains { $0.lowerBound <= range.lowerBound && $0.upperBound >= range.upperBound }
     }

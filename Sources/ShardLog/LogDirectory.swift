@@ -38,6 +38,7 @@ package final class LogDirectory: @unchecked Sendable {
     private let directoryLock: (any DirectoryLock)?
     private let reckoned: LogClock
     private let shortageWaitMilliseconds: Int
+    private let endsWaiting = Flag()
     private let lock = Lock()
     private var open: [UInt64: LogStream] = [:]
     private var nextID: UInt64 = 1
@@ -219,6 +220,9 @@ package final class LogDirectory: @unchecked Sendable {
         return hasNew
     }
 
+    /// Appends that wait for room on a full disk fail now, and later ones at once: somebody wants to close.
+    package func stopWaiting() { endsWaiting.set() }
+
     /// Syncs everything and takes no more appends.
     package func close() throws(LogError) {
         var failure: LogError?
@@ -368,7 +372,8 @@ package final class LogDirectory: @unchecked Sendable {
         }
         let wait = description.properties[StreamDescription.shortageWaitProperty].flatMap { Int($0) } ?? shortageWaitMilliseconds
         return LogStream(
-            description, shards, pool: pool, directoryLock: directoryLock, clock: clock, shortageWaitMilliseconds: max(wait, 0))
+            description, shards, pool: pool, directoryLock: directoryLock, clock: clock, shortageWaitMilliseconds: max(wait, 0),
+            endsWaiting: endsWaiting)
     }
 
     /// Opens every stream. One that cannot be opened is reported and does not keep the others from opening.

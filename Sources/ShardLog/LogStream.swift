@@ -90,11 +90,14 @@ package final class LogStream: @unchecked Sendable {
     private let directoryLock: (any DirectoryLock)?
     private let clock: any Clock
     private let shortageWaitMilliseconds: Int
+    /// The engine is closing: nobody waits for room any more.
+    private let endsWaiting: Flag
 
     init(
         _ description: StreamDescription, _ shards: [Shard], pool: WorkerPool?, directoryLock: (any DirectoryLock)?, clock: any Clock,
-        shortageWaitMilliseconds: Int
+        shortageWaitMilliseconds: Int, endsWaiting: Flag
     ) {
+        self.endsWaiting = endsWaiting
         self.directoryLock = directoryLock
         self.clock = clock
         self.shortageWaitMilliseconds = shortageWaitMilliseconds
@@ -191,16 +194,16 @@ package final class LogStream: @unchecked Sendable {
         return PreparedAppend(requests: requests)
     }
 
-    /// Step 3: appends what was prepared, in order, with as few syncs as the shards allow.
+    /// Step 3: appends what was prepared, in order, with as few syncs as the shards allow. `waits` false: not for room on a full disk either.
     @discardableResult
-    package func commit(_ prepared: [PreparedAppend]) throws(LogError) -> AppendResult {
+    package func commit(_ prepared: [PreparedAppend], waits: Bool = true) throws(LogError) -> AppendResult {
         var requests = prepared.flatMap(\.requests)
         var result = AppendResult()
         var failure = attempt(&requests, &result)
-        if shortageWaitMilliseconds > 0, failure?.isShortage == true {
+        if waits, shortageWaitMilliseconds > 0, failure?.isShortage == true {
             let start = clock.monotonicNanoseconds()
             while let error = failure, error.isShortage,
-                (clock.monotonicNanoseconds() &- start) / 1_000_000 < UInt64(shortageWaitMilliseconds), !isClosing {
+                (clock.monotonicNanoseconds() &- start) / 1_000_000 < UInt64(shortageWaitMilliseconds), !endsWaiting.isSet, !isClosing {
                 usleep(LogStream.shortagePauseMicroseconds)
                 for (shard, _) in requests where shard.isFenced {
                     // Still refused: the next round asks again.

@@ -39,11 +39,14 @@ struct ShardCare {
     /// When rows that wait for an interval sync were first seen, reckoned.
     var unsyncedSeen: Int64?
     var hasDated = false
+    /// Rounds for which no segment is merged, because there was no room for it.
+    var roundsToMerge = 0
 
     /// With the engine's 20 ms a round: a second of quiet; a tenth of a second to five seconds between trials.
     static let quietRoundsMin = 50
     static let reopenRoundsMin = 5
     static let reopenRoundsMax = 250
+    static let mergeRoundsAfterShortage = 500
 }
 
 extension Shard {
@@ -54,17 +57,33 @@ extension Shard {
         guard !isReadOnly else { return result }
         if isFenced {
             maintenance.locked { tryAgain(nowMicroseconds: nowMicroseconds) }
-            if isFenced { return result }
+            if isFenced {
+                // What has expired goes all the same: it may be the room that is missing.
+                try maintenance.locked { () throws(LogError) -> Void in
+                    try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, mayRoll: false, &result)
+                }
+                return result
+            }
         }
         try maintenance.locked { () throws(LogError) -> Void in
             try syncIfDue(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds)
             noteEndWhenQuiet()
-            try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, &result)
-            if try mergeOne() { result.mergedSegmentCount += 1 }
+            try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, mayRoll: true, &result)
+            if care.roundsToMerge > 0 {
+                care.roundsToMerge -= 1
+            } else {
+                do throws(LogError) { if try mergeOne() { result.mergedSegmentCount += 1 } } catch {
+                    guard error.isShortage else { throw error }
+                    // Merging is a kindness that needs room: not now.
+                    care.roundsToMerge = ShardCare.mergeRoundsAfterShortage
+                }
+            }
         }
-        result.hasMore = lock.locked { segments.dropLast() }.contains { $0.wantsMerging() }
+        result.hasMore = care.roundsToMerge == 0 && wantsMerging
         return result
     }
+
+    private var wantsMerging: Bool { lock.locked { segments.dropLast() }.contains { $0.wantsMerging() } }
 
     /// Lifts the fence of a shard whose disk failed, when the disk lets it; then waits longer each time. Damage needs a person.
     private func tryAgain(nowMicroseconds: Int64) {
@@ -175,12 +194,12 @@ extension Shard {
 
     /// Removes the oldest segments whose every row is older than the age, or that are beyond the size.
     private func applyRetention(
-        nowMicroseconds: Int64, reckonedMicroseconds: Int64?, _ result: inout MaintenanceResult
+        nowMicroseconds: Int64, reckonedMicroseconds: Int64?, mayRoll: Bool, _ result: inout MaintenanceResult
     ) throws(LogError) {
         guard settings.retentionMicroseconds != nil || settings.retentionByteCount != nil else { return }
         if let reckoned = reckonedMicroseconds { dateSegments(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckoned) }
         let now = reckonedMicroseconds ?? nowMicroseconds
-        if let age = settings.retentionMicroseconds, let active = lock.locked({ segments.last }), let last = active.lastFrame,
+        if mayRoll, let age = settings.retentionMicroseconds, let active = lock.locked({ segments.last }), let last = active.lastFrame,
             isOlder(active.dated?.datedMicroseconds ?? last.arrivalMax, than: age, now) {
             // Even the newest row is too old: begin a new segment so that this one can go.
             try rollFenced(nowMicroseconds: nowMicroseconds)

@@ -137,6 +137,7 @@ package final class Shard: @unchecked Sendable {
     var givenUpRows: GivenUpRows { lock.locked { givenUp } }
     /// Rows that a person has given up after damage.
     package var givenUpRowCount: UInt64 { givenUpRows.rowCount }
+    package func givenUpRowCount(in sequences: Range<UInt64>) -> UInt64 { givenUpRows.rowCount(in: sequences) }
     /// The first row at or after `sequence` that can be there: neither expired nor given up.
     package func readable(from sequence: UInt64) -> UInt64 {
         lock.locked { givenUp.next(from: max(sequence, segments.first?.firstSequence ?? end)) }

@@ -35,8 +35,8 @@ enum Program {
             case .put: try PutCommand(arguments).run()
             case .tail: try TailCommand(arguments).run()
             case .status: try StatusCommand(arguments).run()
-            case .checkpoint: try CheckpointCommand(arguments).run()
             case .log: try LogCommand(arguments).run()
+            case .checkpoint: try CheckpointCommand(arguments).run()
             case .backup: try BackupCommand(arguments).run()
             case .restore: try RestoreCommand(arguments).run()
             }

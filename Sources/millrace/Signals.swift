@@ -39,6 +39,12 @@ enum Signals {
             wakePipe = (descriptors[0], descriptors[1])
         }
         signal(SIGPIPE, SIG_IGN)
+        // A page of a mapped file that cannot be brought in: there is nothing to go on with, and nothing acknowledged is lost.
+        signal(SIGBUS) { _ in
+            let message: StaticString = "millrace: a page of a mapped file cannot be read; start again to go on from the last checkpoint\n"
+            _ = write(2, message.utf8Start, message.utf8CodeUnitCount)
+            _exit(1)
+        }
         var set = watchedSignals()
         pthread_sigmask(SIG_BLOCK, &set, nil)
         var thread = pthread_t()

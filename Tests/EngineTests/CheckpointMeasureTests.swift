@@ -23,6 +23,14 @@ final class CheckpointMeasureTests: XCTestCase {
         return Double(clock.monotonicNanoseconds() &- start) / 1e9
     }
 
+    /// User and system time of the process: what others do on the machine does not count.
+    private func processorSeconds() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
     private func settings(intervalSeconds: Double?) -> RunnerSettings {
         var settings = RunnerSettings()
         settings.writesBeside = true
@@ -37,6 +45,7 @@ final class CheckpointMeasureTests: XCTestCase {
         try XCTSkipUnless(environment["MILLRACE_MEASURE"] == "1")
         let root = (environment["MILLRACE_MEASURE_DIR"] ?? NSTemporaryDirectory()) + "/millrace-measure-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: root) }
+        ProcessMemory.keepFreed()
         let pool = WorkerPool(workerCount: 2)
         for keys in environment["MILLRACE_MEASURE_KEYS"].flatMap({ Int64($0) }).map({ [$0] }) ?? [1_000_000, 10_000_000] {
             for (name, sql) in Self.queries {
@@ -76,10 +85,12 @@ final class CheckpointMeasureTests: XCTestCase {
         try XCTSkipUnless(environment["MILLRACE_MEASURE"] == "1")
         let root = (environment["MILLRACE_MEASURE_DIR"] ?? NSTemporaryDirectory()) + "/millrace-measure-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: root) }
+        ProcessMemory.keepFreed()
         let pool = WorkerPool(workerCount: 2)
         let keys = environment["MILLRACE_MEASURE_KEYS"].flatMap { Int64($0) } ?? 1_000_000
         for (name, sql) in Self.queries.dropLast() {
             var rates: [[Double]] = [[], [], []]
+            var processor: [[Double]] = [[], [], []]
             var figures = CheckpointFigures()
             for round in 0..<9 {
                 let way = round % 3
@@ -89,18 +100,21 @@ final class CheckpointMeasureTests: XCTestCase {
                     sql, directory: way == 0 ? nil : directory, files: PosixFileSystem(), pool: pool, output: FoldingOutput(folds: false),
                     settings(intervalSeconds: way == 2 ? 1 : nil))
                 _ = try runner.recover()
+                let before = processorSeconds()
                 let elapsed = try seconds {
                     while case .progressed = try runner.step(nowMicroseconds: clock.nowMicroseconds()) {}
                 }
+                processor[way].append(Double(source.limit) / (processorSeconds() - before) * Double(pool.workerCount) / 1e6)
                 rates[way].append(Double(source.limit) / elapsed / 1e6)
                 if way == 2 { figures = runner.checkpointFigures }
                 try runner.close()
                 try? FileManager.default.removeItem(atPath: directory)
             }
             let best = rates.map { $0.max() ?? 0 }
+            let byProcessor = processor.map { $0.max() ?? 0 }
             print(
                 "\(keys) keys, \(name): M rows/s without journal \(Self.text(best[0])), with \(Self.text(best[1])), and a checkpoint every second",
-                "\(Self.text(best[2])) (\(Self.text((best[2] / best[1] - 1) * 100)) %);",
+                "\(Self.text(best[2])) (\(Self.text((best[2] / best[1] - 1) * 100)) %; by processor time \(Self.text((byProcessor[2] / byProcessor[1] - 1) * 100)) %);",
                 "\(figures.count) checkpoints, \((figures.byteCountTotal / max(figures.count, 1)) >> 20) MiB and",
                 "\(figures.captureMicrosecondsTotal / Int64(max(figures.count, 1)) / 1_000) ms standing still each, written in",
                 "\(figures.writeMicrosecondsTotal / Int64(max(figures.count, 1)) / 1_000) ms")

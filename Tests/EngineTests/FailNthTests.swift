@@ -44,7 +44,7 @@ final class FailNthTests: XCTestCase {
         // The next life finds the same; a power cut in between, because nobody closed anything.
         files.crash()
         let next = try ReferenceLife(files, clock)
-        _ = try next.recovered()
+        try next.recoverAll()
         try workload.finish(next, clock)
         try workload.check(next, label + ", next life")
         workload.checkCatalog(next, label + ", next life")
@@ -103,7 +103,7 @@ extension FailNthTests {
             do {
                 let opened = try ReferenceLife(files, clock)
                 life = opened
-                do { _ = try opened.recovered() } catch {
+                do { try opened.recoverAll() } catch {
                     failed += 1
                     XCTAssertTrue(FileError.behind(error) != nil || "\(error)".contains("cannot be opened"), "\(label): \(error) has no cause")
                 }

@@ -72,7 +72,7 @@ final class KeySource: ReplayableSource, @unchecked Sendable {
 final class FoldingOutput: QueryOutput {
     private(set) var rowCount = 0
     private(set) var folded: [[Value]: Int] = [:]
-    private(set) var lastEpoch: UInt64 = 0
+    private var newest: UInt64 = 0
     private let folds: Bool
 
     init(folds: Bool) { self.folds = folds }
@@ -81,8 +81,8 @@ final class FoldingOutput: QueryOutput {
     func restore(to position: Int64?) throws {}
 
     func emit(_ batches: [RowBatch], epoch: UInt64, clockMicroseconds: Int64) throws -> [FailedRow] {
-        guard epoch > lastEpoch else { return [] }
-        lastEpoch = epoch
+        guard epoch > newest else { return [] }
+        newest = epoch
         for batch in batches {
             rowCount += batch.count
             guard folds else { continue }

@@ -1,11 +1,12 @@
-// A reference workload on a simulated disk: streams of two shards, a windowed query with its journal, checkpoints, a catalog that changes, segments
-// that roll, merge and are looked after. What breaks the disk under it, and what must be true afterwards, is up to the tests that use it.
+// A reference workload on a simulated disk: streams of two shards, a windowed query with its journal, one that writes what it gives to a file, checkpoints,
+// a catalog that changes, segments that roll, merge and are looked after. What breaks the disk under it, and what must be true afterwards, is up to the tests that use it.
 //
 // Every step may fail, as it may for a user: rows of an append that failed were never acknowledged; a query that failed is made anew from its journal;
 // a statement that failed has changed nothing.
 
 import Columns
 import Dataflow
+import Foundation
 import Planning
 import Platform
 import ShardLog
@@ -24,18 +25,34 @@ final class ReferenceLife {
             """
         ),
         ("out", "CREATE STREAM out (starts TIMESTAMP(3), k BIGINT, n BIGINT, s BIGINT) PARTITION BY k SHARDS 2"),
+        (
+            "lines",
+            """
+            CREATE TABLE lines (k BIGINT, n BIGINT, s BIGINT) WITH (connector = 'file', path = '\(file)', format = 'json')
+            """
+        ),
     ]
-    static let query = """
+    static let folder = "/export"
+    static let file = "/export/lines.jsonl"
+
+    enum Query: CaseIterable {
+        /// From `t` to `out`.
+        case windows
+        /// From `out` to the file.
+        case export
+
+        var producer: UInt64 { self == .windows ? 77 : 78 }
+        var sql: String { self == .windows ? ReferenceLife.windows : "INSERT INTO lines SELECT k, n, s FROM out" }
+    }
+
+    static let windows = """
         INSERT INTO out SELECT window_start, k, count(*), sum(v) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND)) \
         GROUP BY window_start, window_end, k
         """
-    static let producer: UInt64 = 77
-    static let queryFolder = "/data/queries/77"
-
     let engine: Engine
     let files: SimulatedFileSystem
     private(set) var notices = Notices()
-    private var runner: QueryRunner?
+    private var runners: [Query: QueryRunner] = [:]
 
     final class Notices: @unchecked Sendable {
         // Safe to share: the engine of these tests has one thread.
@@ -60,6 +77,8 @@ final class ReferenceLife {
 
     /// Makes the streams that are not there yet.
     func define() throws {
+        try files.createDirectory(ReferenceLife.folder)
+        try files.synchronizeDirectory("/")
         for (name, sql) in ReferenceLife.definitions where engine.object(named: name) == nil { try execute(sql) }
     }
 
@@ -76,29 +95,47 @@ final class ReferenceLife {
             RowBatch.make(rows.map { $0.map { .integer($0) } }, types: input.schema.types), arrivalMicroseconds: clock.nowMicroseconds())
     }
 
-    /// The query, recovered from its journal when it does not run.
-    func recovered() throws -> QueryRunner {
-        if let runner { return runner }
-        guard case .insert(let insert)? = try Parser.parseScript(ReferenceLife.query).first?.statement.kind else { throw EngineError("no insert") }
+    /// A query, recovered from its journal when it does not run.
+    func recovered(_ query: Query) throws -> QueryRunner {
+        if let runner = runners[query] { return runner }
+        guard case .insert(let insert)? = try Parser.parseScript(query.sql).first?.statement.kind else { throw EngineError("no insert") }
         let planned = try engine.withCatalog { catalog in try Planner.plan(insert, catalog: catalog, options: PlannerOptions()) }
         let prepared = try engine.prepare(planned.query, mode: .continuous, isSelect: false, settings: RunnerSettings(), workerCount: 1)
         let target = try engine.target(planned.target, at: .none)
+        let output: any QueryOutput
+        if let stream = target.stream {
+            output = LogOutput(stream: stream, relation: target.relation, producer: query.producer)
+        } else {
+            output = SinkOutput(try engine.sink(of: target.object, relation: target.relation, isChangelog: false, resumes: true), isDurable: true)
+        }
         let made = QueryRunner(
-            graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions,
-            output: LogOutput(stream: try stream("out"), relation: target.relation, producer: ReferenceLife.producer),
-            errors: StreamErrors(engine: engine, name: "q", queryName: "q", producer: ReferenceLife.producer),
-            journal: try QueryJournal(directory: ReferenceLife.queryFolder, fileSystem: files), pool: prepared.pool, settings: RunnerSettings())
+            graph: prepared.graph, sources: prepared.sources, startPositions: prepared.startPositions, output: output,
+            errors: StreamErrors(engine: engine, name: "q\(query.producer)", queryName: "q", producer: query.producer),
+            journal: try QueryJournal(directory: "/data/queries/\(query.producer)", fileSystem: files), pool: prepared.pool, settings: RunnerSettings())
         notices.lines += try made.recover()
-        runner = made
+        runners[query] = made
         return made
     }
 
-    /// Runs `body` with the query; a failure leaves its state undefined, so the next use begins from the journal.
-    func withQuery<Result>(_ body: (QueryRunner) throws -> Result) throws -> Result {
-        do { return try body(try recovered()) } catch {
-            runner = nil
-            throw error
+    func recoverAll() throws { for query in Query.allCases { _ = try recovered(query) } }
+
+    /// Runs `body` with each query; a failure leaves its state undefined, so the next use begins from the journal.
+    func withQueries(_ body: (QueryRunner) throws -> Void) throws {
+        for query in Query.allCases {
+            do { try body(try recovered(query)) } catch {
+                runners[query] = nil
+                throw error
+            }
         }
+    }
+
+    /// The rows in the file: k, n, s.
+    func exported() throws -> [[Int64]] {
+        guard let bytes = files.contents(ReferenceLife.file) else { return [] }
+        return try bytes.split(separator: 10).map { line in
+            let object = try JSONSerialization.jsonObject(with: Data(line)) as? [String: Int64]
+            return [object?["k"] ?? -1, object?["n"] ?? -1, object?["s"] ?? -1]
+        }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// What lifts fences, merges, and notes what is durable.
@@ -145,7 +182,7 @@ struct ReferenceWorkload {
         case 8:
             try life.execute("CREATE STREAM x (a BIGINT)")
             definitions["x"] = true
-        case 6, 12, 18: try life.withQuery { try $0.checkpoint() }
+        case 6, 12, 18: try life.withQueries { try $0.checkpoint() }
         case 10:
             for shard in try life.stream("t").shards { try shard.rollNow(nowMicroseconds: clock.nowMicroseconds()) }
         case 11, 16: try life.maintain(rounds: 3)
@@ -162,7 +199,7 @@ struct ReferenceWorkload {
             }
             try life.append(rows, clock: clock)
             acknowledged += rows
-        default: try life.withQuery { while case .progressed = try $0.step(nowMicroseconds: clock.nowMicroseconds()) {} }
+        default: try life.withQueries { while case .progressed = try $0.step(nowMicroseconds: clock.nowMicroseconds()) {} }
         }
     }
 
@@ -174,7 +211,7 @@ struct ReferenceWorkload {
         try life.append(last, clock: clock)
         acknowledged += last
         time = end
-        try life.withQuery { while case .progressed = try $0.step(nowMicroseconds: clock.nowMicroseconds()) {} }
+        try life.withQueries { while case .progressed = try $0.step(nowMicroseconds: clock.nowMicroseconds()) {} }
     }
 
     /// Nothing acknowledged is missing, and the output is what the stored input says, once.
@@ -193,6 +230,8 @@ struct ReferenceWorkload {
         let wanted = expected.map { $0.key + $0.value }.sorted { $0.lexicographicallyPrecedes($1) }
         let found = try life.rows(of: "out").flatMap(\.values).sorted { $0.lexicographicallyPrecedes($1) }
         XCTAssertEqual(found, wanted, "\(label): results are missing, wrong, or there twice")
+        let lines = found.map { Array($0.dropFirst()) }.sorted { $0.lexicographicallyPrecedes($1) }
+        XCTAssertEqual(try life.exported(), lines, "\(label): the file differs from the stream")
     }
 
     /// What was acknowledged of the catalog is there. A statement that failed may have taken effect only when the power went.

@@ -57,7 +57,7 @@ final class SyncBoundaryTests: XCTestCase {
                         let start = probe.operationCount
                         let life = try ReferenceLife(probe, clock)
                         try life.define()
-                        _ = try life.recovered()
+                        try life.recoverAll()
                         operations = probe.operationCount - start
                     }
                     let again = isLong ? Array(0..<operations) : [index * 7 % max(operations, 1), (index * 13 + 5) % max(operations, 1)]
@@ -67,7 +67,7 @@ final class SyncBoundaryTests: XCTestCase {
                         do {
                             let life = try ReferenceLife(copy, clock)
                             try life.define()
-                            _ = try life.recovered()
+                            try life.recoverAll()
                         } catch {
                             XCTAssertTrue(copy.isPoweredOff, "\(label), then \(second): \(error)")
                         }

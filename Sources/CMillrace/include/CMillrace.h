@@ -79,6 +79,13 @@ static inline void millrace_keep_freed_memory(void) {
 #endif
 }
 
+// How much a block of the allocator really has.
+static inline size_t millrace_usable_size(void *block) { return malloc_usable_size(block); }
+
+// Gives a part of a file back to the disk (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE); its length stays.
+extern int fallocate(int, int, off_t, off_t);
+static inline int millrace_punch_hole(int descriptor, int64_t offset, int64_t count) { return fallocate(descriptor, 0x02 | 0x01, offset, count); }
+
 // Asks for pages of 2 MiB where a block is large: state that is touched all over then costs fewer faults and fewer misses in the TLB.
 static inline void millrace_advise_large(void *block, size_t count) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -695,16 +695,23 @@ private struct GroupRows: NumberedRows {
     var plain: (base: UnsafeMutableRawPointer, stride: Int)? { strings.isEmpty && held.isEmpty ? (table.rows, table.rowStride) : nil }
     func make(rows count: Int) { table.make(rows: count) }
 
+    var isMeasured: Bool { held.isEmpty }
+    func byteCount(row slot: Int) -> Int { RowBytes.byteCount(table.row(slot), width: table.rowStride, strings: strings) }
+    func store(row slot: Int, at target: UnsafeMutableRawPointer) {
+        RowBytes.store(table.row(slot), width: table.rowStride, strings: strings, at: target)
+    }
+
     func write(row slot: Int, to writer: inout StateWriter) {
         let row = table.row(slot)
-        table.write(row: slot, strings: strings, to: &writer) { copy in
+        writer.append(byteCount(row: slot)) { copy in
+            store(row: slot, at: copy)
             for (accumulator, offset) in held { accumulator.writeState(row + offset, into: copy + offset) }
         }
         for (accumulator, offset) in held { accumulator.writeEntries(row + offset, to: &writer) }
     }
 
     func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
-        try table.read(row: slot, strings: strings, from: &reader)
+        try RowBytes.read(into: table.row(slot), width: table.rowStride, strings: strings, arena: &table.arena, from: &reader)
         for (accumulator, offset) in held { try accumulator.readEntries(table.row(slot) + offset, from: &reader, &table.heap) }
     }
 }

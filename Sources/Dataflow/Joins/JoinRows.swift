@@ -7,6 +7,7 @@
 import CMillrace
 import Columns
 import Glibc
+import Platform
 
 final class JoinRows: @unchecked Sendable {
     // Safe to share: one task at a time works on a partition.
@@ -20,6 +21,8 @@ final class JoinRows: @unchecked Sendable {
     private(set) var arena = ByteArena()
     let marks = RowMarks()
     private var pointerBuffer = Buffer(byteCount: 0)
+    /// Of the StringViews within a row.
+    private let textOffsets: [Int]
 
     static let deadMatches = UInt32.max
     /// Set in the matches of a row that has been given without partner (outer) or as it is (semi, anti).
@@ -31,14 +34,16 @@ final class JoinRows: @unchecked Sendable {
 
     init(_ layout: JoinSideLayout) {
         self.layout = layout
+        textOffsets = layout.packed.stringOffsets.map { layout.header + $0 }
         capacity = 8
-        base = JoinRows.resize(nil, 8 * layout.stride)
+        base = JoinRows.resize(nil, keeping: 0, 8 * layout.stride)
     }
 
-    deinit { Glibc.free(base) }
+    deinit { StateMemory.shared.free(base) }
 
-    private static func resize(_ memory: UnsafeMutableRawPointer?, _ byteCount: Int) -> UnsafeMutableRawPointer {
-        guard let larger = realloc(memory, max(byteCount, 64)) else { return Buffer(byteCount: .max).base }
+    /// With what the first `kept` bytes held.
+    private static func resize(_ memory: UnsafeMutableRawPointer?, keeping kept: Int, _ byteCount: Int) -> UnsafeMutableRawPointer {
+        guard let larger = StateMemory.shared.resize(memory, from: kept, to: byteCount) else { return Buffer(byteCount: .max).base }
         if byteCount >= 4 << 20 { millrace_advise_large(larger, byteCount) }
         return larger
     }
@@ -81,7 +86,7 @@ final class JoinRows: @unchecked Sendable {
         let wanted = used + n - fresh
         if wanted > capacity {
             capacity = max(capacity * 2, wanted)
-            base = JoinRows.resize(base, capacity * layout.stride)
+            base = JoinRows.resize(base, keeping: used * layout.stride, capacity * layout.stride)
         }
         let usedBefore = used - fresh
         for index in fresh..<n { references[index] = UInt32(truncatingIfNeeded: usedBefore &+ index &+ 1) }
@@ -158,7 +163,7 @@ final class JoinRows: @unchecked Sendable {
         freeHead = 0
         if capacity * layout.stride > 1 << 20 {
             capacity = 8
-            base = JoinRows.resize(base, 8 * layout.stride)
+            base = JoinRows.resize(base, keeping: 0, 8 * layout.stride)
         }
     }
 
@@ -234,26 +239,35 @@ final class JoinRows: @unchecked Sendable {
         var rowCount: Int { rows.used }
         var rowByteCountMin: Int { 8 }
 
-        func write(row number: Int, to writer: inout StateWriter) {
-            let layout = rows.layout
+        var isMeasured: Bool { true }
+
+        /// From the start of a row.
+        private var strings: [Int] { rows.textOffsets }
+
+        func byteCount(row number: Int) -> Int {
+            let reference = UInt32(truncatingIfNeeded: number + 1)
+            return rows.isLive(reference) ? RowBytes.byteCount(rows.row(reference), width: rows.layout.stride, strings: strings) : 8
+        }
+
+        /// What chains tell may not reach the bytes.
+        func store(row number: Int, at target: UnsafeMutableRawPointer) {
             let reference = UInt32(truncatingIfNeeded: number + 1)
             let row = rows.row(reference)
-            guard rows.isLive(reference) else { return writer.write(raw: UnsafeRawBufferPointer(start: row, count: 8)) }
-            let strings = layout.packed.stringOffsets
-            // Where texts lie, and what chains tell, may not reach the bytes.
-            writer.write(raw: UnsafeRawBufferPointer(start: row, count: layout.stride)) { copy in
-                if layout.isLinked { memset(copy + JoinSideLayout.prevOffset, 0, 8) }
-                for offset in strings { memset(copy + layout.header + offset, 0, 16) }
+            guard rows.isLive(reference) else {
+                memcpy(target, row, 8)
+                return
             }
-            for offset in strings {
-                let view = row.loadUnaligned(fromByteOffset: layout.header + offset, as: StringView.self)
-                writer.write(bytes: UnsafeRawBufferPointer(view.bytes))
-            }
+            RowBytes.store(row, width: rows.layout.stride, strings: strings, at: target)
+            if rows.layout.isLinked { (target + JoinSideLayout.prevOffset).storeBytes(of: 0, as: UInt64.self) }
+        }
+
+        func write(row number: Int, to writer: inout StateWriter) {
+            writer.append(byteCount(row: number)) { store(row: number, at: $0) }
         }
 
         func make(rows count: Int) {
             rows.capacity = max(count, 8)
-            rows.base = JoinRows.resize(rows.base, rows.capacity * rows.layout.stride)
+            rows.base = JoinRows.resize(rows.base, keeping: 0, rows.capacity * rows.layout.stride)
             rows.used = count
         }
 
@@ -261,16 +275,13 @@ final class JoinRows: @unchecked Sendable {
             let layout = rows.layout
             let reference = UInt32(truncatingIfNeeded: number + 1)
             let row = rows.row(reference)
-            try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: 8))
-            guard rows.isLive(reference) else {
+            guard let matches = reader.peek(UInt32.self, at: JoinSideLayout.matchesOffset) else { throw reader.failure("ends too early") }
+            if matches == JoinRows.deadMatches {
+                try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: 8))
                 memset(row + 8, 0, layout.stride - 8)
-                for offset in layout.packed.stringOffsets { row.storeBytes(of: .empty, toByteOffset: layout.header + offset, as: StringView.self) }
-                return
-            }
-            try reader.read(into: UnsafeMutableRawBufferPointer(start: row + 8, count: layout.stride - 8))
-            for offset in layout.packed.stringOffsets { row.storeBytes(of: .empty, toByteOffset: layout.header + offset, as: StringView.self) }
-            for offset in layout.packed.stringOffsets {
-                row.storeBytes(of: try reader.readText(into: &rows.arena), toByteOffset: layout.header + offset, as: StringView.self)
+                for offset in strings { row.storeBytes(of: .empty, toByteOffset: offset, as: StringView.self) }
+            } else {
+                try RowBytes.read(into: row, width: layout.stride, strings: strings, arena: &rows.arena, from: &reader)
             }
         }
     }

@@ -4,6 +4,7 @@
 import CMillrace
 import Columns
 import Glibc
+import Platform
 
 final class RowStore: @unchecked Sendable {
     // Safe to share: one task at a time works on a partition's store.
@@ -24,7 +25,7 @@ final class RowStore: @unchecked Sendable {
         stride = max((width + 7) & ~7, 8)
     }
 
-    deinit { for slab in slabs { Glibc.free(slab) } }
+    deinit { for slab in slabs { StateMemory.shared.free(slab) } }
 
     var byteCount: Int { slabBytes + arena.byteCount }
 
@@ -38,8 +39,7 @@ final class RowStore: @unchecked Sendable {
             // Slabs grow with the store, so that a small one stays small.
             slabRows = min(max(slabRows * 2, 8), max((4 << 20) / stride, 8))
             let size = slabRows * stride
-            var memory: UnsafeMutableRawPointer?
-            let slab = posix_memalign(&memory, 64, size) == 0 ? memory : nil
+            let slab = StateMemory.shared.allocate(size)
             if let slab, size > 2 << 20 { millrace_advise_large(slab, size) }
             slabs.append(slab ?? Buffer(byteCount: .max).base)
             slabBytes += size
@@ -105,7 +105,7 @@ final class RowStore: @unchecked Sendable {
     }
 
     func removeAll() {
-        for slab in slabs { Glibc.free(slab) }
+        for slab in slabs { StateMemory.shared.free(slab) }
         slabs.removeAll()
         used = 0
         slabRows = 0

@@ -173,45 +173,21 @@ final class SingleRankTable: RankTable {
 
     func write(to writer: inout StateWriter) {
         writer.write(lastSweepMicroseconds)
-        writer.write(Rows(owner: self), table.marks)
+        table.write(to: &writer, strings: strings)
     }
 
     func read(from reader: inout StateReader) throws(StateError) {
         table.removeAll()
         lastSweepMicroseconds = try reader.read()
-        try reader.read(Rows(owner: self), table.marks)
+        try table.read(from: &reader, strings: strings)
+        // Between epochs every key has a row and none has a candidate.
+        for slot in 0..<table.count where table.row(slot).load(fromByteOffset: control, as: UInt64.self) != 1 {
+            throw reader.failure("a partition without its row")
+        }
         if layout.keyWidth == 0 {
             guard table.count <= 1 else { throw reader.failure("more than one partition without a key") }
         } else {
             guard table.reindex() else { throw reader.failure("a partition twice") }
-        }
-    }
-
-    private struct Rows: NumberedRows {
-        let owner: SingleRankTable
-
-        var rowCount: Int { owner.table.count }
-        var rowByteCountMin: Int { max(owner.layout.rowWidth / 2, 1) }
-        func make(rows count: Int) { owner.table.make(rows: count) }
-
-        func write(row slot: Int, to writer: inout StateWriter) {
-            let layout = owner.layout
-            let row = owner.table.row(slot)
-            RankLayout.write(row, width: layout.keyWidth, strings: layout.keyStrings, to: &writer)
-            if owner.timeToLive != nil { writer.write(row.load(fromByteOffset: owner.clock, as: Int64.self)) }
-            RankLayout.write(row + owner.kept, width: layout.rowWidth, strings: layout.rowStrings, to: &writer)
-        }
-
-        func read(row slot: Int, from reader: inout StateReader) throws(StateError) {
-            let layout = owner.layout
-            let table = owner.table
-            let row = table.row(slot)
-            memset(row, 0, table.rowStride)
-            try RankLayout.read(into: row, width: layout.keyWidth, strings: layout.keyStrings, arena: &table.arena, from: &reader)
-            if owner.timeToLive != nil { row.storeBytes(of: try reader.read(Int64.self), toByteOffset: owner.clock, as: Int64.self) }
-            try RankLayout.read(
-                into: row + owner.kept, width: layout.rowWidth, strings: layout.rowStrings, arena: &table.arena, from: &reader)
-            row.storeBytes(of: 1, toByteOffset: owner.control, as: UInt64.self)
         }
     }
 }

@@ -34,9 +34,9 @@ struct ByteArena {
         if blocks.isEmpty || used + count > blocks[blocks.count - 1].byteCount {
             // Blocks grow with the arena, so that a small table stays small; those of a large one are made of large pages.
             if byteCount < 16 << 20 || count > ByteArena.largeBlockByteCount {
-                blocks.append(Buffer(byteCount: max(count, min(max(byteCount, 256), 256 * 1024))))
+                blocks.append(.forState(max(count, min(max(byteCount, 256), 256 * 1024))))
             } else {
-                let block = Buffer(pageAligned: ByteArena.largeBlockByteCount)
+                let block = Buffer.forState(ByteArena.largeBlockByteCount)
                 millrace_advise_large(block.base, block.byteCount + Buffer.paddingByteCount)
                 blocks.append(block)
             }

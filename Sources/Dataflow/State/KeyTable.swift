@@ -12,6 +12,7 @@
 import CMillrace
 import Columns
 import Glibc
+import Platform
 
 final class KeyTable: @unchecked Sendable {
     // Safe to share: one task at a time works on a table.
@@ -50,18 +51,14 @@ final class KeyTable: @unchecked Sendable {
     }
 
     deinit {
-        free(rows)
-        free(index)
+        StateMemory.shared.free(rows)
+        StateMemory.shared.free(index)
     }
 
     private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-        var memory: UnsafeMutableRawPointer?
-        let isLarge = byteCount >= 4 << 20
-        if posix_memalign(&memory, isLarge ? 2 << 20 : 64, max(byteCount, 64)) == 0, let memory {
-            if isLarge { millrace_advise_large(memory, byteCount) }
-            return memory
-        }
-        return Buffer(byteCount: .max).base
+        guard let memory = StateMemory.shared.allocate(byteCount) else { return Buffer(byteCount: .max).base }
+        if byteCount >= 4 << 20 { millrace_advise_large(memory, byteCount) }
+        return memory
     }
 
     var byteCount: Int { capacity * rowStride + (indexMask + 1) * 8 + arena.byteCount + heap.byteCount }
@@ -262,7 +259,7 @@ final class KeyTable: @unchecked Sendable {
         guard isIndexed, wanted * 2 > indexMask + 1 else { return }
         var places = indexMask + 1
         while places < wanted * 2 { places *= 2 }
-        free(index)
+        StateMemory.shared.free(index)
         index = KeyTable.allocate(places * 8).assumingMemoryBound(to: UInt64.self)
         index.initialize(repeating: 0, count: places)
         indexMask = places - 1
@@ -271,7 +268,7 @@ final class KeyTable: @unchecked Sendable {
     private func grow(to wanted: Int) {
         let larger = KeyTable.allocate(wanted * rowStride)
         memcpy(larger, rows, count * rowStride)
-        free(rows)
+        StateMemory.shared.free(rows)
         rows = larger
         capacity = wanted
     }
@@ -289,7 +286,7 @@ final class KeyTable: @unchecked Sendable {
             while larger[place] != 0 { place = (place + 1) & mask }
             larger[place] = index[old]
         }
-        free(index)
+        StateMemory.shared.free(index)
         index = larger
         indexMask = mask
     }
@@ -300,8 +297,8 @@ final class KeyTable: @unchecked Sendable {
         arena.removeAll()
         heap.removeAll()
         if capacity * rowStride > 4 << 20 {
-            free(rows)
-            free(index)
+            StateMemory.shared.free(rows)
+            StateMemory.shared.free(index)
             capacity = 8
             rows = KeyTable.allocate(8 * rowStride)
             indexMask = isIndexed ? 15 : 0
@@ -327,28 +324,6 @@ final class KeyTable: @unchecked Sendable {
     func make(rows wanted: Int) {
         reserve(wanted)
         count = wanted
-    }
-
-    /// A row without the addresses of its texts, then the texts. `clean` takes other addresses out of the copy.
-    @inline(__always)
-    func write(row slot: Int, strings: [Int], to writer: inout StateWriter, clean: (UnsafeMutableRawPointer) -> Void) {
-        let row = row(slot)
-        writer.write(raw: UnsafeRawBufferPointer(start: row, count: rowStride)) { copy in
-            for offset in strings { memset(copy + offset, 0, 16) }
-            clean(copy)
-        }
-        for offset in strings {
-            writer.write(bytes: UnsafeRawBufferPointer(row.loadUnaligned(fromByteOffset: offset, as: StringView.self).bytes))
-        }
-    }
-
-    @inline(__always)
-    func read(row slot: Int, strings: [Int], from reader: inout StateReader) throws(StateError) {
-        let row = row(slot)
-        try reader.read(into: UnsafeMutableRawBufferPointer(start: row, count: rowStride))
-        // Until its text has been read a view must be a valid one.
-        for offset in strings { row.storeBytes(of: .empty, toByteOffset: offset, as: StringView.self) }
-        for offset in strings { row.storeBytes(of: try reader.readText(into: &arena), toByteOffset: offset, as: StringView.self) }
     }
 
     /// Enters every row but those for which `skips` is true in the index by its key; false when two have the same (the bytes were damaged).
@@ -427,7 +402,14 @@ struct KeyTableRows: NumberedRows {
     var rowCount: Int { table.count }
     var rowByteCountMin: Int { table.rowStride }
     var plain: (base: UnsafeMutableRawPointer, stride: Int)? { strings.isEmpty ? (table.rows, table.rowStride) : nil }
-    func write(row: Int, to writer: inout StateWriter) { table.write(row: row, strings: strings, to: &writer) { _ in } }
+    var isMeasured: Bool { true }
+    func byteCount(row: Int) -> Int { RowBytes.byteCount(table.row(row), width: table.rowStride, strings: strings) }
+    func store(row: Int, at target: UnsafeMutableRawPointer) {
+        RowBytes.store(table.row(row), width: table.rowStride, strings: strings, at: target)
+    }
+    func write(row: Int, to writer: inout StateWriter) { RowBytes.write(table.row(row), width: table.rowStride, strings: strings, to: &writer) }
     func make(rows count: Int) { table.make(rows: count) }
-    func read(row: Int, from reader: inout StateReader) throws(StateError) { try table.read(row: row, strings: strings, from: &reader) }
+    func read(row: Int, from reader: inout StateReader) throws(StateError) {
+        try RowBytes.read(into: table.row(row), width: table.rowStride, strings: strings, arena: &table.arena, from: &reader)
+    }
 }

@@ -37,7 +37,7 @@ struct StateHeap {
 
     mutating func allocate(_ wanted: Int) -> UnsafeMutableRawPointer {
         guard wanted <= StateHeap.classedMax else {
-            let buffer = Buffer(byteCount: wanted)
+            let buffer = Buffer.forState(wanted)
             large[buffer.base] = buffer
             byteCount += wanted
             return buffer.base
@@ -53,7 +53,7 @@ struct StateHeap {
             block = next
         } else {
             // Chunks grow with the heap, so that a small table stays small.
-            let chunk = Buffer(byteCount: max(size.byteCount, min(max(byteCount, 512), StateHeap.chunkByteCountMax)))
+            let chunk = Buffer.forState(max(size.byteCount, min(max(byteCount, 512), StateHeap.chunkByteCountMax)))
             chunks.append(chunk)
             byteCount += chunk.byteCount
             block = chunk.base

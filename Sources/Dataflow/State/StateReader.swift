@@ -44,6 +44,12 @@ package struct StateReader: Sendable {
         return Number(littleEndian: value)
     }
 
+    /// A number further on, which is not passed over; nil behind the end.
+    func peek<Number: FixedWidthInteger>(_ type: Number.Type, at offset: Int) -> Number? {
+        guard remaining >= offset + MemoryLayout<Number>.size else { return nil }
+        return Number(littleEndian: bytes.base.loadUnaligned(fromByteOffset: position + offset, as: Number.self))
+    }
+
     package mutating func readBool() throws(StateError) -> Bool {
         let value: UInt8 = try read()
         guard value <= 1 else { throw failure("no truth value") }
@@ -88,8 +94,13 @@ package struct StateReader: Sendable {
     /// A text, copied into the arena.
     @inline(__always)
     mutating func readText(into arena: inout ByteArena) throws(StateError) -> StringView {
-        let count = try readCount()
-        guard count <= StringView.lengthMax else { throw failure("a text too long") }
+        try readText(try readCount(), into: &arena)
+    }
+
+    /// A text of this many bytes, copied into the arena.
+    @inline(__always)
+    mutating func readText(_ count: Int, into arena: inout ByteArena) throws(StateError) -> StringView {
+        guard count <= StringView.lengthMax, count <= remaining else { throw failure("a text too long") }
         let start = position
         position += count
         guard count > 0 else { return .empty }

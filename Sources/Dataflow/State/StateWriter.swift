@@ -42,12 +42,11 @@ package struct StateWriter: Sendable {
         bytes.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: place, as: UInt32.self) }
     }
 
-    /// Bytes as they lie in memory, and then what `clean` makes of the copy: addresses may not reach the bytes.
+    /// So many bytes, which `fill` writes.
     @inline(__always)
-    mutating func write(raw: UnsafeRawBufferPointer, clean: (UnsafeMutableRawPointer) -> Void) {
-        let start = bytes.count
-        bytes.append(contentsOf: raw)
-        bytes.withUnsafeMutableBytes { if let base = $0.baseAddress { clean(base + start) } }
+    mutating func append(_ byteCount: Int, fill: (UnsafeMutableRawPointer) -> Void) {
+        let place = hole(byteCount)
+        bytes.withUnsafeMutableBytes { if let base = $0.baseAddress { fill(base + place) } }
     }
 
     /// A count and the bytes.

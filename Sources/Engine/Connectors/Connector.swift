@@ -65,6 +65,9 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// The first position at or after `from` that can be read: rows before it have expired or were given up.
     func readable(shard: Int, from: Int64) -> Int64
 
+    /// How many of the rows [from, to) were given up: an epoch that was recorded before they were passes over them when it is run again.
+    func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64
+
     /// Throws when a query cannot have read up to `position`, because the source no longer reaches it: what is there now would be taken for what
     /// was read.
     func validate(shard: Int, position: Int64) throws(ConnectorError)
@@ -102,6 +105,7 @@ package protocol ReplayableSource: AnyObject, Sendable {
 extension ReplayableSource {
     package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
+    package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }
     package func consumed(shard: Int, upTo position: Int64) {}
     package func makeDurable() throws(ConnectorError) {}
     package func reaches(shard: Int, position: Int64) -> Bool { true }

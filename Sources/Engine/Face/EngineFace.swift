@@ -44,6 +44,9 @@ package struct EngineOptions: Sendable {
     package var batchRows = 8_192
     package var epochRowsMax = 1 << 19
     package var checkpointIntervalMicroseconds: Int64 = 10_000_000
+    /// How much memory the state of all queries may take before what is beyond it goes to a file in the data directory; nil: no limit. The limit is the
+    /// process's, see StateMemory.
+    package var stateMemoryByteCount: Int?
     /// How long an append waits for room on a full disk before it fails; a stream's option `full_disk_wait` goes before.
     package var fullDiskWaitMilliseconds = 10_000
     /// What `lock` shows to other processes, e.g. the command line.

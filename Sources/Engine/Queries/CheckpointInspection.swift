@@ -19,7 +19,7 @@ package enum CheckpointInspection {
         let names = fileSystem.exists(folder) ? try fileSystem.list(folder) : []
         var checkpointCount = 0
         var byteCount = 0
-        for name in names where UInt64(name) != nil {
+        for name in names where (name.utf8.first.map { (0x30...0x39).contains($0) } ?? false) {
             let found = try CheckpointStore(directory: folder + "/" + name, fileSystem: fileSystem).inspect()
             checkpointCount += found.checkpointCount
             byteCount += found.byteCount

@@ -238,6 +238,7 @@ package final class QueryRunner {
         watermark = result.watermark
         for (scan, ranges) in record.scans.enumerated() {
             for (shard, range) in ranges.enumerated() {
+                if isReplay { expiredRows &+= sources[scan].givenUpRows(shard: shard, from: range.from, to: range.to) }
                 positions[scan][shard] = range.to
                 ended[scan][shard] = range.hasEnded
             }

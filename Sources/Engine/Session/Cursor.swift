@@ -46,12 +46,3 @@ package final class Cursor: Sendable {
         wake()
     }
 }
-
-/// A boolean that several threads may set.
-final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
-    func set() { value.store(true, ordering: .releasing) }
-    var isSet: Bool { value.load(ordering: .acquiring) }
-    /// Sets it and says whether it was set before.
-    func exchange() -> Bool { value.exchange(true, ordering: .acquiringAndReleasing) }
-}

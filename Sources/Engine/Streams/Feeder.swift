@@ -10,11 +10,18 @@ final class Feeder: @unchecked Sendable {
     private let name: String
     private var nextMicroseconds: Int64 = .min
     private var rotation: UInt64 = 0
+    private var lastFault: String?
 
     init(source: any LiveFeeder, stream: LogStream, name: String) {
         self.source = source
         self.stream = stream
         self.name = name
+    }
+
+    /// Whether a fault is another one than the last: the same is said once.
+    func isNew(fault: String) -> Bool {
+        defer { lastFault = fault }
+        return fault != lastFault
     }
 
     func feed(nowMicroseconds: Int64) throws(EngineError) {
@@ -25,7 +32,10 @@ final class Feeder: @unchecked Sendable {
         do {
             guard let batch = try source.sample(nowMicroseconds: nowMicroseconds), batch.count > 0 else { return }
             rotation &+= 1
-            _ = try stream.append(batch, producer: 0, epoch: 0, routing: .automatic(rotation: rotation), arrivalMicroseconds: nowMicroseconds)
+            // The thread has other work: a sample that there is no room for is lost, and said to be.
+            let prepared = try stream.prepare([batch], routing: .automatic(rotation: rotation), arrivalMicroseconds: nowMicroseconds)
+            _ = try stream.commit([prepared], waits: false)
+            lastFault = nil
         } catch {
             throw EngineError("stream \(name): \(error)")
         }

@@ -33,6 +33,11 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
         from < 0 ? start(shard: shard) : Int64(bitPattern: stream.shards[shard].readable(from: UInt64(bitPattern: from)))
     }
 
+    func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 {
+        guard from >= 0, from < to else { return 0 }
+        return Int64(clamping: stream.shards[shard].givenUpRowCount(in: UInt64(bitPattern: from)..<UInt64(bitPattern: to)))
+    }
+
     func validate(shard: Int, position: Int64) throws(ConnectorError) {
         guard !reaches(shard: shard, position: position) else { return }
         let end = endsAtStart[shard]

@@ -24,6 +24,7 @@ final class UpsertSource: ReplayableSource {
     var shardCount: Int { source.shardCount }
     func start(shard: Int) -> Int64 { source.start(shard: shard) }
     func readable(shard: Int, from: Int64) -> Int64 { source.readable(shard: shard, from: from) }
+    func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { source.givenUpRows(shard: shard, from: from, to: to) }
     func validate(shard: Int, position: Int64) throws(ConnectorError) { try source.validate(shard: shard, position: position) }
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) { source.resume(shard: shard, at: position, nowMicroseconds: nowMicroseconds) }
     func consumed(shard: Int, upTo position: Int64) { source.consumed(shard: shard, upTo: position) }

@@ -10,8 +10,8 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
-        case .checkpoint: Self.checkpointSpecification
         case .log: Self.logSpecification
+        case .checkpoint: Self.checkpointSpecification
         case .backup: Self.backupSpecification
         case .restore: Self.restoreSpecification
         }
@@ -25,6 +25,10 @@ enum CommandName: String, CaseIterable {
     private static let workers = OptionSpecification(
         name: "--workers", valueName: "N", summary: "threads per query (default: one per processor core)")
 
+    private static let stateMemory = OptionSpecification(
+        name: "--state-memory", valueName: "SIZE",
+        summary: "memory for the state of all queries, e.g. 512M or 4G; what is\nbeyond it lies in a file (default: no limit, or MILLRACE_STATE_MEMORY)")
+
     private static let promptSpecification = CommandSpecification(
         usage: "[COMMAND] [OPTIONS]",
         summary: """
@@ -36,15 +40,15 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              log     look for damage in a data directory, and give damaged rows up
               checkpoint verify
                       look for damage in the queries' checkpoints
-              log     look for damage in a data directory, and give damaged rows up
               backup  copy a data directory while its engine runs
               restore make a data directory of a backup
               help    show the help of a command
             """,
         options: [
-            data, workers,
+            data, workers, stateMemory,
             OptionSpecification(name: "--version", summary: "show the version"),
         ],
         notes: """
@@ -65,7 +69,7 @@ enum CommandName: String, CaseIterable {
                 name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the scripts; repeatable"),
             OptionSpecification(
                 name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json or csv"),
-            workers,
+            workers, stateMemory,
             OptionSpecification(
                 name: "--until-caught-up",
                 summary: "stop when the queries have processed what their sources\nhold, instead of going on until a signal comes"),

@@ -1,6 +1,7 @@
 // ParsedArguments: the words of a command line, sorted by what its specification says. `--name value` and `--name=value` are the
 // same; `--` ends the options; a lone `-` is no option.
 
+import Glibc
 import Syntax
 
 /// The command line makes no sense.
@@ -82,5 +83,16 @@ struct ParsedArguments {
             throw UsageError(message: "\(name) takes a number from 1 to \(limit), not \"\(value)\"")
         }
         return number
+    }
+
+    /// `1048576`, `512K`, `64M`, `4G`: bytes, in powers of 1,024. `variable` names what is asked when the option is not given.
+    func byteCount(_ name: String, orVariable variable: String) throws(UsageError) -> Int? {
+        let source = value(name) == nil ? variable : name
+        guard let text = value(name) ?? getenv(variable).map({ String(cString: $0) }), !text.isEmpty else { return nil }
+        let shift = ["K": 10, "M": 20, "G": 30, "T": 40][text.suffix(1).uppercased()]
+        guard let number = Int(shift == nil ? text[...] : text.dropLast()), number > 0, number <= Int.max >> ((shift ?? 0) + 1) else {
+            throw UsageError(message: "\(source) takes a size such as 512M or 4G, not \"\(text)\"")
+        }
+        return number << (shift ?? 0)
     }
 }

@@ -5,14 +5,18 @@ import Engine
 struct PromptCommand {
     private let directory: String
     private let workerCount: Int?
+    private let stateMemory: Int?
 
     init(_ arguments: ParsedArguments) throws(UsageError) {
         directory = arguments.value("--data") ?? CommandName.defaultDirectory
         workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
+        stateMemory = try arguments.byteCount("--state-memory", orVariable: "MILLRACE_STATE_MEMORY")
     }
 
     func run() throws -> ExitCode {
-        let engine = try Engine(directory: directory, options: EngineSetup.options(owner: "millrace (prompt)", workerCount: workerCount))
+        var options = EngineSetup.options(owner: "millrace (prompt)", workerCount: workerCount)
+        options.stateMemoryByteCount = stateMemory
+        let engine = try Engine(directory: directory, options: options)
         let isInteractive = Console.inputIsTerminal
         let lines: any LineSource = isInteractive ? TerminalLines(completion: Completion(names: engine.completionNames)) : PipedLines()
         let prompt = Prompt(engine: engine, lines: lines, isInteractive: isInteractive)

@@ -18,6 +18,7 @@ struct RunCommand {
     private let values: [String: String]
     private let format: ResultFormat
     private let workerCount: Int?
+    private let stateMemory: Int?
     private let stopsWhenCaughtUp: Bool
     private let isVerbose: Bool
 
@@ -34,6 +35,7 @@ struct RunCommand {
         directory = arguments.value("--data")
         format = try arguments.choice("--format", default: ResultFormat.Name.table).format
         workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
+        stateMemory = try arguments.byteCount("--state-memory", orVariable: "MILLRACE_STATE_MEMORY")
         stopsWhenCaughtUp = arguments.has("--until-caught-up")
         isVerbose = arguments.has("--verbose")
         var values: [String: String] = [:]
@@ -67,6 +69,7 @@ struct RunCommand {
     private func execute(_ scripts: [Script], in directory: String, isEphemeral: Bool) throws -> ExitCode {
         var options = EngineSetup.options(owner: "millrace run \(paths.joined(separator: " "))", workerCount: workerCount)
         options.isEphemeral = isEphemeral
+        options.stateMemoryByteCount = stateMemory
         let engine = try Engine(directory: directory, options: options)
         var code = ExitCode.success
         let interruption = Interruption()
