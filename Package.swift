@@ -38,3 +38,17 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `Tests/Fuzzing/fuzz.sh` builds the targets of the seeded fuzzer for libFuzzer.
+if Context.environment["MILLRACE_FUZZING"] != nil {
+    package.targets.removeAll { $0.name == "FuzzTests" }
+    package.products.append(.executable(name: "millrace-fuzz", targets: ["millrace-fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "millrace-fuzz", dependencies: ["Engine", "OracleSupport"], path: "Tests",
+            exclude: ["CommandTests", "FuzzTests/Corpus"],
+            sources: [
+                "Fuzzing/Fuzzing.swift", "FuzzTests/FuzzTarget.swift", "FuzzTests/TextTargets.swift", "FuzzTests/FileTargets.swift",
+                "FuzzTests/QueryTarget.swift",
+            ], swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -119,7 +119,7 @@ package final class DataflowGraph {
             if let stage {
                 runStage(sink, stage, tasks, watermark, hasEnded, ports, epoch, pool, &output)
             } else {
-                outputWatermark = max(outputWatermark, watermark)
+                outputWatermark = PlantedBug.isOn(.watermarkGoesBack) ? watermark : max(outputWatermark, watermark)
                 isFinished = isFinished || hasEnded
                 for case let feeder as CollectingFeeder in tasks.map(\.feeder) { output.batches += feeder.batches }
             }
@@ -292,7 +292,7 @@ package final class DataflowGraph {
         _ number: Int, _ stage: any Stage, _ tasks: [Task], _ watermark: Int64, _ hasEnded: Bool, _ ports: [StageEpoch.Port],
         _ epoch: EpochInput, _ pool: WorkerPool, _ output: inout EpochOutput
     ) {
-        stageStates[number].watermark = max(stageStates[number].watermark, watermark)
+        stageStates[number].watermark = PlantedBug.isOn(.watermarkGoesBack) ? watermark : max(stageStates[number].watermark, watermark)
         let stageEpoch = StageEpoch(
             clockMicroseconds: epoch.clockMicroseconds, watermark: stageStates[number].watermark, hasEnded: hasEnded, ports: ports)
         let partitions = stage.prepare(tasks.map(\.feeder), stageEpoch)

@@ -36,6 +36,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private var trace: UInt64 = 0
     private var refusals = 0
     private var misdirectedAt: Int?
+    private var misdirected: String?
     private var delay: (@Sendable () -> Void)?
     private let sectorByteCount: Int
 
@@ -84,6 +85,9 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     /// Whether a misdirected write still waits to happen.
     package var isMisdirecting: Bool { lock.locked { misdirectedAt != nil } }
+
+    /// The file whose write went elsewhere, as long as nothing has been written to it since: nothing in the file itself tells of that.
+    package var fileWithMisdirectedEnd: String? { lock.locked { misdirected } }
 
     /// The process dies and the machine goes on: what was written stays readable, unsynced or not, and all locks are free.
     package func killProcess() {
@@ -328,11 +332,13 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private func mix(_ word: UInt64) { trace = (trace ^ word) &* 0x100_0000_01B3 }
 
     /// Puts the bytes of a misdirected write where they do not belong. Returns whether it was one.
-    private func misdirect(_ bytes: [UInt8]) -> Bool {
+    private func misdirect(_ bytes: [UInt8], from path: String) -> Bool {
+        if misdirected == path { misdirected = nil }
         guard let from = misdirectedAt, operations > from else { return false }
         let targets = names.filter { $0.value.content.count > 0 }.sorted { $0.key < $1.key }
         guard !targets.isEmpty else { return false }
         misdirectedAt = nil
+        misdirected = path
         let node = targets[random.below(targets.count)].value
         let sectors = (node.content.count + 511) / 512
         let offset = random.below(sectors) * 512
@@ -467,7 +473,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                     if !system.isOff && system.generation == generation { put(system.random.below(copy.count + 1)) }
                     throw error
                 }
-                if system.misdirect(copy) { return }
+                if system.misdirect(copy, from: path) { return }
                 let room = system.capacity == .max ? Int.max : system.capacity - system.usedByteCount
                 let growth = max(offset + copy.count - node.content.count, 0)
                 guard growth <= room else {

@@ -221,7 +221,7 @@ extension Shard {
         if cuts { try file.truncate(to: scan.endOffset) }
         let durable = max(scan.durableOffset, witness?.offset ?? 0)
         if !cuts, durable >= scan.endOffset { return }
-        if settings.sync == .always, durable < scan.endOffset, durable >= 0 {
+        if durable < scan.endOffset, durable >= 0 {
             // The same bytes over themselves, so that the sync has something to write whatever became of an earlier one.
             try file.write(UnsafeRawBufferPointer(rebasing: bytes[durable..<scan.endOffset]), at: durable)
         }

@@ -34,8 +34,10 @@ extension Simulation {
                 copy.killProcess()
                 let next = Life(self, on: copy, clock: twin)
                 next.appended = other.appended
-                // What was lost and reported may have made room for other rows with the same numbers.
-                try examine(next, what, isReported: !other.notices.all.isEmpty)
+                // What was lost and reported may have made room for other rows with the same numbers. An append that went elsewhere and was the last one
+                // to its file cannot be told from one that never was.
+                let isUntold = copy.fileWithMisdirectedEnd?.hasSuffix(".log") ?? false
+                try examine(next, what, isReported: !other.notices.all.isEmpty || isUntold)
                 next.end()
             } else {
                 try examine(other, what)
