@@ -24,11 +24,7 @@ extension StatementParser {
         if accept(.insert) { return .insert(try parseInsert()) }
         if accept(.create) { return try parseCreate() }
         if accept(.drop) { return try parseDrop() }
-        if atWord("ALTER"), isNext(.query) || isNext(.pump) {
-            advance()
-            advance()
-            return .alterQuery(try parseSavedQuery(try parseQualifiedName("a query name"), orReplace: false, ifNotExists: false))
-        }
+        if atWord("ALTER"), isNext(.query) || isNext(.pump) { return try parseAlter() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return .show(try parseShow()) }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
@@ -50,6 +46,14 @@ extension StatementParser {
         note(.with, .values)
         note("another statement")
         throw unexpected(hint: at(.from) ? "SELECT comes before FROM" : nil)
+    }
+
+    /// `ALTER QUERY name AS INSERT ..`.
+    @inline(never)
+    private mutating func parseAlter() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        return .alterQuery(try parseSavedQuery(try parseQualifiedName("a query name"), orReplace: false, ifNotExists: false))
     }
 
     /// What other systems show under other names; nil for what `parseShow` knows.
