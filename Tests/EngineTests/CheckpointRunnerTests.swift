@@ -63,7 +63,7 @@ final class CheckpointRunnerTests: XCTestCase {
             published += runner.checkpointFigures.count
             XCTAssertEqual(runner.checkpointFigures.failureCount, 0)
         }
-        XCTAssertGreaterThan(published, 10)
+        XCTAssertGreaterThan(published, 2)
         XCTAssertEqual(output.folded, try expected(source))
     }
 

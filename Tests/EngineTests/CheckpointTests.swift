@@ -172,6 +172,23 @@ final class CheckpointTests: XCTestCase {
         }
     }
 
+    func testManySmallChangesCostLittle() throws {
+        let query = try CheckpointedGraph(files: SimulatedFileSystem(seed: 9))
+        try query.run(keys: 0..<100_000)
+        let whole = try query.publish().byteCount
+        var random = SeededRandom(seed: 9)
+        var written = 0
+        for _ in 0..<100 {
+            try query.run(keys: (0..<10).map { _ in Int64(random.below(100_000)) })
+            written += try query.publish().byteCount
+        }
+        // 1,000 rows in all, written again a few times when deltas are put together; and the manifests.
+        XCTAssertLessThan(written, whole / 4)
+        let expected = query.snapshot
+        XCTAssertEqual(try query.reload(), [])
+        XCTAssertEqual(query.snapshot, expected)
+    }
+
     /// The files of two checkpoints, and the state at each.
     private func two(_ files: SimulatedFileSystem, keys: Int64) throws -> (query: CheckpointedGraph, first: [UInt8], second: [UInt8]) {
         let query = try CheckpointedGraph(files: files)

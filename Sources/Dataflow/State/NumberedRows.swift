@@ -6,8 +6,9 @@
 //     base    rows: UInt32, top bit set   lengths: UInt32 each?   rows
 //     delta   rows: UInt32                numbers within the block: UInt16 each, ascending   lengths: UInt32 each?   rows
 //
-// Rows that lie in memory as they are written (`plain`) have no lengths. A block is written anew when its deltas outweigh about three
-// quarters of its base, at another share for every block, so that the blocks of a table that changes evenly do not fall due together.
+// Rows that lie in memory as they are written (`plain`) have no lengths. When a block has many deltas, or the same rows change again and again,
+// one delta with every row that has changed since the base takes the place of all. The base is written anew when that would outweigh about three
+// quarters of it, at another share for every block, so that the blocks of a table that changes evenly do not fall due together.
 // Reading takes the newest delta first and every row once, unless rows are plain.
 
 import Columns
@@ -82,6 +83,8 @@ enum RowBytes {
 package struct CapturedBlock: Sendable {
     package var number: Int
     package var isBase: Bool
+    /// A delta that takes the place of all earlier ones.
+    package var replacesDeltas = false
     package var bytes: [UInt8]
 }
 
@@ -100,8 +103,8 @@ final class PartCapture: @unchecked Sendable {
     private(set) var collections: [CapturedCollection] = []
     private var takesAll = false
 
-    /// More deltas than this cost more to look through than a base.
-    private static let deltasMax = 24
+    /// More deltas than this become one.
+    private static let deltasMax = 16
 
     /// Before a capture; `all`: as if nothing had been captured before.
     func begin(all: Bool) {
@@ -123,6 +126,8 @@ final class PartCapture: @unchecked Sendable {
         #if MILLRACE_CHECKS
         check(rows, marks)
         #endif
+        // Without memory for the bits nothing could be said about changes: the next capture takes everything.
+        let hasRoom = marks.reserve(count)
         var captured = CapturedCollection(id: marks.collection, rowCount: count, isNew: isNew, blocks: [])
         var start = 0
         var number = 0
@@ -136,25 +141,38 @@ final class PartCapture: @unchecked Sendable {
                 let average = block.baseBytes / max(end - start, 1) + 2
                 // A half to all of the base, another share for each block.
                 let share = 8 + (UInt64(truncatingIfNeeded: number) &* 0x9E37_79B9_7F4A_7C15) >> 61
-                let isBase =
-                    block.baseBytes == 0 || changed * 2 >= end - start || block.deltaCount >= PartCapture.deltasMax
-                    || (block.deltaBytes + changed * average) * 16 > block.baseBytes * Int(share)
-                let bytes =
-                    isBase ? PartCapture.base(rows, start, end) : PartCapture.delta(rows, marks, start, end, changed: changed)
+                let limit = block.baseBytes / 16 * Int(share)
+                var isBase = block.baseBytes == 0 || changed * 2 >= end - start
+                var merges = false
+                var held = changed
+                if !isBase {
+                    marks.noteSinceBase(start, end)
+                    let isOver = block.deltaBytes + changed * average > limit
+                    if isOver || block.deltaCount >= PartCapture.deltasMax {
+                        held = marks.countSinceBase(start, end)
+                        isBase = isOver && held * average * 2 > limit
+                        merges = !isBase
+                    }
+                }
+                let bytes: [UInt8]
                 if isBase {
+                    marks.forgetSinceBase(start, end)
+                    bytes = PartCapture.base(rows, start, end)
                     marks.blocks[number] = RowMarks.Block(baseBytes: bytes.count)
                 } else {
-                    marks.blocks[number].deltaBytes += bytes.count
-                    marks.blocks[number].deltaCount += 1
+                    bytes = PartCapture.delta(rows, marks, start, end, merges: merges, count: held)
+                    marks.blocks[number].deltaBytes = (merges ? 0 : block.deltaBytes) + bytes.count
+                    marks.blocks[number].deltaCount = (merges ? 0 : block.deltaCount) + 1
                 }
-                captured.blocks.append(CapturedBlock(number: number, isBase: isBase, bytes: bytes))
+                captured.blocks.append(CapturedBlock(number: number, isBase: isBase, replacesDeltas: merges, bytes: bytes))
             }
             start = end
             number += 1
         }
-        marks.finish(count: count)
+        let id = marks.collection
+        if hasRoom { marks.finish(count: count) } else { marks.reset() }
         collections.append(captured)
-        return marks.collection
+        return id
     }
 
     static let baseFlag = UInt32(1) << 31
@@ -190,7 +208,10 @@ final class PartCapture: @unchecked Sendable {
         return writer.bytes
     }
 
-    private static func delta<Rows: NumberedRows>(_ rows: Rows, _ marks: RowMarks, _ start: Int, _ end: Int, changed: Int) -> [UInt8] {
+    /// The rows that have changed since the last capture, or since the base; there are `changed` of them.
+    private static func delta<Rows: NumberedRows>(
+        _ rows: Rows, _ marks: RowMarks, _ start: Int, _ end: Int, merges: Bool, count changed: Int
+    ) -> [UInt8] {
         if let plain = rows.plain {
             let byteCount = 4 + changed * (2 + plain.stride)
             return [UInt8](unsafeUninitializedCapacity: byteCount) { target, filled in
@@ -199,7 +220,7 @@ final class PartCapture: @unchecked Sendable {
                 raw.storeBytes(of: UInt32(truncatingIfNeeded: changed).littleEndian, as: UInt32.self)
                 var number = raw + 4
                 var place = number + changed * 2
-                eachChanged(marks, start, end) { row in
+                eachChanged(marks, start, end, merges) { row in
                     number.storeBytes(of: UInt16(truncatingIfNeeded: row - start).littleEndian, as: UInt16.self)
                     number += 2
                     memcpy(place, plain.base + row * plain.stride, plain.stride)
@@ -210,7 +231,7 @@ final class PartCapture: @unchecked Sendable {
         }
         if rows.isMeasured {
             var total = 4 + changed * 6
-            eachChanged(marks, start, end) { total += rows.byteCount(row: $0) }
+            eachChanged(marks, start, end, merges) { total += rows.byteCount(row: $0) }
             let byteCount = total
             return [UInt8](unsafeUninitializedCapacity: byteCount) { target, filled in
                 guard let base = target.baseAddress else { return }
@@ -219,7 +240,7 @@ final class PartCapture: @unchecked Sendable {
                 var number = raw + 4
                 var length = number + changed * 2
                 var place = length + changed * 4
-                eachChanged(marks, start, end) { row in
+                eachChanged(marks, start, end, merges) { row in
                     number.storeBytes(of: UInt16(truncatingIfNeeded: row - start).littleEndian, as: UInt16.self)
                     number += 2
                     store(rows, row, &length, &place)
@@ -229,9 +250,9 @@ final class PartCapture: @unchecked Sendable {
         }
         var writer = StateWriter(reserving: changed * (rows.rowByteCountMin + 22))
         writer.write(UInt32(truncatingIfNeeded: changed))
-        eachChanged(marks, start, end) { writer.write(UInt16(truncatingIfNeeded: $0 - start)) }
+        eachChanged(marks, start, end, merges) { writer.write(UInt16(truncatingIfNeeded: $0 - start)) }
         var length = writer.hole(changed * 4)
-        eachChanged(marks, start, end) { row in
+        eachChanged(marks, start, end, merges) { row in
             writer.writeMeasured(rows, row, lengthAt: length)
             length += 4
         }
@@ -250,9 +271,9 @@ final class PartCapture: @unchecked Sendable {
     }
 
     @inline(__always)
-    private static func eachChanged(_ marks: RowMarks, _ start: Int, _ end: Int, _ body: (Int) -> Void) {
-        let known = min(end, max(marks.capturedCount, start))
-        if let bits = marks.bits, known > start {
+    private static func eachChanged(_ marks: RowMarks, _ start: Int, _ end: Int, _ merges: Bool, _ body: (Int) -> Void) {
+        let known = merges ? end : min(end, max(marks.capturedCount, start))
+        if let bits = merges ? marks.sinceBase : marks.bits, known > start {
             for word in start >> 6..<(known + 63) >> 6 {
                 var left = bits[word]
                 while left != 0 {
@@ -345,9 +366,10 @@ extension StateReader {
         guard total / max(rows.rowByteCountMin, 1) >= count else { throw failure("more rows than there is room for") }
         rows.make(rows: count)
         marks.begin(number)
+        let hasRoom = marks.reserve(count)
         for (index, pieces) in found.blocks.enumerated() {
             let start = index * RowMarks.blockRows
-            var block = BlockReader(rows, start: start, count: min(RowMarks.blockRows, count - start))
+            var block = BlockReader(rows, marks, start: start, count: min(RowMarks.blockRows, count - start))
             try block.read(pieces)
             var sizes = RowMarks.Block(baseBytes: pieces[0].byteCount)
             for delta in pieces.dropFirst() {
@@ -356,7 +378,7 @@ extension StateReader {
             }
             marks.blocks.append(sizes)
         }
-        marks.finish(count: count)
+        if hasRoom { marks.finish(count: count) } else { marks.reset() }
         stored.noteTaken(number)
         #if MILLRACE_CHECKS
         PartCapture.note(rows, marks)
@@ -367,14 +389,16 @@ extension StateReader {
 /// Reads the rows of one block, newest pieces first.
 private struct BlockReader<Rows: NumberedRows> {
     private let rows: Rows
+    private let marks: RowMarks
     private let start: Int
     private let count: Int
     private var seen: [UInt64]
     private var left: Int
     private var baseCount = 0
 
-    init(_ rows: Rows, start: Int, count: Int) {
+    init(_ rows: Rows, _ marks: RowMarks, start: Int, count: Int) {
         self.rows = rows
+        self.marks = marks
         self.start = start
         self.count = count
         left = count
@@ -405,6 +429,7 @@ private struct BlockReader<Rows: NumberedRows> {
             for index in 0..<held {
                 guard number(index) > last, number(index) < count else { throw reader.failure("rows out of order") }
                 last = number(index)
+                marks.noteSinceBase(start + last)
             }
         }
         if let plain = rows.plain {

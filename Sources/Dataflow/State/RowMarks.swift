@@ -4,6 +4,8 @@
 // and partial tables, pay nothing. From the first capture on there is a bit for each row that was captured; rows behind those are new and
 // need none. An owner that renumbers its rows calls `reset`: the collection is then another one, and is captured as a whole.
 //
+// A second bit says which rows have changed since the base of their block was written: what a delta that takes the place of all earlier ones holds.
+//
 // Invariant: a row below `capturedCount` whose bit is not set has the same bytes as in the last capture. Builds with MILLRACE_CHECKS keep a
 // hash of every captured row and stop when it does not hold (see `PartCapture`).
 
@@ -26,6 +28,8 @@ final class RowMarks: @unchecked Sendable {
     private(set) var collection: UInt64 = 0
     private(set) var capturedCount = 0
     private(set) var bits: UnsafeMutablePointer<UInt64>?
+    /// Changed since the base of their block.
+    private(set) var sinceBase: UnsafeMutablePointer<UInt64>?
     private var wordCount = 0
     var blocks: [Block] = []
     #if MILLRACE_CHECKS
@@ -33,7 +37,10 @@ final class RowMarks: @unchecked Sendable {
     var hashes: [UInt64] = []
     #endif
 
-    deinit { free(bits) }
+    deinit {
+        free(bits)
+        free(sinceBase)
+    }
 
     @inline(__always)
     func mark(_ row: Int) {
@@ -59,7 +66,9 @@ final class RowMarks: @unchecked Sendable {
     /// All rows have got other numbers, or have gone.
     func reset() {
         free(bits)
+        free(sinceBase)
         bits = nil
+        sinceBase = nil
         wordCount = 0
         collection = 0
         capturedCount = 0
@@ -75,19 +84,55 @@ final class RowMarks: @unchecked Sendable {
         collection = number
     }
 
-    /// Rows 0..<count have been captured, or read back, as they are now.
+    /// Room for the bits of rows 0..<count; false when there is no memory for them.
+    func reserve(_ count: Int) -> Bool {
+        let needed = (count + 63) / 64
+        guard needed > wordCount || bits == nil else { return true }
+        let words = max(needed + needed / 4, 8)
+        guard let bits = calloc(words, 8)?.assumingMemoryBound(to: UInt64.self) else { return false }
+        guard let sinceBase = calloc(words, 8)?.assumingMemoryBound(to: UInt64.self) else {
+            free(bits)
+            return false
+        }
+        if let old = self.bits { memcpy(bits, old, wordCount * 8) }
+        if let old = self.sinceBase { memcpy(sinceBase, old, wordCount * 8) }
+        free(self.bits)
+        free(self.sinceBase)
+        self.bits = bits
+        self.sinceBase = sinceBase
+        wordCount = words
+        return true
+    }
+
+    /// Rows 0..<count, for which there is room, have been captured, or read back, as they are now.
     func finish(count: Int) {
         capturedCount = count
-        let needed = (count + 63) / 64
-        if needed > wordCount || bits == nil {
-            free(bits)
-            wordCount = max(needed + needed / 4, 8)
-            bits = calloc(wordCount, 8)?.assumingMemoryBound(to: UInt64.self)
-            // Without memory for the bits nothing can be said about changes: the next capture takes everything.
-            if bits == nil { return reset() }
-        } else {
-            bits?.update(repeating: 0, count: wordCount)
-        }
+        bits?.update(repeating: 0, count: wordCount)
+    }
+
+    /// The base of this block is being written.
+    func forgetSinceBase(_ start: Int, _ end: Int) {
+        guard let sinceBase else { return }
+        for word in start >> 6..<(end + 63) >> 6 { sinceBase[word] = 0 }
+    }
+
+    /// Rows of this block that have changed, or are new, have done so since its base.
+    func noteSinceBase(_ start: Int, _ end: Int) {
+        guard let bits, let sinceBase else { return }
+        for word in start >> 6..<(end + 63) >> 6 { sinceBase[word] |= bits[word] }
+        for row in max(start, capturedCount)..<max(end, start, capturedCount) { sinceBase[row >> 6] |= 1 << UInt64(row & 63) }
+    }
+
+    func noteSinceBase(_ row: Int) {
+        guard let sinceBase, row >> 6 < wordCount else { return }
+        sinceBase[row >> 6] |= 1 << UInt64(row & 63)
+    }
+
+    func countSinceBase(_ start: Int, _ end: Int) -> Int {
+        guard let sinceBase else { return end - start }
+        var count = 0
+        for word in start >> 6..<(end + 63) >> 6 { count += sinceBase[word].nonzeroBitCount }
+        return count
     }
 
     /// How many rows of `start ..< end` have changed or are new.

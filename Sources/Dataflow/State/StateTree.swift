@@ -108,8 +108,14 @@ package struct StateTree<Content: Sendable>: Sendable {
                 var blocks = taken.isNew ? [] : known[taken.id]?.blocks ?? []
                 for block in taken.blocks {
                     let content = place(block.bytes)
-                    if block.number >= blocks.count { blocks.append([]) }
-                    if block.isBase { blocks[block.number] = [content] } else { blocks[block.number].append(content) }
+                    while block.number >= blocks.count { blocks.append([]) }
+                    if block.isBase {
+                        blocks[block.number] = [content]
+                    } else if block.replacesDeltas, let base = blocks[block.number].first {
+                        blocks[block.number] = [base, content]
+                    } else {
+                        blocks[block.number].append(content)
+                    }
                 }
                 collections.append(Collection(id: taken.id, rowCount: taken.rowCount, blocks: blocks))
             }
