@@ -40,7 +40,13 @@ package final class DataflowGraph {
     private var contexts: [TaskContext] = []
 
     /// By stage: what it computes of what, as text; stages of two graphs with the same one can take over each other's state.
-    package private(set) lazy var stageSignatures = stagePlans.map(\.signature)
+    /// A line for people, and a digest of the plan's signature.
+    package private(set) lazy var stageSignatures = stagePlans.map { plan in
+        let signature = Array(plan.signature.utf8)
+        let digest = signature.withUnsafeBytes { SHA2.hash($0, .bits256) }
+        return String(decoding: signature.prefix { $0 != 0x0A }, as: UTF8.self) + "\n"
+            + digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
     private let stagePlans: [PhysicalPlan]
     /// What captures for checkpoints remember of each part: the graph's own, then of each stage what is shared and its partitions.
     let captures: [[PartCapture]]

@@ -332,7 +332,7 @@ extension Shard {
             byteCount: segments.reduce(0) { $0 + $1.byteCount }, segmentCount: segments.count,
             frameCount: segments.reduce(0) { $0 + $1.frameCount }, oldestSequence: oldest, endSequence: end, arrivalMin: arrivalMin,
             arrivalMax: arrivalMax, repeatedRowCount: repeated, damageCount: damageCount, isFenced: isFenced,
-            givenUpRowCount: givenUpRowCount)
+            givenUpRowCount: givenUpRowCount(in: oldest..<max(oldest, end)))
     }
 }
 

@@ -163,10 +163,13 @@ final class QueryAlteration {
             }
         }
         if let rebuilt { try graph.restoreOwn(from: rebuilt) }
-        try graph.restoreScans(from: loaded.state, of: try self.prepared(old).graph, scans: plan.scans)
+        let former = try self.prepared(old).graph
+        try graph.restoreScans(from: loaded.state, of: former, scans: plan.scans)
         for (number, stage) in plan.stages.enumerated() {
             if let kept = stage.kept {
-                guard kept < loaded.state.stages.count else { throw EngineError("the checkpoint of query \(object.name) is of another plan") }
+                guard kept < loaded.state.stages.count, loaded.state.stages[kept].name == former.stageNames[kept] else {
+                    throw EngineError("the checkpoint of query \(object.name) is of another plan")
+                }
                 try graph.restore(stage: number, from: loaded.state.stages[kept])
             } else if let rebuilt {
                 try graph.restore(stage: number, from: rebuilt.stages[number])

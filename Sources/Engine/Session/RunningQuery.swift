@@ -30,6 +30,7 @@ package final class RunningQuery: @unchecked Sendable {
     private let notice: @Sendable (String) -> Void
     /// Used by the query's own thread only.
     private var lastDetailed: UInt64 = 0
+    private var saidFault: (fault: String, nanoseconds: UInt64) = ("", 0)
     /// The waker's version before the last step that found nothing to do.
     private var idleVersion: UInt64?
     /// Instead of a thread: what steps the query from outside. Used by one thread.
@@ -211,14 +212,17 @@ package final class RunningQuery: @unchecked Sendable {
 
     /// Waits before the query begins again, and shows why.
     private func pause(_ fault: String, milliseconds: Int, clock: any Clock) {
-        let isNew = lock.locked { () -> Bool in
-            defer { latest.reason = fault }
-            latest.state = .waiting
-            return latest.reason != fault
-        }
-        if isNew { notice("query \(name) waits: \(fault)") }
-        changed.broadcast()
         let start = clock.monotonicNanoseconds()
+        lock.locked {
+            latest.state = .waiting
+            latest.reason = fault
+        }
+        // The same fault is said once a minute, however often it comes back.
+        if saidFault.fault != fault || start &- saidFault.nanoseconds > 60_000_000_000 {
+            saidFault = (fault, start)
+            notice("query \(name) waits: \(fault)")
+        }
+        changed.broadcast()
         while !stopRequested.isSet {
             let passed = Int(clamping: (clock.monotonicNanoseconds() &- start) / 1_000_000)
             guard passed < milliseconds, let waker else { return }

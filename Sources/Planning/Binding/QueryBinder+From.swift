@@ -207,7 +207,7 @@ extension QueryBinder {
             "column \"\(name)\" has no watermark, so its windows would never close", at: span,
             hint: known.isEmpty
                 ? plan.hasWatermark
-                    ? "a time that went through a GROUP BY without windows, an unbounded join or an expression is no event time any more: put the window below it"
+                    ? "a time that went through a GROUP BY without windows, an unbounded join, a pattern or an expression is no event time any more: put the window below it"
                     : "declare WATERMARK FOR \(name) AS \(name) - INTERVAL '5' SECOND on the stream"
                 : "the watermark is on " + Scope.alternatives(known.map { "\"\($0)\"" }), code: SQLError.windowingError)
     }

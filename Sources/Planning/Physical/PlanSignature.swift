@@ -1,26 +1,54 @@
-// PlanSignature: what a node computes of what, as one text that can be compared years later.
+// PlanSignature: what a node computes of what, as one text that can be compared later.
 //
 // Two nodes with the same signature compute the same of the same inputs, whatever stands above them: the state of one fits the other. It is
-// what EXPLAIN shows of the node and of everything below it, with the types and calls that EXPLAIN shortens.
+// what EXPLAIN shows of the node and of everything below it, and all that the nodes hold, apart from places in the statement's text: what EXPLAIN
+// shortens (the conditions of a pattern, the order within an aggregate) is part of it. Text of a signature is never read, only compared.
 
 import Columns
 
 extension PhysicalPlan {
-    package var signature: String { (lines(mode: .continuous) + details).joined(separator: "\n") }
+    package var signature: String { (lines(mode: .continuous) + contents).joined(separator: "\n") }
 
-    private var details: [String] {
-        var own = "(" + outputTypes.map(\.name).joined(separator: ", ") + ")"
+    private var contents: [String] {
+        let own: String
         switch self {
-        case .aggregate(_, let node):
-            own += " " + node.aggregates.map { "\($0.text): \($0.resultType.name)" }.joined(separator: ", ")
-            if let ttl = node.stateTTLMicroseconds { own += " ttl \(ttl)" }
-        case .over(_, let node): own += " " + node.calls.map { "\($0.text): \($0.resultType.name)" }.joined(separator: ", ")
-        case .scan(let node): own += " " + node.columns.map { $0.name(in: node.relation.scanSchema) }.joined(separator: ", ")
-        case .filter(let input, let predicate): own += " " + ExpressionText.print(predicate, input.columnNames)
-        case .project(let input, let expressions):
-            own += " " + expressions.map { ExpressionText.print($0, input.columnNames) }.joined(separator: ", ")
-        default: break
+        // A relation's name stands for it: what a query reads cannot be dropped. Its options have no order.
+        case .scan(let node): own = "\(node.relation.name) \(String(reflecting: node.columns))"
+        case .values(let rows, let schema): own = String(reflecting: rows) + String(reflecting: schema)
+        case .watermark(_, let node): own = String(reflecting: node)
+        case .filter(_, let predicate): own = String(reflecting: predicate)
+        case .project(_, let expressions): own = String(reflecting: expressions)
+        case .assignWindow(_, let node): own = String(reflecting: node)
+        case .aggregate(_, let node): own = String(reflecting: node)
+        case .union: own = "union"
+        case .sort(_, let node): own = String(reflecting: node)
+        case .limit(_, let count, let offset): own = "limit \(String(reflecting: count)) \(offset)"
+        case .join(_, _, let node): own = String(reflecting: node)
+        case .over(_, let node): own = String(reflecting: node)
+        case .rank(_, let node): own = String(reflecting: node)
+        case .match(_, let node): own = String(reflecting: node)
+        case .unnest(_, let node): own = String(reflecting: node)
+        case .expand(_, let rows): own = String(reflecting: rows)
+        case .replicate(_, let column): own = "replicate \(column)"
+        case .shared: own = "shared"
         }
-        return [own] + inputs.flatMap(\.details)
+        return [PhysicalPlan.withoutPlaces(own)] + inputs.flatMap(\.contents)
+    }
+
+    /// Without every `SourceSpan(..)`.
+    private static func withoutPlaces(_ text: String) -> String {
+        let marker = Array("SourceSpan(".utf8)
+        var kept: [UInt8] = []
+        let bytes = Array(text.utf8)
+        var position = 0
+        while position < bytes.count {
+            if bytes[position] == marker[0], bytes[position...].starts(with: marker) {
+                position = bytes[position...].firstIndex(of: UInt8(ascii: ")")).map { $0 + 1 } ?? bytes.count
+            } else {
+                kept.append(bytes[position])
+                position += 1
+            }
+        }
+        return String(decoding: kept, as: UTF8.self)
     }
 }
