@@ -163,6 +163,12 @@ extension Life {
             let isAppendOnly = writers.allSatisfy { !$0.isChangelog && readsAppendOnly($0) }
             guard isWhole || isAppendOnly else { continue }
             if mayMiss {
+                // Which rows are late depends on those that were lost: neither what should be there nor what is left tells it.
+                if writers.contains(where: { if case .withoutLateRows = $0.meaning { true } else { false } }) {
+                    tables[output.name] = present
+                    whatIsThere[output.name] = present
+                    continue
+                }
                 // What was lost before a query had read it is not in its windows; what it had written stays.
                 for (row, count) in Self.counts(try writers.flatMap { try rows(of: $0, whatIsThere, asItIs: true) }) { expected[row] = max(expected[row] ?? 0, count) }
                 for (row, count) in Self.counts((simulation.served[output.name] ?? []).joined().map(\.row)) { expected[row] = max(expected[row] ?? 0, count) }

@@ -226,7 +226,8 @@ final class Life {
         if let before = watermarks[query.name], progress.watermark < before {
             throw Violation("the watermark of \(query.name) goes back from \(before) to \(progress.watermark)")
         }
-        watermarks[query.name] = progress.watermark
+        // A query that begins again may stand at an earlier epoch, of which nothing had been seen.
+        watermarks[query.name] = progress.state == .running ? progress.watermark : nil
         guard progress.state == .failed, failedQueries.insert(query.name).inserted else { return }
         simulation.figures.queriesFailed += 1
         try excuse(EngineError("query \(query.name): \(progress.reason ?? "")"))
