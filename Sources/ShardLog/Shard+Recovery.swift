@@ -163,7 +163,8 @@ extension Shard {
             purpose: isActive ? .active : .closed, owner: owner, mapped: mapped, checksPayload: isLast, witness: witness)
         if let found = scan.unknownVersion { throw .version(path: path, found: "frame version \(found)", known: "version \(FrameFormat.version)") }
         let segment = Segment(path: path, firstSequence: firstSequence, shape: settings.shape, file: file, byteCount: bytes.count)
-        segment.adopt(scan.frames, byteCount: scan.endOffset, isVerified: isLast)
+        // Readers map the file anew and check for themselves: the disk may rot between this look and theirs.
+        segment.adopt(scan.frames, byteCount: scan.endOffset, isVerified: false)
         // Checked, and perhaps not read for long.
         mapped.letGo(bytes)
         var found: [LogDamage] = []

@@ -293,7 +293,7 @@ final class PartCapture: @unchecked Sendable {
         let before = marks.hashes
         PartCapture.note(rows, marks)
         for row in 0..<min(marks.hashes.count, before.count) where !marks.hasChanged(row) && marks.hashes[row] != before[row] {
-            fatalError("row \(row) of \(rows.rowCount) of \(Rows.self) has changed without a mark")
+            preconditionFailure("row \(row) of \(rows.rowCount) of \(Rows.self) has changed without a mark")
         }
     }
 
