@@ -30,22 +30,28 @@ extension StatementParser {
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }
-        // PostgreSQL's short form.
-        if at(.table), peek(1).kind == .word || peek(1).kind == .quotedWord {
-            advance()
-            let name = try parseQualifiedName("a stream, table or view name")
-            let star = SelectItem(expression: Expression(.star(qualifier: nil), span: name.span))
-            let select = Select(items: [star], from: [TableExpression(.name(name, asOf: nil), span: name.span)], span: name.span)
-            return .query(Query(body: .select(select), span: name.span))
-        }
-        if accept(.reset) {
-            if current.kind == .end { return .reset(Identifier("ALL", span: previousSpan)) }
-            return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
-        }
+        if at(.table), peek(1).kind == .word || peek(1).kind == .quotedWord { return try parseTableStatement() }
+        if accept(.reset) { return try parseReset() }
         if let refusal = refusedStatement() { throw refusal }
         note(.with, .values)
         note("another statement")
         throw unexpected(hint: at(.from) ? "SELECT comes before FROM" : nil)
+    }
+
+    /// `TABLE name`, PostgreSQL's short form of `SELECT * FROM name`. Like its neighbours in a frame of its own: statements nest, and stacks are small.
+    @inline(never)
+    private mutating func parseTableStatement() throws(SQLError) -> Statement.Kind {
+        advance()
+        let name = try parseQualifiedName("a stream, table or view name")
+        let star = SelectItem(expression: Expression(.star(qualifier: nil), span: name.span))
+        let select = Select(items: [star], from: [TableExpression(.name(name, asOf: nil), span: name.span)], span: name.span)
+        return .query(Query(body: .select(select), span: name.span))
+    }
+
+    @inline(never)
+    private mutating func parseReset() throws(SQLError) -> Statement.Kind {
+        if current.kind == .end { return .reset(Identifier("ALL", span: previousSpan)) }
+        return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
     }
 
     /// `ALTER QUERY name AS INSERT ..`.

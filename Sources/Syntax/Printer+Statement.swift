@@ -49,6 +49,7 @@ extension Printer {
         }
     }
 
+    @inline(never)
     private static func body(_ query: CreateQuery) -> String {
         (query.options.isEmpty ? "" : " WITH (\n\(options(query.options))\n)") + " AS\n" + insert(query.insert)
     }

@@ -32,18 +32,24 @@ extension PhysicalPlan {
         case .replicate(_, let column): own = "replicate \(column)"
         case .shared: own = "shared"
         }
-        return [PhysicalPlan.withoutPlaces(own)] + inputs.flatMap(\.contents)
+        return [PhysicalPlan.withoutSpelling(own)] + inputs.flatMap(\.contents)
     }
 
-    /// Without every `SourceSpan(..)`.
-    private static func withoutPlaces(_ text: String) -> String {
-        let marker = Array("SourceSpan(".utf8)
+    /// Without every `SourceSpan(..)`, and without the texts that nodes keep for messages: how something was written is not what it is.
+    private static func withoutSpelling(_ text: String) -> String {
+        let span = Array("SourceSpan(".utf8)
+        let spelling = Array("text: \"".utf8)
         var kept: [UInt8] = []
         let bytes = Array(text.utf8)
         var position = 0
         while position < bytes.count {
-            if bytes[position] == marker[0], bytes[position...].starts(with: marker) {
+            if bytes[position] == span[0], bytes[position...].starts(with: span) {
                 position = bytes[position...].firstIndex(of: UInt8(ascii: ")")).map { $0 + 1 } ?? bytes.count
+            } else if bytes[position] == spelling[0], bytes[position...].starts(with: spelling) {
+                // Up to the quote that no backslash escapes; within a text constant the quote behind `text: ` would be escaped too.
+                position += spelling.count
+                while position < bytes.count, bytes[position] != UInt8(ascii: "\"") { position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1 }
+                position += 1
             } else {
                 kept.append(bytes[position])
                 position += 1

@@ -249,6 +249,7 @@ extension Statement: SpanStripping {
 }
 
 extension CreateQuery: SpanStripping {
+    @inline(never)
     package func strippingSpans() -> CreateQuery {
         CreateQuery(
             name: name.strippingSpans(), orReplace: orReplace, ifNotExists: ifNotExists, insert: insert.strippingSpans(),
