@@ -66,6 +66,22 @@ final class EpochLogTests: XCTestCase {
         }
     }
 
+    /// What recovery cut off comes back behind what was written since: the sync of the cut failed, and the power went later.
+    func testRecordsOfAnOlderLifeAreNotTakenForTheNextOnes() throws {
+        let files = SimulatedFileSystem(seed: 4)
+        let (path, _, ends) = try fourEpochs(files, synced: false)
+        files.corrupt(path) { bytes in for index in ends[0]..<ends[1] { bytes[index] = 0 } }
+        let old = try XCTUnwrap(files.contents(path))
+        let log = EpochLog(directory: "/q", fileSystem: files)
+        XCTAssertEqual(try log.recover(), [])
+        let anew = (1...2).map { EpochRecord(epoch: $0, clockMicroseconds: 7, scans: record($0).scans) }
+        for record in anew { try log.append(record) }
+        try log.synchronize()
+        files.corrupt(path) { $0 += old[ends[2]...] }
+        XCTAssertEqual(try EpochLog(directory: "/q", fileSystem: files).recover(visible: 2), anew)
+        XCTAssertEqual(files.contents(path)?.count, ends[2])
+    }
+
     func testDamageBeforeWhatWasSyncedIsNotTakenForATornEnd() throws {
         let (path, bytes, ends) = try fourEpochs(SimulatedFileSystem(seed: 2), synced: true)
         for index in bytes.indices {
@@ -94,12 +110,12 @@ final class EpochLogTests: XCTestCase {
         let files = SimulatedFileSystem(seed: 2)
         let (path, _, _) = try fourEpochs(files, synced: true)
         files.corrupt(path) { bytes in
-            bytes[8] = 2
+            bytes[8] = UInt8(EpochLog.version) + 1
             let sum = bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) }
             withUnsafeBytes(of: sum.littleEndian) { bytes.replaceSubrange(12..<16, with: $0) }
         }
         XCTAssertThrowsError(try EpochLog(directory: "/q", fileSystem: files).recover()) {
-            XCTAssertTrue("\($0)".contains("version 2") && "\($0)".contains(path), "\($0)")
+            XCTAssertTrue("\($0)".contains("version \(EpochLog.version + 1)") && "\($0)".contains(path), "\($0)")
         }
     }
 

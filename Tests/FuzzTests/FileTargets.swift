@@ -122,12 +122,15 @@ final class EpochLogTarget: FuzzTarget {
         guard bytes.count >= EpochLog.headerByteCount else { return }
         store(bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) }, &bytes, at: 12)
         var offset = EpochLog.headerByteCount
-        while offset + 16 <= bytes.count {
+        let head = EpochLog.recordHeadByteCount
+        var previous = 0 as UInt32
+        while offset + head <= bytes.count {
             let length = Int(load(bytes, offset, 4))
-            guard length > 0, offset + 16 + length <= bytes.count else { break }
-            let crc = bytes[(offset + 8)..<(offset + 16 + length)].withUnsafeBytes { CRC32C.checksum($0) }
-            store(crc, &bytes, at: offset + 4)
-            offset += 16 + length
+            guard length > 0, offset + head + length <= bytes.count else { break }
+            store(previous, &bytes, at: offset + 16)
+            previous = bytes[(offset + 8)..<(offset + head + length)].withUnsafeBytes { CRC32C.checksum($0) }
+            store(previous, &bytes, at: offset + 4)
+            offset += head + length
         }
     }
 

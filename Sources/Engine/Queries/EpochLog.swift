@@ -6,6 +6,7 @@
 //     length   UInt32   bytes of the payload, a multiple of 8
 //     crc      UInt32   CRC32C of all that follows in the record
 //     synced   UInt64   the epoch up to which the log was durable when the record was written
+//     previous UInt64   crc of the record before it in the file; 0 for the first one
 //     payload           an EpochRecord as little-endian 64-bit words
 //
 // 1. `append` writes a record; `synchronize` makes all of them durable. Output of an epoch may become visible only after that. After a failed sync
@@ -17,6 +18,8 @@
 //    file, a record that says that what was before it had been synced, output that is there already. Without those records the query
 //    cannot go on as it was, and says so. Damage in what is not needed is a notice.
 // 4. What recovery keeps is written again over itself and synced: pages of a failed sync may look clean without being on the disk.
+// 5. Records are chained by `previous`. What recovery has cut off can come back when the sync of the cut failed and the power went later: it then lies
+//    behind records that were written since, at the very place where the next one would. The chain tells it from one that belongs there.
 
 import Platform
 
@@ -36,14 +39,16 @@ package final class EpochLog {
     private var hasUnsynced = false
     private var lastEpoch: UInt64 = 0
     private var syncedEpoch: UInt64 = 0
+    /// The checksum of the last record in the file, which the next one names.
+    private var lastChecksum: UInt32 = 0
     /// Why nothing is written any more.
     private var failure: FileError?
 
     private static let payloadByteCountMax = 1 << 24
     private static let magic = Array("MREPOCHS".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let headerByteCount = 16
-    private static let recordHeadByteCount = 16
+    static let recordHeadByteCount = 24
 
     package init(directory: String, fileSystem: any FileSystem) {
         self.directory = directory
@@ -85,6 +90,7 @@ package final class EpochLog {
                 guard isLast, visible < scan.records[place].epoch else { throw lost }
                 scan.nextEpoch = scan.records[place].epoch
                 scan.records.removeSubrange(place...)
+                scan.checksums.removeSubrange(place...)
                 scan.endOffset = offset
                 scan.fault = nil
             }
@@ -123,12 +129,15 @@ package final class EpochLog {
         try opened.synchronize()
         file = opened
         offset = scan.endOffset
+        lastChecksum = scan.checksums.last ?? 0
     }
 
     /// What a file holds.
     struct Scan {
         var bytes: [UInt8] = []
         var records: [EpochRecord] = []
+        /// Of each record.
+        var checksums: [UInt32] = []
         /// The offset behind the last whole record; 0 when not even the header is there.
         var endOffset = 0
         /// The epoch after the last whole record.
@@ -153,22 +162,28 @@ package final class EpochLog {
             scan.fault = EpochLogDamage(file: path, offset: 0, reason: "the header is damaged")
         }
         while scan.fault == nil, position < bytes.count {
-            guard let (record, _, end) = record(bytes[...], at: position), record.epoch == scan.nextEpoch else {
+            guard let found = record(bytes[...], at: position), found.record.epoch == scan.nextEpoch else {
                 scan.fault = EpochLogDamage(file: path, offset: position, reason: "the record of epoch \(scan.nextEpoch) is damaged")
                 break
             }
-            scan.records.append(record)
-            scan.nextEpoch = record.epoch &+ 1
-            position = end
+            guard found.previous == UInt64(scan.checksums.last ?? 0) else {
+                scan.fault = EpochLogDamage(
+                    file: path, offset: position, reason: "the record of epoch \(scan.nextEpoch) does not follow the one before it")
+                break
+            }
+            scan.records.append(found.record)
+            scan.checksums.append(found.checksum)
+            scan.nextEpoch = found.record.epoch &+ 1
+            position = found.end
             scan.endOffset = position
         }
         guard scan.fault != nil else { return scan }
         // Whole records further on prove what had been synced. Everything lies at multiples of 8.
         position = max(position + 8, headerByteCount)
         while position < bytes.count {
-            if let (record, synced, end) = record(bytes[...], at: position), record.epoch >= scan.nextEpoch {
-                scan.syncedAfterFault = max(scan.syncedAfterFault, synced)
-                position = end
+            if let found = record(bytes[...], at: position), found.record.epoch >= scan.nextEpoch {
+                scan.syncedAfterFault = max(scan.syncedAfterFault, found.synced)
+                position = found.end
             } else {
                 position += 8
             }
@@ -180,18 +195,31 @@ package final class EpochLog {
         Array(bytes.prefix(8)) == magic && bytes[..<12].withUnsafeBytes { CRC32C.checksum($0) } == load32(bytes[...], at: 12)
     }
 
-    /// The record at a place, what it says was synced, and where it ends; nil when there is none.
-    private static func record(_ bytes: ArraySlice<UInt8>, at position: Int) -> (EpochRecord, synced: UInt64, end: Int)? {
+    /// A record as it lies in a file.
+    private struct Found {
+        var record: EpochRecord
+        /// The epoch up to which the log was durable when it was written.
+        var synced: UInt64
+        var previous: UInt64
+        var checksum: UInt32
+        var end: Int
+    }
+
+    /// The record at a place; nil when there is none.
+    private static func record(_ bytes: ArraySlice<UInt8>, at position: Int) -> Found? {
         guard bytes.endIndex - position >= recordHeadByteCount else { return nil }
         let length = Int(load32(bytes, at: position))
         guard length % 8 == 0, length <= payloadByteCountMax, bytes.endIndex - position - recordHeadByteCount >= length else { return nil }
         let end = position + recordHeadByteCount + length
-        guard bytes[position + 8..<end].withUnsafeBytes({ CRC32C.checksum($0) }) == load32(bytes, at: position + 4) else { return nil }
+        let checksum = load32(bytes, at: position + 4)
+        guard bytes[position + 8..<end].withUnsafeBytes({ CRC32C.checksum($0) }) == checksum else { return nil }
         var words: [Int64] = []
         words.reserveCapacity(length / 8)
         for start in stride(from: position + recordHeadByteCount, to: end, by: 8) { words.append(load64(bytes, at: start)) }
         guard let record = EpochRecord(words: words) else { return nil }
-        return (record, UInt64(bitPattern: load64(bytes, at: position + 8)), end)
+        return Found(
+            record: record, synced: UInt64(bitPattern: load64(bytes, at: position + 8)),
+            previous: UInt64(bitPattern: load64(bytes, at: position + 16)), checksum: checksum, end: end)
     }
 
     private static func read(_ file: any File) throws(FileError) -> [UInt8] {
@@ -251,24 +279,28 @@ package final class EpochLog {
         if let failure { throw failure }
         let target: any File
         if let file { target = file } else { target = try beginFile(firstEpoch: record.epoch) }
-        let whole = EpochLog.encode(record, synced: syncedEpoch)
+        let (whole, checksum) = EpochLog.encode(record, synced: syncedEpoch, previous: lastChecksum)
         try EpochLog.write(whole, to: target, at: offset)
         offset += whole.count
+        lastChecksum = checksum
         lastEpoch = record.epoch
         hasUnsynced = true
     }
 
-    static func encode(_ record: EpochRecord, synced: UInt64) -> [UInt8] {
+    /// A record's bytes, and its checksum.
+    static func encode(_ record: EpochRecord, synced: UInt64, previous: UInt32) -> (bytes: [UInt8], checksum: UInt32) {
         let words = record.words
         var body: [UInt8] = []
-        body.reserveCapacity(8 + words.count * 8)
+        body.reserveCapacity(16 + words.count * 8)
         withUnsafeBytes(of: synced.littleEndian) { body.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt64(previous).littleEndian) { body.append(contentsOf: $0) }
         for word in words { withUnsafeBytes(of: word.littleEndian) { body.append(contentsOf: $0) } }
+        let checksum = body.withUnsafeBytes { CRC32C.checksum($0) }
         var whole: [UInt8] = []
         whole.reserveCapacity(8 + body.count)
         withUnsafeBytes(of: UInt32(truncatingIfNeeded: words.count * 8).littleEndian) { whole.append(contentsOf: $0) }
-        withUnsafeBytes(of: body.withUnsafeBytes { CRC32C.checksum($0) }.littleEndian) { whole.append(contentsOf: $0) }
-        return whole + body
+        withUnsafeBytes(of: checksum.littleEndian) { whole.append(contentsOf: $0) }
+        return (whole + body, checksum)
     }
 
     package func synchronize() throws(FileError) {
@@ -307,6 +339,7 @@ package final class EpochLog {
         try EpochLog.write(header, to: created, at: 0)
         file = created
         offset = EpochLog.headerByteCount
+        lastChecksum = 0
         hasUnsynced = true
         return created
     }

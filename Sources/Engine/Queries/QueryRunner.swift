@@ -144,6 +144,10 @@ package final class QueryRunner {
             guard record.scans.map(\.count) == positions.map(\.count) else {
                 throw EngineError("epoch \(record.epoch) of the epoch log is of another query: its inputs differ")
             }
+            // No row is read twice, whatever the log says.
+            guard zip(record.scans, positions).allSatisfy({ zip($0, $1).allSatisfy { $0.from >= $1 } }) else {
+                throw EngineError("epoch \(record.epoch) of the epoch log reads again what epoch \(epoch) has read")
+            }
             try run(record, isReplay: true)
         }
         for (scan, source) in sources.enumerated() {
