@@ -21,7 +21,8 @@ let package = Package(
         .target(name: "ShardLog", dependencies: ["Platform", "Columns"]),
         .target(name: "Dataflow", dependencies: ["Platform", "Columns", "Planning"]),
         .target(name: "Engine", dependencies: ["Platform", "Columns", "Syntax", "Planning", "ShardLog", "Dataflow"]),
-        .executableTarget(name: "millrace", dependencies: ["Engine", "CReadline"]),
+        .target(name: "Gateway", dependencies: ["CMillrace", "Platform", "Columns", "Syntax", "Planning", "Engine"]),
+        .executableTarget(name: "millrace", dependencies: ["Engine", "Gateway", "CReadline"]),
 
         .testTarget(name: "PlatformTests", dependencies: ["Platform"]),
         .testTarget(name: "ColumnsTests", dependencies: ["Columns"]),
@@ -30,6 +31,7 @@ let package = Package(
         .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
         .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+        .testTarget(name: "GatewayTests", dependencies: ["Gateway"]),
         // What several test targets compare the engine with: random queries and their meaning computed naively.
         .target(name: "OracleSupport", dependencies: ["Dataflow"], path: "Tests/OracleSupport"),
         .testTarget(name: "OracleTests", dependencies: ["Dataflow", "OracleSupport"]),
