@@ -75,7 +75,9 @@ extension StreamStatus {
             let fault = stream.shards[index].damage.first.map { "\($0)" } ?? stream.shards[index].fault.map { "\($0)" }
             return Shard(
                 oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount,
-                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, fault: fault)
+                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount,
+                rowCount: shard.rowCount, segmentCount: shard.segmentCount, frameCount: shard.frameCount,
+                lastArrivalMicroseconds: shard.arrivalMax, isFenced: shard.isFenced, fault: fault)
         }
         return StreamStatus(
             name: name, connector: connector, shards: shards, rowCount: statistics.reduce(0) { $0 + UInt64(max(0, $1.rowCount)) },
