@@ -26,6 +26,8 @@ package struct GraphTopology: Hashable, Sendable {
     package var edges: [Edge] = []
     /// By operator: what it computes, as EXPLAIN shows it.
     package var labels: [String] = []
+
+    package init() {}
 }
 
 extension DataflowGraph {

@@ -148,6 +148,15 @@ package final class StreamAppender: @unchecked Sendable {
         return try finish()
     }
 
+    /// The input has broken off: the same, without the line that may have been cut in two.
+    package func finishWithoutRest() throws(EngineError) -> Counts {
+        leftover = []
+        leftoverByteCount = 0
+        skippedByteCount = 0
+        if csv != nil { return counts() }
+        return try finish()
+    }
+
     /// No more input: waits until everything has been appended.
     package func finish() throws(EngineError) -> Counts {
         if let csv {
@@ -200,7 +209,7 @@ package final class StreamAppender: @unchecked Sendable {
             nextTicket += 1
             lock.locked { counted.bytes += piece.buffers.reduce(0) { $0 + $1.byteCount } }
             process(piece)
-            if let failure = lock.locked({ failure }) { throw EngineError("\(failure)") }
+            if let fault = lock.locked({ self.failure }) { throw EngineError("\(fault)") }
             return
         }
         if threads.isEmpty {

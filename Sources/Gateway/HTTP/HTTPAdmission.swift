@@ -74,6 +74,21 @@ struct HTTPAdmission: Sendable {
 }
 
 enum Base64 {
+    /// RFC 4648, with padding.
+    static func encode(_ bytes: [UInt8]) -> String {
+        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var word: UInt32 = 0
+            for index in start..<start + 3 { word = word << 8 | UInt32(index < group.endIndex ? bytes[index] : 0) }
+            for place in 0..<4 {
+                text.append(place <= group.count ? digits[Int(word >> UInt32(18 - 6 * place)) & 63] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     /// RFC 4648 with padding; nil when it is something else.
     static func decode(_ text: String) -> [UInt8]? {
         let bytes = Array(text.utf8)

@@ -80,6 +80,11 @@ package final class HTTPBody: @unchecked Sendable {
 
     // MARK: The worker's side
 
+    /// Whether all of it has come, taken or not.
+    package var isComplete: Bool { lock.locked { hasEnded } }
+    /// The same, and nothing of it waits.
+    package var isConsumed: Bool { lock.locked { hasEnded && blocks.isEmpty } }
+
     /// What comes next, when it comes. Waits a moment for more than a little, so that a fast sender's bytes come in large blocks and a slow one's at once.
     package func next(wantedByteCount: Int = 1 << 20) -> Piece {
         lock.lock()

@@ -78,7 +78,10 @@ final class HTTPConnection: ConnectionHandler, @unchecked Sendable {
 
     func closed(_ connection: Connection, reason: ConnectionEnd) {
         isOver = true
-        exchange?.gone()
+        if let exchange {
+            exchange.gone()
+            server.exchangeEnded(exchange, status: 0, byteCount: 0)
+        }
         exchange = nil
         server.connectionClosed()
     }
@@ -137,13 +140,17 @@ final class HTTPConnection: ConnectionHandler, @unchecked Sendable {
         let body = HTTPBody(
             onWanted: request.expectsContinue && hasBody
                 ? { @Sendable in connection.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) } : nil,
-            onRoom: { [weak self] in connection.loop.post { self?.bodyHasRoom(connection) } })
+            onRoom: { [weak self] in
+                guard let self else { return }
+                connection.loop.post { self.bodyHasRoom(connection) }
+            })
         if !hasBody { body.finish() }
         let exchange = HTTPExchange(
             request: request, body: body, connection: connection, fixedHeaders: server.fixedHeaders,
             nowMicroseconds: server.nowMicroseconds,
             onEnd: { [weak self] exchange, mustClose in
-                connection.loop.post { self?.ended(exchange, connection, mustClose: mustClose) }
+                guard let self else { return }
+                connection.loop.post { self.ended(exchange, connection, mustClose: mustClose) }
             })
         self.exchange = exchange
         server.handle(exchange)
@@ -158,7 +165,7 @@ final class HTTPConnection: ConnectionHandler, @unchecked Sendable {
 
     private func ended(_ exchange: HTTPExchange, _ connection: Connection, mustClose: Bool) {
         guard self.exchange === exchange, !isOver else { return }
-        server.exchangeEnded(exchange)
+        server.exchangeEnded(exchange, status: exchange.status, byteCount: exchange.writtenByteCount)
         self.exchange = nil
         if mustClose || !bodyHasEnded {
             isOver = true

@@ -1,8 +1,7 @@
 // HTTPExchange: one request and its response, for whoever answers it on a thread of its own.
 //
-// A response is given whole (`respond`), or begun, written in pieces and ended (`begin`, `write`, `end`). Pieces are chunks in HTTP/1.1; in HTTP/1.0 they
-// run to the end of the connection. A writer waits while the client has more than a high-water mark to take; `write` says false when the client has gone. An
-// exchange that is let go without an answer gets status 500, so that no client waits for ever.
+// A response is given whole (`respond`), or begun, written in pieces and ended (`begin`, `flush`, `end`). Pieces are chunks in HTTP/1.1; in HTTP/1.0 they
+// run to the end of the connection. `flush` waits while the client has more than a high-water mark to take, and says false when the client has gone.
 //
 // Bytes are gathered in `buffer`, in which the size of a chunk has its place before the chunk is known, so that rows are encoded once and not copied.
 
@@ -78,6 +77,12 @@ package final class HTTPExchange: @unchecked Sendable {
         action?()
     }
 
+    /// The server stops: a response that would go on for ever ends, as if there were no more rows.
+    func endEndless() {
+        let action = lock.locked { isEndless ? onGone : nil }
+        action?()
+    }
+
     /// The loop: the client has said all it will say.
     var endsWithInput: Bool { lock.locked { isEndless } }
 
@@ -99,6 +104,8 @@ package final class HTTPExchange: @unchecked Sendable {
         guard phase == .waiting else { return }
         phase = .ended
         self.status = status
+        // What is left of the body must not be taken for the next request.
+        if !body.isComplete { mustClose = true }
         let type = status == 304 || status == 204 ? [] : [(name: "Content-Type", value: contentType)]
         let head = HTTPResponseHead(
             status: status, headers: type + fixedHeaders + headers, framing: status == 304 || status == 204 ? .none : .length(bytes.count),
@@ -117,6 +124,7 @@ package final class HTTPExchange: @unchecked Sendable {
         phase = .streaming
         self.status = status
         isChunked = request.minorVersion >= 1
+        if !body.isComplete { mustClose = true }
         if !isChunked { mustClose = true }
         let head = HTTPResponseHead(
             status: status, headers: [(name: "Content-Type", value: contentType)] + fixedHeaders + headers,

@@ -149,13 +149,14 @@ package struct HTTPRequestParser: Sendable {
         // Some clients send a line end behind a body; an empty line before a request is passed over.
         while scannedByteCount == 0, input[0] == 0x0D, input[1] == 0x0A { input.drop(2) }
         if scannedByteCount == 0, input.count == 1, input[0] == 0x0D { return .needMore }
-        let (end, lineEnd) = try input.withUnsafeBytes { (bytes) throws(HTTPFailure) -> (Int?, Bool) in
-            try findHeadEnd(bytes)
+        let found = input.withUnsafeBytes { bytes in
+            Result { () throws(HTTPFailure) in try findHeadEnd(bytes) }
         }
+        let (end, hasLine) = try found.get()
         guard let end else {
             scannedByteCount = input.count
             if input.count > limits.headByteCountMax { throw HTTPFailure(431, "the head takes more than \(limits.headByteCountMax) bytes") }
-            if !lineEnd, input.count > limits.requestLineByteCountMax {
+            if !hasLine, input.count > limits.requestLineByteCountMax {
                 throw HTTPFailure(414, "the request line takes more than \(limits.requestLineByteCountMax) bytes")
             }
             return .needMore

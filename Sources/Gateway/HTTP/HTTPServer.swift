@@ -43,12 +43,16 @@ package final class HTTPServer: @unchecked Sendable {
     // Safe to share: what changes is atomic or behind the lock.
     package let engine: Engine
     package let options: HTTPOptions
-    let threads: StatementThreads
+    package let threads: StatementThreads
     private let observers = StatementThreads(threadCountMax: 4)
     private let routes: [HTTPRoute]
     private let admission: HTTPAdmission
     private let connections = Atomic<Int>(0)
     let counters = HTTPCounters()
+    private let isStopping = Flag()
+    private let lock = Lock()
+    /// Those that are being answered.
+    private var active: [ObjectIdentifier: HTTPExchange] = [:]
     /// Asked for at each scrape.
     package var gatewayFigures: @Sendable () -> GatewayFigures = { GatewayFigures() }
     let fixedHeaders: [(name: String, value: String)] = [("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")]
@@ -79,6 +83,12 @@ package final class HTTPServer: @unchecked Sendable {
 
     func connectionClosed() { connections.subtract(1, ordering: .relaxed) }
 
+    /// Takes no more requests and ends the responses that would go on for ever; the others have until the loops stop.
+    package func stop() {
+        isStopping.set()
+        for exchange in lock.locked({ Array(active.values) }) { exchange.endEndless() }
+    }
+
     /// After the listeners have been closed and the loops have stopped.
     package func close() { observers.close() }
 
@@ -86,8 +96,10 @@ package final class HTTPServer: @unchecked Sendable {
 
     func handle(_ exchange: HTTPExchange) {
         counters.requestBegins()
+        lock.locked { active[ObjectIdentifier(exchange)] = exchange }
         let request = exchange.request
         do throws(APIError) {
+            if isStopping.isSet { throw APIError(503, "57P01", "the server is stopping") }
             try admission.check(request)
             let (route, name) = try find(request)
             let context = HTTPContext(server: self, exchange: exchange, name: name)
@@ -127,8 +139,10 @@ package final class HTTPServer: @unchecked Sendable {
         exchange.respond(error.status, headers: error.headers, Self.content(error))
     }
 
-    func exchangeEnded(_ exchange: HTTPExchange) {
-        counters.requestEnds(status: exchange.status, byteCount: exchange.writtenByteCount)
+    /// Status 0: the client went before there was one.
+    func exchangeEnded(_ exchange: HTTPExchange, status: Int, byteCount: Int) {
+        lock.locked { _ = active.removeValue(forKey: ObjectIdentifier(exchange)) }
+        counters.requestEnds(status: status, byteCount: byteCount)
     }
 
     private func find(_ request: HTTPRequest) throws(APIError) -> (HTTPRoute, String?) {
