@@ -94,7 +94,7 @@ package final class DataflowGraph {
         var output = EpochOutput()
         for (scan, input) in epoch.scans.enumerated() where scan < trackers.count {
             let needed = input.morsels.reduce(input.shards.count) { max($0, $1.shard + 1) }
-            trackers[scan].makeRoom(shardCount: needed)
+            trackers[scan].beginEpoch(input.shards, shardCount: needed)
         }
         for sink in feeding.indices {
             let stage = sink < stages.count ? stages[sink] : nil
@@ -406,7 +406,7 @@ package final class DataflowGraph {
                     relation: scans[scan].relation.name, rowsIn: tracker.rowsIn, watermark: tracker.watermark,
                     shards: tracker.shards.map {
                         DataflowStatus.Shard(
-                            watermark: $0.watermark, isIdle: $0.isIdle, hasEnded: $0.hasEnded,
+                            watermark: $0.watermark, isIdle: $0.isIdle || $0.isWaiting, hasEnded: $0.hasEnded,
                             lastRowClockMicroseconds: $0.lastRowClockMicroseconds)
                     }))
         }

@@ -115,6 +115,13 @@ package struct StreamStatus: Sendable {
         package var expiredRows: UInt64
         /// Rows that were given up after damage.
         package var givenUpRows: UInt64
+        /// Split or merged: it takes no more rows.
+        package var isClosed = false
+        /// The shards it was made of.
+        package var parents: [Int] = []
+        /// Its part of the 128-bit hash keys, both ends included.
+        package var firstHashKey: UInt128 = 0
+        package var lastHashKey: UInt128 = .max
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
     }
