@@ -398,6 +398,14 @@ package final class Shard: @unchecked Sendable {
         return max(low, 0)
     }
 
+    /// The first arrival in the frame that holds a row; nil when there is no such row.
+    package func arrivalMicroseconds(of sequence: UInt64) -> Int64? {
+        let (segments, end) = snapshot()
+        guard let oldest = segments.first?.firstSequence, (oldest..<max(oldest, end)).contains(sequence) else { return nil }
+        let segment = segments[Shard.segmentIndex(of: sequence, in: segments)]
+        return segment.info(segment.frameIndex(of: sequence))?.arrivalMin
+    }
+
     /// The first row of the first frame whose last row arrived at or after a time; the end when there is none.
     package func sequence(arrivingAt microseconds: Int64) -> UInt64 {
         let (segments, end) = snapshot()

@@ -91,6 +91,9 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// Whether the rows before a position that was once reached were there (or had expired) when the source was made. False when rows have been lost.
     func reaches(shard: Int, position: Int64) -> Bool
 
+    /// When the row at a position arrived (wall clock, microseconds); nil when that is not known. For figures only.
+    func arrivalMicroseconds(shard: Int, position: Int64) -> Int64?
+
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
 
@@ -117,6 +120,7 @@ extension ReplayableSource {
     package func consumed(shard: Int, upTo position: Int64) {}
     package func makeDurable() throws(ConnectorError) {}
     package func reaches(shard: Int, position: Int64) -> Bool { true }
+    package func arrivalMicroseconds(shard: Int, position: Int64) -> Int64? { nil }
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 
     /// Whole columns, and the fields taken out of them.

@@ -40,6 +40,8 @@ package struct RunnerSettings: Sendable {
     package var writesBeside = false
     /// For measuring; nothing depends on it.
     package var nanoseconds: (@Sendable () -> UInt64)?
+    /// The clock that arrival times come from; for measuring too.
+    package var wallMicroseconds: (@Sendable () -> Int64)?
     /// Told what went wrong without ending the query.
     package var onNotice: (@Sendable (String) -> Void)?
 
@@ -48,13 +50,15 @@ package struct RunnerSettings: Sendable {
 
 package final class QueryRunner {
     package let graph: DataflowGraph
-    private let sources: [any ReplayableSource]
+    let sources: [any ReplayableSource]
     private let output: any QueryOutput
     private let errors: any ErrorOutput
     private let journal: QueryJournal?
     private let pool: WorkerPool
     private let settings: RunnerSettings
     private let publisher: CheckpointPublisher?
+    private(set) lazy var topology = graph.makeTopology()
+    var wallMicroseconds: Int64? { settings.wallMicroseconds?() }
 
     package private(set) var epoch: UInt64 = 0
     package private(set) var clockMicroseconds: Int64 = .min
@@ -69,7 +73,8 @@ package final class QueryRunner {
     /// Rows that retention removed before the query had read them.
     package private(set) var expiredRows: Int64 = 0
     package private(set) var checkpointFigures = CheckpointFigures()
-    private var positions: [[Int64]]
+    package private(set) var runFigures = RunFigures()
+    private(set) var positions: [[Int64]]
     private var ended: [[Bool]]
     /// When the last checkpoint was captured, or tried again.
     private var lastCheckpointClock: Int64 = .min
@@ -241,6 +246,7 @@ package final class QueryRunner {
     }
 
     private func run(_ record: EpochRecord, isReplay: Bool) throws {
+        let started = settings.nanoseconds?() ?? 0
         let rejections = RejectionSlots()
         var inputs: [ScanInput] = []
         for (scan, ranges) in record.scans.enumerated() {
@@ -273,6 +279,7 @@ package final class QueryRunner {
             }
         }
         let emitted = result.batches.reduce(0) { $0 + $1.count }
+        let computed = settings.nanoseconds?() ?? 0
         let rejected = rejections.ordered()
         rowsIn &+= Int64(result.rowsIn)
         rowsOut &+= Int64(emitted)
@@ -293,11 +300,29 @@ package final class QueryRunner {
                 rejected: rejected, failures: result.failures + refused, late: result.lateRows, epoch: epoch,
                 clockMicroseconds: clockMicroseconds)
         }
+        if let nanoseconds = settings.nanoseconds, !isReplay {
+            runFigures.note(
+                startedNanoseconds: started, computedNanoseconds: computed, endedNanoseconds: nanoseconds(),
+                latencyMicroseconds: emitted > 0 ? latencyMicroseconds(record) : nil)
+        }
         for (scan, ranges) in record.scans.enumerated() {
             for (shard, range) in ranges.enumerated() where range.to > range.from {
                 sources[scan].consumed(shard: shard, upTo: range.to)
             }
         }
+    }
+
+    /// From the arrival of the epoch's oldest row to now, when its results are there.
+    private func latencyMicroseconds(_ record: EpochRecord) -> Int64? {
+        guard let now = settings.wallMicroseconds?() else { return nil }
+        var oldest: Int64?
+        for (scan, ranges) in record.scans.enumerated() {
+            for (shard, range) in ranges.enumerated() where range.to > range.from {
+                guard let arrival = sources[scan].arrivalMicroseconds(shard: shard, position: range.from) else { continue }
+                oldest = min(oldest ?? arrival, arrival)
+            }
+        }
+        return oldest.map { max(0, now &- $0) }
     }
 
     /// Cuts a range into morsels: a function of the range alone, so that a replay cuts it the same way.

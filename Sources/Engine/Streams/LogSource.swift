@@ -78,6 +78,10 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
 
     func reaches(shard: Int, position: Int64) -> Bool { shard >= endsAtStart.count || position <= endsAtStart[shard] }
 
+    func arrivalMicroseconds(shard: Int, position: Int64) -> Int64? {
+        position < 0 ? nil : stream.shards[shard].arrivalMicroseconds(of: UInt64(bitPattern: position))
+    }
+
     /// Takes what has been read out of this process's memory, so that reading a long log needs no more than an epoch of it.
     func consumed(shard: Int, upTo position: Int64) {
         let range = lock.locked { () -> Range<UInt64>? in

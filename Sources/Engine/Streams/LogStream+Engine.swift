@@ -78,7 +78,9 @@ extension StreamStatus {
             return Shard(
                 oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount,
                 expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, isClosed: shapes[index].isClosed, parents: shapes[index].parents,
-                firstHashKey: shapes[index].range.first, lastHashKey: shapes[index].range.last, fault: fault)
+                firstHashKey: shapes[index].range.first, lastHashKey: shapes[index].range.last, rowCount: shard.rowCount,
+                segmentCount: shard.segmentCount, frameCount: shard.frameCount, lastArrivalMicroseconds: shard.arrivalMax, isFenced: shard.isFenced,
+                fault: fault)
         }
         return StreamStatus(
             name: name, connector: connector, shards: shards, rowCount: statistics.reduce(0) { $0 + UInt64(max(0, $1.rowCount)) },
