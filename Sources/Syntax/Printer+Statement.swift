@@ -46,6 +46,7 @@ extension Printer {
         case .functions: "FUNCTIONS"
         case .all: "ALL"
         case .create(let name): "CREATE " + qualified(name)
+        case .definitions: "CREATE ALL"
         }
     }
 
