@@ -5,7 +5,7 @@
 --
 -- Sample input:     sku  | quantity     Expected output:  op | sku  | left
 --                   lamp |       10                       +I | lamp |    4        (now too few)
---                   lamp |       -6                       -D | lamp |    4        (filled up again)
+--                   lamp |       -6                       -U | lamp |    4        (filled up again)
 --                   lamp |       20
 
 CREATE STREAM IF NOT EXISTS low_stock (sku VARCHAR, "left" BIGINT) RETAIN INTERVAL '90' DAY;

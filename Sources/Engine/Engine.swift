@@ -199,7 +199,9 @@ package final class Engine: @unchecked Sendable {
         _ = try StreamOptions.idleTimeoutMicroseconds(relation)
         _ = try StreamOptions.description(of: relation, id: 1, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
-        guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
+        var made = relation
+        if options.usesOneShard { made.shardCount = 1 }
+        guard let description = try StreamOptions.description(of: made, id: object.id, isEphemeral: options.isEphemeral) else {
             return
         }
         do {

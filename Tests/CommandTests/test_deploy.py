@@ -83,7 +83,7 @@ class DeployTests(CommandTest):
         self.deploy("--yes")
         self.assertEqual(self.diff().stdout, "")
         self.put("sales", '{"shop": "east", "amount": 1, "ts": "2026-01-01T10:01:00"}\n')
-        self.assertEqual([row["shop"] for row in self.tail("takings")], ["north", "south", "SOUTH"])
+        self.assertEqual(sorted(row["shop"] for row in self.tail("takings")), ["SOUTH", "north", "south"])
 
     def test_a_changed_view_changes_the_query_that_stands_on_it(self):
         self.deploy("--yes")

@@ -39,6 +39,8 @@ package struct EngineOptions: Sendable {
     package var isReadOnly = false
     /// For simulation: no thread but the caller's; whoever opens it calls `maintain` and steps the queries.
     package var isSingleThreaded = false
+    /// Every stream is made with one shard, whatever its definition says: so the order of its rows is that in which they come.
+    package var usesOneShard = false
     /// Whether saved queries are started.
     package var startsQueries = true
     package var batchRows = 8_192

@@ -4,6 +4,7 @@
 //   same rows give the same results every time.
 // - What lies outside is replaced by a stream with the same columns: a relation with a connector (a file, a generator, this machine's load) is
 //   checked as always, and then holds the rows that are appended to it here, or written to it by a query.
+// - A stream has one shard, whatever its definition says: rows come in the order in which they are given, and none of them holds the watermark back.
 // - `endInputs` ends every stream as if its source had been bounded: first those that nobody writes, then those whose writers have ended.
 
 import Columns
@@ -30,6 +31,7 @@ package final class SimulatedEngine {
         options.isSingleThreaded = true
         options.isEphemeral = true
         options.workerCount = 1
+        options.usesOneShard = true
         options.onNotice = onNotice
         engine = try Engine(directory: "/simulated", options: options, clock: clock, fileSystem: SimulatedFileSystem())
         ended = engine.endedStreams ?? EndedStreams()
@@ -57,6 +59,9 @@ package final class SimulatedEngine {
         return result
     }
 
+    /// What of a relation's options stays when its connector is replaced.
+    package static let keptOptions = Set(StreamOptions.names + ["changelog"])
+
     private static func target(of statement: Statement) -> String {
         switch statement.kind {
         case .createQuery(let create), .alterQuery(let create): create.insert.target.last.name.lowercased()
@@ -83,10 +88,9 @@ package final class SimulatedEngine {
             }
         }
         var create = create
-        let kept = Set(StreamOptions.names + ["changelog"])
         create.options.removeAll { option in
             let isDebezium = option.key.lowercased() == "format" && option.value.lowercased() == "debezium-json"
-            return !isDebezium && !kept.contains(option.key.lowercased())
+            return !isDebezium && !SimulatedEngine.keptOptions.contains(option.key.lowercased())
         }
         return create
     }

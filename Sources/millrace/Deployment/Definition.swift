@@ -138,6 +138,18 @@ struct Definition {
         return create.options.first { $0.key.lowercased() == "connector" }.map { $0.value.lowercased() }.flatMap { $0 == "log" ? nil : $0 }
     }
 
+    /// As a rehearsal keeps it.
+    var withoutConnector: Definition {
+        guard connector != nil, case .createRelation(var create) = statement.kind else { return self }
+        var definition = self
+        create.options.removeAll { option in
+            let isDebezium = option.key.lowercased() == "format" && option.value.lowercased() == "debezium-json"
+            return !isDebezium && !SimulatedEngine.keptOptions.contains(option.key.lowercased())
+        }
+        definition.statement.kind = .createRelation(create)
+        return definition
+    }
+
     /// Every word of it, in lower case: what it uses is among them.
     var words: Set<String> { Set(Parser.pieces(of: sql).filter { $0.kind == .word || $0.kind == .keyword }.map { $0.text.lowercased() }) }
 

@@ -116,18 +116,13 @@ struct DeploymentPlan {
 
     private func isChanged(_ definition: Definition, _ then: Rehearsal) -> Bool {
         guard let before = currentByKey[definition.key] else { return false }
-        return before.kind != definition.kind || written(definition, like: before, then) != before.normal
-    }
-
-    /// Its normalised statement, with everything that is decided when it is created.
-    private func written(_ definition: Definition, like before: Definition?, _ then: Rehearsal) -> String {
+        if before.kind != definition.kind { return true }
         if case .createRelation(let create) = definition.statement.kind, create.source != nil {
-            // LIKE: as the rehearsal has written it out.
-            let rows = try? LocalRows.take(then.engine, "SHOW CREATE ALL")
-            let made = rows?.compactMap { try? Definition(sql: $0[2]) }.first { $0.key == definition.key }
-            if let made { return made.normal }
+            // LIKE: as the rehearsal has written it out, which knows no connectors.
+            let made = (try? LocalRows.take(then.engine, "SHOW CREATE ALL"))?.compactMap { try? Definition(sql: $0[2]) }.first { $0.key == definition.key }
+            return made?.withoutConnector.normal != before.withoutConnector.normal
         }
-        return before.map { definition.resolvingMoments(like: $0).normal } ?? definition.normal
+        return definition.resolvingMoments(like: before).normal != before.normal
     }
 
     /// The queries that must be made anew, and because of what: those that use a relation or function that is replaced.
@@ -207,6 +202,12 @@ struct DeploymentPlan {
 
     private mutating func order(_ then: Rehearsal, _ rebuilt: [Definition.Key: [String]], _ changedViews: [Definition]) {
         steps += files.settings.map { Step(title: $0, sql: $0, undo: "") }
+        // What reads a relation must go before the relation can.
+        if permissions.prune {
+            for definition in unmentioned.reversed() where definition.kind == .query {
+                steps.append(Step(title: "drop \(definition.title)", sql: definition.drop, undo: nil))
+            }
+        }
         for item in items.reversed() where item.action == .rebuild {
             steps.append(Step(title: "drop \(item.definition.title)", sql: item.definition.drop, undo: nil))
         }
@@ -298,7 +299,7 @@ struct DeploymentPlan {
                     }
                 }
                 items.append(item)
-                steps.append(Step(title: "drop \(definition.title)", sql: definition.drop, undo: nil))
+                if kind != .query { steps.append(Step(title: "drop \(definition.title)", sql: definition.drop, undo: nil)) }
             }
         }
     }

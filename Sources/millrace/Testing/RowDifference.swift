@@ -18,6 +18,8 @@ struct RowDifference {
         var op: String
     }
 
+    private static let linesShownMax = 40
+
     private enum Mark: String { case same = " ", missing = "-", unexpected = "+" }
     private struct Line {
         var mark: Mark
@@ -142,11 +144,13 @@ struct RowDifference {
             return text
         }
         var result = ["  " + joined(names)]
-        for line in lines {
+        // Who sees forty lines of difference knows that something is wrong.
+        for line in lines.prefix(RowDifference.linesShownMax) {
             let text = "\(line.mark.rawValue) \(joined(line.cells))"
             let colour = line.mark == .missing ? "31" : "32"
             result.append(isColoured && line.mark != .same ? "\u{1B}[\(colour)m\(text)\u{1B}[0m" : text)
         }
+        if lines.count > RowDifference.linesShownMax { result.append("... and \(Count.text(lines.count - RowDifference.linesShownMax)) more") }
         if sameCount > 0 { result.append("\(Count.text(sameCount, "row")) \(sameCount == 1 ? "is" : "are") as expected") }
         return result
     }
