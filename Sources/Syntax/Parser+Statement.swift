@@ -206,6 +206,7 @@ extension StatementParser {
         if accept(.functions) { return .functions }
         if accept(.all) { return .all }
         try expect(.create)
+        if accept(.all) { return .definitions }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }

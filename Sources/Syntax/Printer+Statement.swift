@@ -54,6 +54,7 @@ extension Printer {
         case .functions: "FUNCTIONS"
         case .all: "ALL"
         case .create(let name): "CREATE " + qualified(name)
+        case .definitions: "CREATE ALL"
         }
     }
 

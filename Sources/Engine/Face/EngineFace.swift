@@ -39,6 +39,8 @@ package struct EngineOptions: Sendable {
     package var isReadOnly = false
     /// For simulation: no thread but the caller's; whoever opens it calls `maintain` and steps the queries.
     package var isSingleThreaded = false
+    /// Every stream is made with one shard, whatever its definition says: so the order of its rows is that in which they come.
+    package var usesOneShard = false
     /// Whether saved queries are started.
     package var startsQueries = true
     package var batchRows = 8_192
@@ -133,6 +135,15 @@ package struct StreamStatus: Sendable {
         package var isFenced = false
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
+
+        package init(oldestSequence: UInt64, endSequence: UInt64, byteCount: Int, expiredRows: UInt64, givenUpRows: UInt64, fault: String?) {
+            self.oldestSequence = oldestSequence
+            self.endSequence = endSequence
+            self.byteCount = byteCount
+            self.expiredRows = expiredRows
+            self.givenUpRows = givenUpRows
+            self.fault = fault
+        }
     }
 
     package var name: String
@@ -140,6 +151,14 @@ package struct StreamStatus: Sendable {
     package var shards: [Shard]
     package var rowCount: UInt64
     package var errorRows: UInt64
+
+    package init(name: String, connector: String, shards: [Shard], rowCount: UInt64, errorRows: UInt64) {
+        self.name = name
+        self.connector = connector
+        self.shards = shards
+        self.rowCount = rowCount
+        self.errorRows = errorRows
+    }
 }
 
 package struct EngineStatus: Sendable {
@@ -148,6 +167,13 @@ package struct EngineStatus: Sendable {
     package var heldBy: String?
     package var streams: [StreamStatus]
     package var queries: [QueryProgress]
+
+    package init(directory: String, heldBy: String?, streams: [StreamStatus], queries: [QueryProgress]) {
+        self.directory = directory
+        self.heldBy = heldBy
+        self.streams = streams
+        self.queries = queries
+    }
 }
 
 /// Where `tail` begins.

@@ -134,6 +134,10 @@ extension Session {
                 throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
             }
             return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(object.sql)]])
+        case .definitions:
+            // In the order in which they were made, so that they can be executed again.
+            let rows = engine.catalogObjects().map { [Value.string($0.kindName), .string($0.name), .string($0.sql)] }
+            return Cursor(schema: Session.textSchema(["kind", "name", "definition"]), rows: rows)
         }
     }
 

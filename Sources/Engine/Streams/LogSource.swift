@@ -15,13 +15,16 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     private let ends: [Int64]?
     /// Where each shard ended when the source was made: before anything was appended after a restart.
     private let endsAtStart: [Int64]
+    /// Whether nothing will be appended any more, although the read is not bounded.
+    private let isEnded: (@Sendable () -> Bool)?
     private let lock = Lock()
     private var shapes: [ShardDescription]
     private var released: [Int64]
     /// Fewer rows than this are not worth the call; the newest rows lie in the writer's own buffers anyway.
     private static let releasedRowsMin: Int64 = 1 << 16
 
-    init(stream: LogStream, name: String, isBounded: Bool) {
+    init(stream: LogStream, name: String, isBounded: Bool, isEnded: (@Sendable () -> Bool)? = nil) {
+        self.isEnded = isEnded
         self.stream = stream
         self.name = name
         let shapes = stream.description.shards
@@ -68,7 +71,7 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
 
     func end(shard: Int) throws(ConnectorError) -> Int64? {
         if let ends { return ends[shard] }
-        return lock.locked { shapes[shard].isClosed } ? Int64(bitPattern: stream.endSequence(shard: shard)) : nil
+        return isEnded?() == true || lock.locked { shapes[shard].isClosed } ? Int64(bitPattern: stream.endSequence(shard: shard)) : nil
     }
 
     func makeDurable() throws(ConnectorError) {
