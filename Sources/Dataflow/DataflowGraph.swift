@@ -97,7 +97,7 @@ package final class DataflowGraph {
         var output = EpochOutput()
         for (scan, input) in epoch.scans.enumerated() where scan < trackers.count {
             let needed = input.morsels.reduce(input.shards.count) { max($0, $1.shard + 1) }
-            trackers[scan].makeRoom(shardCount: needed)
+            trackers[scan].beginEpoch(input.shards, shardCount: needed)
         }
         var started = settings.nanoseconds?() ?? 0
         for sink in feeding.indices {
@@ -416,7 +416,7 @@ package final class DataflowGraph {
                     relation: scans[scan].relation.name, rowsIn: tracker.rowsIn, watermark: tracker.watermark,
                     shards: tracker.shards.map {
                         DataflowStatus.Shard(
-                            watermark: $0.watermark, isIdle: $0.isIdle, hasEnded: $0.hasEnded,
+                            watermark: $0.watermark, isIdle: $0.isIdle || $0.isWaiting, hasEnded: $0.hasEnded,
                             lastRowClockMicroseconds: $0.lastRowClockMicroseconds)
                     }))
         }

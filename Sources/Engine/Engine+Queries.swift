@@ -86,7 +86,8 @@ extension Engine {
 
     private func makeSource(_ relation: RelationDefinition, isBounded: Bool) throws -> any ReplayableSource {
         if let object = object(named: relation.name), let stream = stream(of: object) {
-            return LogSource(stream: stream, name: relation.name, isBounded: isBounded)
+            let isEnded = endedStreams.map { streams in { @Sendable in streams.contains(relation.name) } }
+            return LogSource(stream: stream, name: relation.name, isBounded: isBounded, isEnded: isEnded)
         }
         if let object = object(named: relation.name) { try checkReadable(object) }
         return try Connectors.source(for: relation, fileSystem: fileSystem, clock: clock)

@@ -59,6 +59,12 @@ package struct SourceChunk: Sendable {
 package protocol ReplayableSource: AnyObject, Sendable {
     var shardCount: Int { get }
 
+    /// Looks whether shards have been split or merged. Called between epochs; `shardCount`, `parents` and `end` change only here.
+    func refreshShards()
+
+    /// The shards that this one follows: its rows come after all of theirs.
+    func parents(of shard: Int) -> [Int]
+
     /// Position of the first row of a shard.
     func start(shard: Int) -> Int64
 
@@ -106,6 +112,8 @@ package protocol ReplayableSource: AnyObject, Sendable {
 }
 
 extension ReplayableSource {
+    package func refreshShards() {}
+    package func parents(of shard: Int) -> [Int] { [] }
     package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
     package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }

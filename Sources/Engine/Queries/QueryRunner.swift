@@ -8,6 +8,7 @@
 // 5. now and then captures a checkpoint: what has changed of the state, as bytes in memory; a thread beside the query writes and publishes it
 //    while epochs go on. The next one is captured when it has been published. One that could not be written is tried again at the next
 //    interval; the query goes on.
+// Shards may be split or merged meanwhile: their number only grows, and a shard is read from the epoch on that follows the end of those it follows.
 // An epoch without output needs no sync of its own: if its record is lost in a crash, nobody has seen anything of it, and its rows are
 // simply read again, in whatever epochs then come.
 //
@@ -118,7 +119,8 @@ package final class QueryRunner {
         }
         if let loaded {
             let found = loaded.checkpoint
-            guard found.positions.map(\.count) == positions.map(\.count) else {
+            // Shards that have come since the checkpoint are missing in it.
+            guard fits(found.positions.map(\.count)), zip(found.positions, found.ended).allSatisfy({ $0.count == $1.count }) else {
                 throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
             }
             positions = found.positions
@@ -138,6 +140,11 @@ package final class QueryRunner {
             try graph.restore(from: loaded.state, pool: pool)
             watermark = graph.status.scans.map(\.watermark).min() ?? .min
         }
+        if checkpoint == nil, let first = records.first, fits(first.scans.map(\.count)) {
+            // Where the query began then, not where it would begin now.
+            positions = first.scans.map { $0.map(\.from) }
+            ended = first.scans.map { $0.map { _ in false } }
+        }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
             _ = try output.emit(swap.batches, epoch: swap.epoch, clockMicroseconds: clockMicroseconds)
@@ -146,7 +153,7 @@ package final class QueryRunner {
             guard record.epoch == epoch &+ 1 else {
                 throw EngineError("the epoch log goes from epoch \(epoch) to \(record.epoch): epochs between them are missing")
             }
-            guard record.scans.map(\.count) == positions.map(\.count) else {
+            guard fits(record.scans.map(\.count)), zip(record.scans, positions).allSatisfy({ $0.count >= $1.count }) else {
                 throw EngineError("epoch \(record.epoch) of the epoch log is of another query: its inputs differ")
             }
             // No row is read twice, whatever the log says.
@@ -161,12 +168,16 @@ package final class QueryRunner {
         return notices + journal.epochs.notices
     }
 
+    /// Whether there are that many shards in each source, at least.
+    private func fits(_ counts: [Int]) -> Bool { counts.count == sources.count && zip(counts, sources).allSatisfy { $0 <= $1.shardCount } }
+
     // MARK: Stepping
 
     package func step(nowMicroseconds: Int64) throws -> StepOutcome {
         if hasRunEpoch && graph.isFinished { return .finished }
         if !hasResumedSources {
             for (scan, source) in sources.enumerated() {
+                makeRoom(scan, source.shardCount)
                 for shard in 0..<source.shardCount {
                     source.resume(shard: shard, at: positions[scan][shard], nowMicroseconds: nowMicroseconds)
                 }
@@ -184,11 +195,21 @@ package final class QueryRunner {
         return graph.isFinished ? .finished : .progressed
     }
 
+    /// A shard that has come is read from its first row on.
+    private func makeRoom(_ scan: Int, _ shardCount: Int) {
+        while positions[scan].count < shardCount { positions[scan].append(0) }
+        while ended[scan].count < shardCount { ended[scan].append(false) }
+    }
+
     /// The next epoch, or nil when there is nothing to run one for.
     private func nextRecord(clock: Int64) throws -> EpochRecord? {
         var scans: [[EpochRecord.ShardRange]] = []
         var isNeeded = !hasRunEpoch
         var remaining: Int64 = 0
+        for (scan, source) in sources.enumerated() {
+            source.refreshShards()
+            makeRoom(scan, source.shardCount)
+        }
         let shardCount = max(1, positions.reduce(0) { $0 + $1.count })
         let rowsPerShard = max(1, settings.epochRowsMax / shardCount)
         for (scan, source) in sources.enumerated() {
@@ -205,13 +226,14 @@ package final class QueryRunner {
                 }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from
-                if available > from {
+                let waits = source.parents(of: shard).contains { $0 < shard && !ended[scan][$0] }
+                if available > from, !waits {
                     to = try source.boundary(shard: shard, from: from, limit: available, rows: rowsPerShard)
                     isNeeded = true
                 }
                 remaining &+= max(0, available - to)
                 let end = try source.end(shard: shard)
-                let hasEnded = end.map { to >= $0 } ?? false
+                let hasEnded = !waits && end.map { to >= $0 } ?? false
                 if hasEnded && !ended[scan][shard] { isNeeded = true }
                 ranges.append(.init(from: from, to: to, isCaughtUp: to >= available, hasEnded: hasEnded))
             }
@@ -230,9 +252,12 @@ package final class QueryRunner {
         for (scan, ranges) in record.scans.enumerated() {
             var morsels: [Morsel] = []
             var shards: [ShardProgress] = []
+            makeRoom(scan, ranges.count)
             for (shard, range) in ranges.enumerated() {
                 shards.append(
-                    ShardProgress(hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded))
+                    ShardProgress(
+                        hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded,
+                        parents: sources[scan].parents(of: shard)))
                 var range = range
                 if isReplay, range.to > range.from, PlantedBug.isOn(.replayOffByOne) { range.from &+= 1 }
                 try appendMorsels(scan: scan, shard: shard, range: range, rejections: rejections, to: &morsels)

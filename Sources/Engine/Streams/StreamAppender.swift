@@ -29,6 +29,8 @@ package final class StreamAppender: @unchecked Sendable {
         package var bytes = 0
         /// The first few reasons.
         package var reasons: [String] = []
+
+        package init() {}
     }
 
     private struct Piece {

@@ -1,4 +1,5 @@
-// Tail: the rows of a stream as they stand in the log, shard by shard, from a position on.
+// Tail: the rows of a stream as they stand in the log, shard by shard, from a position on. A shard that a split or a merge made comes after those it
+// was made of.
 
 import Columns
 import Platform
@@ -70,7 +71,10 @@ private final class TailReader: @unchecked Sendable {
         let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, timeoutMilliseconds)) &* 1_000_000
         while true {
             let version = engine.signal.version
-            for shard in stream.shards.indices {
+            let shapes = stream.description.shards
+            if follows { while next.count < shapes.count { next.append(0) } }
+            for shard in next.indices {
+                if shapes[shard].parents.contains(where: { $0 < next.count && next[$0] < stream.endSequence(shard: $0) }) { continue }
                 let limit = follows ? UInt64.max : ends[shard]
                 let columns = Array(0..<stream.schema.count)
                 if let rows = try stream.reader(shard: shard).read(from: next[shard], to: limit, rowLimit: 8_192, columns: columns) {
