@@ -5,7 +5,8 @@
 // `?outcome=rows`, told in its place. The body of a request that breaks off has been appended up to there, like that of `millrace put`.
 //
 // `GET /v1/streams/{name}?from=..&follow=true`: JSON lines, CSV, or server-sent events by Accept. An event's id says where every shard stands,
-// `shard:sequence` of the last row given, several separated by commas; a client that comes back with it as Last-Event-ID goes on behind it.
+// `shard:sequence` of the last row given, several separated by commas; a client that comes back with it as Last-Event-ID goes on behind it. A shard that is
+// not named begins at its first row: it had given nothing, or has come since by a split.
 
 import Columns
 import Engine
@@ -135,8 +136,10 @@ enum StreamAPI {
         let request = context.request
         let isEvents = request.accepts("text/event-stream")
         let follows = try isEvents || context.flag("follow")
-        let start = try request.parameter("from").map(place) ?? (follows ? .latest : .trimHorizon)
+        var start = try request.parameter("from").map(place) ?? (follows ? .latest : .trimHorizon)
         let positions = try request.header("last-event-id").map(positions) ?? [:]
+        // What an id does not name had given nothing yet, or did not exist.
+        if !positions.isEmpty { start = .trimHorizon }
         var limit = Int.max
         if let text = request.parameter("limit") {
             guard let count = Int(text), count >= 0 else { throw APIError(400, SQLError.invalidParameter, "limit is a number of rows, not \"\(text)\"") }
@@ -146,8 +149,7 @@ enum StreamAPI {
         defer { cursor.cancel() }
         context.exchange.whenGone(isEndless: follows) { cursor.cancel() }
         var writer = TailWriter(
-            exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json,
-            positions: positions)
+            exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json)
         guard writer.begin() else { return }
         var quietMilliseconds = 0
         while limit > 0 {
@@ -213,15 +215,15 @@ enum StreamAPI {
         let json: JSONLinesEncoder
         let csv: CSVEncoder
         private var out: ByteBuffer?
-        /// The last row given of each shard.
+        /// The last row given of each shard, or the one before the first that will be.
         private var last: [UInt64?]
 
-        init(exchange: HTTPExchange, cursor: TailCursor, format: Format, positions: [Int: UInt64]) {
+        init(exchange: HTTPExchange, cursor: TailCursor, format: Format) {
             self.exchange = exchange
             self.format = format
             json = JSONLinesEncoder(schema: cursor.schema, writesChangeKind: cursor.isChangelog)
             csv = CSVEncoder(schema: cursor.schema, writesChangeKind: cursor.isChangelog)
-            last = (0..<cursor.shardCount).map { shard in positions[shard].flatMap { $0 > 0 ? $0 - 1 : nil } }
+            last = cursor.positions.map { $0 > 0 ? $0 - 1 : nil }
         }
 
         mutating func begin() -> Bool {
@@ -247,8 +249,9 @@ enum StreamAPI {
                 case .json: json.append(rows.batch, rows: start..<end, to: out)
                 case .csv: csv.append(rows.batch.slice(start..<end), to: out)
                 case .events:
+                    while last.count <= rows.shard { last.append(nil) }
                     for row in start..<end {
-                        if rows.shard < last.count { last[rows.shard] = rows.firstSequence &+ UInt64(row) }
+                        last[rows.shard] = rows.firstSequence &+ UInt64(row)
                         out.append("id: \(identity)\ndata: ")
                         // The encoder ends the line, and an empty one ends the event.
                         json.append(rows.batch, rows: row..<(row + 1), to: out)
