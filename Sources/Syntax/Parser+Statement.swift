@@ -28,6 +28,8 @@ extension StatementParser {
         if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return .show(try parseShow()) }
+        if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
+        if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), peek(2).kind != .end { return try parseDescribeQuery() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }
@@ -53,6 +55,35 @@ extension StatementParser {
     private mutating func parseReset() throws(SQLError) -> Statement.Kind {
         if current.kind == .end { return .reset(Identifier("ALL", span: previousSpan)) }
         return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
+    }
+
+    /// `PAUSE QUERY name`, `RESUME MATERIALIZED VIEW name`.
+    @inline(never)
+    private mutating func parsePause() throws(SQLError) -> Statement.Kind {
+        let isPaused = atWord("PAUSE")
+        advance()
+        var kind = ObjectKind.query
+        if acceptMaterializedView() {
+            kind = .materializedView
+        } else {
+            note("MATERIALIZED VIEW")
+            guard accept(.query) || accept(.pump) else { throw unexpected(hint: "\(isPaused ? "PAUSE" : "RESUME") QUERY name") }
+        }
+        return .pause(kind, try parseQualifiedName("a query name"), isPaused: isPaused)
+    }
+
+    mutating func acceptMaterializedView() -> Bool {
+        guard atWord("MATERIALIZED"), isNext(.view) else { return false }
+        advance()
+        advance()
+        return true
+    }
+
+    @inline(never)
+    private mutating func parseDescribeQuery() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        return .describeQuery(try parseQualifiedName("a query name"))
     }
 
     /// `ALTER QUERY name AS INSERT ..`.
@@ -133,7 +164,8 @@ extension StatementParser {
         case "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE", "CALL", "DO": hint = "statements are executed as they stand"
         case "COPY": hint = "millrace put STREAM appends standard input; connector = 'file' reads and writes files"
         case "ADD", "REMOVE", "LOAD", "UNLOAD": hint = "functions are written in SQL: CREATE FUNCTION"
-        case "STOP": hint = "DROP QUERY ends a saved query"
+        case "STOP": hint = "PAUSE QUERY stops a saved query until RESUME QUERY, DROP QUERY ends it"
+        case "REFRESH": hint = "a materialized view is kept up to date by itself"
         default: return nil
         }
         return SQLError("\(word) is not supported", at: current.span, hint: hint, code: SQLError.featureNotSupported)
@@ -191,6 +223,7 @@ extension StatementParser {
     mutating func parseObjectKind() throws(SQLError) -> ObjectKind {
         if accept(.stream) { return .stream }
         if accept(.table) { return .table }
+        if acceptMaterializedView() { return .materializedView }
         if accept(.view) { return .view }
         if accept(.query) || accept(.pump) { return .query }
         if accept(.function) { return .function }
@@ -201,6 +234,11 @@ extension StatementParser {
     private mutating func parseShow() throws(SQLError) -> ShowKind {
         if accept(.streams) { return .streams }
         if accept(.tables) { return .tables }
+        if atWord("MATERIALIZED"), isNext(.views) {
+            advance()
+            advance()
+            return .materializedViews
+        }
         if accept(.views) { return .views }
         if accept(.queries) || accept(.pumps) { return .queries }
         if accept(.functions) { return .functions }
@@ -208,13 +246,41 @@ extension StatementParser {
         try expect(.create)
         if accept(.all) { return .definitions }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
+        if isNextName(2), acceptMaterializedView() { return .create(try parseQualifiedName("a materialized view's name")) }
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .create(try parseQualifiedName("a stream, table, view or query name"))
     }
 
+    private func isNextName(_ distance: Int) -> Bool { peek(distance).kind == .word || peek(distance).kind == .quotedWord }
+
+    /// `ANALYZE name`, `ANALYZE QUERY name`, `ANALYZE SELECT ..`; PostgreSQL's `(ANALYZE)` too.
+    @inline(never)
+    private mutating func parseAnalyze() throws(SQLError) -> Statement.Kind {
+        let inParentheses = accept(.leftParenthesis)
+        advance()
+        if inParentheses { try expect(.rightParenthesis) }
+        if isName(current), !current.isStatementWord || peek(1).kind == .end || peek(1).symbol == .dot {
+            return .explainAnalyze(.query(try parseQualifiedName("a query name")))
+        }
+        if at(.query) || at(.pump) {
+            advance()
+            return .explainAnalyze(.query(try parseQualifiedName("a query name")))
+        }
+        return .explainAnalyze(.statement(try parseStatement()))
+    }
+
+    @inline(never)
+    private mutating func parseExplainWatermark() throws(SQLError) -> Statement.Kind {
+        advance()
+        if at(.query) || at(.pump), isNextName(1) { advance() }
+        return .explainWatermark(try parseQualifiedName("a query name"))
+    }
+
     @inline(never)
     private mutating func parseExplain() throws(SQLError) -> Statement.Kind {
+        if atWord("ANALYZE") || (at(.leftParenthesis) && atWord("ANALYZE", 1)) { return try parseAnalyze() }
+        if at(.watermark) { return try parseExplainWatermark() }
         var kind: ExplainKind?
         if accept(.logical) {
             kind = .logical
@@ -256,5 +322,15 @@ extension StatementParser {
             return .set(name, Expression(.literal(.string(word.name)), span: word.span))
         }
         return .set(name, try parseExpression())
+    }
+}
+
+extension Token {
+    /// Whether a statement that EXPLAIN takes can begin so.
+    fileprivate var isStatementWord: Bool {
+        switch keyword {
+        case .select, .with, .values, .insert, .create, .table, .query, .pump: true
+        default: false
+        }
     }
 }

@@ -82,7 +82,8 @@ package enum CursorEvent {
 /// How a query that runs is doing.
 package struct QueryProgress: Sendable {
     /// `waiting`: something has run out (room on the disk, open files); the query goes on by itself when it is there again.
-    package enum State: String, Sendable { case running, ended, failed, stopped, waiting }
+    /// `paused`: by PAUSE QUERY, until RESUME QUERY, also after a restart.
+    package enum State: String, Sendable { case running, ended, failed, stopped, waiting, paused }
 
     package var name: String
     package var state: State = .running
