@@ -143,7 +143,7 @@ class CatalogTests(CommandTest):
         )
         self.assertEqual(self.ask("SELECT current_setting('server_encoding'), set_config('search_path', '', false)"), [("UTF8", "")])
         self.assertTrue(self.ask("SELECT version()")[0][0].startswith("PostgreSQL "))
-        self.assertEqual(self.ask("SELECT 'int4'::regtype::text, 'timestamp'::regtype::oid, 23::regtype"), [("integer", 1114, "integer")])
+        self.assertEqual(self.ask("SELECT 'int4'::regtype::text AS a, 'timestamp'::regtype::oid AS b, 23::regtype AS c"), [("integer", 1114, "integer")])
         self.assertEqual(self.ask("SELECT to_regclass('nothing'), to_regtype('text')"), [(None, "text")])
 
     def test_a_system_relation_joins_a_stream(self):

@@ -19,6 +19,12 @@ class MaterializedViewTests(CommandTest):
     def ask(self, sql, *arguments):
         return [tuple(row.values()) for row in self.rows(sql, "--data", self.data, *arguments)]
 
+    def deploy(self, sql):
+        """Executes statements among which saved queries are, which would go on; leaves them to whoever opens the directory next."""
+        child = self.start("run", self.write("deploy.sql", sql + "\nSHOW QUERIES;"), "--data", self.data)
+        self.wait_until(lambda: child.poll() is not None or "rows_in" in child.stdout.readline(), "the statements", timeout=20)
+        self.stop(child)
+
     def settle(self, sql, expected):
         """Opens the directory until the saved queries have come so far."""
         def look():
@@ -40,12 +46,12 @@ class MaterializedViewTests(CommandTest):
         self.assertEqual([row[0] for row in self.ask("SHOW MATERIALIZED VIEWS")], ["best"])
 
     def test_another_query_reads_the_changelog(self):
-        self.run_sql(
-            SETUP + "CREATE TABLE out (n BIGINT, total BIGINT) WITH (connector = 'blackhole'); CREATE STREAM sums (n BIGINT, total BIGINT);"
-            "CREATE QUERY summed AS INSERT INTO sums SELECT count(*), sum(price) FROM best;", "--data", self.data)
+        self.deploy(
+            SETUP + "CREATE STREAM sums (n BIGINT, total BIGINT);"
+            "CREATE QUERY summed AS INSERT INTO sums SELECT count(*), sum(price) FROM best;")
         self.put("bid", bid(1, 10) + bid(1, 30) + bid(2, 5))
-        self.run_sql("SELECT 1", "--data", self.data)
-        self.wait_until(lambda: [row["total"] for row in self.tail("sums")][-1:] == [35], "the sum of the best prices", timeout=30)
+        self.wait_until(
+            lambda: self.ask("SELECT 1") and [row["total"] for row in self.tail("sums")][-1:] == [35], "the sum of the best prices", timeout=30)
         done = self.run_sql("DROP MATERIALIZED VIEW best", "--data", self.data, expect=1)
         self.assertIn('"best" is used by query summed', done.stderr)
         self.run_sql("DROP QUERY summed; DROP MATERIALIZED VIEW best; DROP STREAM bid", "--data", self.data)
@@ -87,10 +93,9 @@ class MaterializedViewTests(CommandTest):
         self.assertEqual([row["state"] for row in self.rows("SHOW QUERIES", "--data", self.data)], ["running"])
 
     def test_explain_of_what_runs(self):
-        self.run_sql(
+        self.deploy(
             SETUP + "CREATE STREAM counts (window_end TIMESTAMP(3), n BIGINT); CREATE QUERY counted AS INSERT INTO counts "
-            "SELECT window_end, count(*) FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;",
-            "--data", self.data)
+            "SELECT window_end, count(*) FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;")
         self.put("bid", bid(1, 10, 1) + bid(2, 20, 12))
         def lines(sql):
             return [row["plan"] for row in self.rows(sql, "--data", self.data)]

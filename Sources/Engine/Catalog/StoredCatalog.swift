@@ -234,7 +234,7 @@ package final class StoredCatalog: Catalog {
             if object.isQuery {
                 flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") + (object.isPaused ? StoredCatalog.pausedMark : "")
             }
-            text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
+            text.append(contentsOf: "entry \(object.id) \(object.relation?.kind.rawValue ?? object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
             text.append(10)

@@ -137,7 +137,9 @@ extension SystemCompiler {
                 hint: NearestName.find(name.last.name, among: SystemRelation.names).map { "did you mean \"\($0)\"?" }, code: SQLError.undefinedTable)
         }
         try add(relation.columns, table, relation.name, scope)
-        return SystemSource(range: start..<scope.columns.count) { [snapshot] _, _ in try snapshot.rows(of: relation) }
+        scope.add(SystemScope.Column(table: table.alias?.name ?? relation.name, name: "tableoid", type: .oid, isSystem: true))
+        let number = Value.oid(relation.oid)
+        return SystemSource(range: start..<scope.columns.count) { [snapshot] _, _ in try snapshot.rows(of: relation).map { $0 + [number] } }
     }
 
     private func compileTableFunction(
@@ -219,8 +221,8 @@ extension SystemCompiler {
             var names: [Identifier] = []
             if case .using(let written) = condition { names = written }
             if case .natural = condition {
-                let there = Set(second.range.map { scope.columns[$0].name })
-                names = first.range.filter { !scope.columns[$0].isHidden && there.contains(scope.columns[$0].name) }
+                let there = Set(second.range.filter { !scope.columns[$0].isSystem }.map { scope.columns[$0].name })
+                names = first.range.filter { !scope.columns[$0].isHidden && !scope.columns[$0].isSystem && there.contains(scope.columns[$0].name) }
                     .map { Identifier(scope.columns[$0].name, span: table.span) }
             }
             if kind == .right || kind == .full { throw Self.notSupported("RIGHT and FULL JOIN with USING are", table.span) }

@@ -30,8 +30,14 @@ enum SystemFunctions {
         "pg_is_other_temp_schema", "inet_server_addr", "inet_server_port", "inet_client_addr", "inet_client_port", "has_table_privilege",
         "has_schema_privilege", "has_database_privilege", "has_column_privilege", "has_any_column_privilege", "has_function_privilege",
         "has_sequence_privilege", "has_type_privilege", "pg_has_role", "pg_get_serial_sequence", "pg_column_is_updatable", "pg_get_keywords",
-        "pg_blocking_pids", "pg_is_wal_replay_paused", "pg_last_wal_receive_lsn", "pg_current_wal_lsn", "pg_show_all_settings", "pg_char_to_encoding",
+        "pg_blocking_pids", "pg_is_wal_replay_paused", "pg_last_wal_receive_lsn", "pg_current_wal_lsn", "pg_show_all_settings", "pg_char_to_encoding", "getdatabaseencoding",
         "pg_options_to_table", "aclexplode", "generate_subscripts", "_pg_expandarray", "pg_stat_get_activity",
+    ]
+
+    /// Functions that return rows: nowhere else may they stand in a select list.
+    static let generators: Set<String> = [
+        "generate_series", "unnest", "generate_subscripts", "regexp_split_to_table", "string_to_table", "_pg_expandarray", "pg_options_to_table", "aclexplode",
+        "pg_get_keywords",
     ]
 
     private static let yes: Set<String> = [
@@ -84,7 +90,7 @@ enum SystemFunctions {
             return constant(.string("PostgreSQL \(snapshot.identity.serverVersion), a streaming SQL engine that speaks PostgreSQL's protocol"), .text)
         case "pg_backend_pid": return constant(.integer(snapshot.identity.processID), .integer)
         case "txid_current", "pg_current_xact_id": return constant(.integer(1), .bigint)
-        case "pg_client_encoding": return constant(.string("UTF8"), .name)
+        case "pg_client_encoding", "getdatabaseencoding": return constant(.string("UTF8"), .name)
         case "pg_encoding_to_char":
             return SystemNode(.name, span: span) { frame in .string(try number(0, frame) == 6 ? "UTF8" : "SQL_ASCII") }
         case "pg_char_to_encoding": return constant(.integer(6), .integer)

@@ -55,7 +55,7 @@ struct SystemReach {
 
     private mutating func visit(_ call: FunctionCall, _ common: Set<String>, isTable: Bool = false) {
         let name = call.name.last.name.lowercased()
-        if SystemFunctions.names.contains(name) || (isTable && name == "generate_series") { namesCatalog = true }
+        if SystemFunctions.names.contains(name) || (!isTable && SystemFunctions.generators.contains(name)) { namesCatalog = true }
         for argument in call.arguments { visit(argument, common) }
         if let filter = call.filter { visit(filter, common) }
     }

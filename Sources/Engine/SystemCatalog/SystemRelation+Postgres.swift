@@ -15,6 +15,7 @@ extension SystemRelation {
         "default_transaction_read_only": "off", "max_identifier_length": "255", "lc_collate": "C", "lc_ctype": "C.UTF-8", "lc_messages": "C",
         "is_superuser": "on", "extra_float_digits": "1", "bytea_output": "hex", "max_index_keys": "32", "block_size": "8192", "jit": "off",
         "client_min_messages": "notice", "application_name": "", "statement_timeout": "0", "in_hot_standby": "off", "ssl": "off",
+        "default_table_access_method": "heap", "default_tablespace": "", "row_security": "on", "wal_level": "replica", "max_connections": "100",
     ]
 
     func postgresRows(_ snapshot: SystemSnapshot) -> [[String: Value]] {

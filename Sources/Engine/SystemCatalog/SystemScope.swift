@@ -63,6 +63,8 @@ final class SystemScope {
         var type: SystemType
         /// Found only with its table's name: the right one of two that USING made one.
         var isHidden = false
+        /// Not one of `*`: PostgreSQL's `tableoid`.
+        var isSystem = false
     }
 
     private(set) var columns: [Column] = []
@@ -131,9 +133,10 @@ final class SystemScope {
 
     /// The columns that `*`, or `table.*`, stands for.
     func star(_ qualifier: QualifiedName?) -> [Int] {
-        guard let table = qualifier?.last.name else { return columns.indices.filter { !columns[$0].isHidden } }
-        let exact = columns.indices.filter { columns[$0].table == table }
-        return exact.isEmpty ? columns.indices.filter { columns[$0].table?.lowercased() == table.lowercased() } : exact
+        let shown = columns.indices.filter { !columns[$0].isSystem }
+        guard let table = qualifier?.last.name else { return shown.filter { !columns[$0].isHidden } }
+        let exact = shown.filter { columns[$0].table == table }
+        return exact.isEmpty ? shown.filter { columns[$0].table?.lowercased() == table.lowercased() } : exact
     }
 
     var names: [String] { columns.map(\.name) + (parent?.names ?? []) }

@@ -66,37 +66,3 @@ enum HMAC {
         return result
     }
 }
-
-enum Base64 {
-    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let word = group.enumerated().reduce(UInt32(0)) { $0 | UInt32($1.element) << UInt32(16 - 8 * $1.offset) }
-            for place in 0..<4 { text.append(place <= group.count ? letters[Int(word >> UInt32(18 - 6 * place)) & 63] : UInt8(ascii: "=")) }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// nil for what is no Base64.
-    static func decode(_ text: String) -> [UInt8]? {
-        let characters = Array(text.utf8)
-        guard characters.count % 4 == 0 else { return nil }
-        var bytes: [UInt8] = []
-        for start in stride(from: 0, to: characters.count, by: 4) {
-            let group = characters[start..<start + 4]
-            let padding = group.reversed().prefix { $0 == UInt8(ascii: "=") }.count
-            guard padding <= 2, padding == 0 || start + 4 == characters.count else { return nil }
-            var word: UInt32 = 0
-            for character in group.dropLast(padding) {
-                guard let value = letters.firstIndex(of: character) else { return nil }
-                word = word << 6 | UInt32(value)
-            }
-            word <<= UInt32(6 * padding)
-            for place in 0..<3 - padding { bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(16 - 8 * place))) }
-        }
-        return bytes
-    }
-}
