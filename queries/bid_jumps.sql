@@ -2,6 +2,11 @@
 -- ten seconds: the shape of a shill bidder, and of a fraud rule on payments.
 --
 -- The search goes on behind a match. Reads `bid` (feed.sql), writes `bid_jumps`.
+--
+-- Sample input:     auction | price  | dateTime                Expected output:  auction | cheap_bids | cheapest | jump
+--                         7 |    100 | 2026-01-01T10:00:00                             7 |          2 |      100 | 500000
+--                         7 |    120 | 2026-01-01T10:00:01
+--                         7 | 500000 | 2026-01-01T10:00:02
 
 CREATE STREAM IF NOT EXISTS bid_jumps (
     auction BIGINT,

@@ -2,6 +2,9 @@
 --
 -- A session is a run of bids by one bidder with no pause of more than a second; those of at least 20 bids are kept. Reads `bid`
 -- (feed.sql), writes `bidder_sessions`.
+--
+-- Sample input:     20 bids of 10 by bidder 1, one every     Expected output:  bidder | session_start       | session_end           | bids | spent
+--                   half second from 10:00:00 on                                   1 | 2026-01-01T10:00:00 | 2026-01-01T10:00:10.5 |   20 |   200
 
 CREATE STREAM IF NOT EXISTS bidder_sessions (
     bidder BIGINT,

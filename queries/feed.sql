@@ -4,6 +4,9 @@
 --
 -- The auction house is the Nexmark benchmark's, generated here at a steady pace and written to the log, as a producer of your own
 -- would do with `millrace put bid`.
+--
+-- Sample input:  {"auction": 7, "bidder": 1, "price": 100, "channel": "web", "dateTime": "2026-01-01T10:00:00"}   bid
+--                {"ts": "2026-01-01T10:00:00", "cpu": 12.5, "memory_used": 50, "memory_total": 100}                system
 
 CREATE STREAM IF NOT EXISTS bid (
     auction BIGINT,

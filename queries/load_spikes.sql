@@ -3,6 +3,9 @@
 -- Every second, over the last five seconds: a spike is a reading of the processors' load that stands out from the window's own
 -- average by more than one and a half standard deviations, and is not small in itself; load that stays high is no spike but
 -- "busy". Reads `system` (feed.sql), writes `load_spikes`.
+--
+-- Sample input:     cpu 5, 6, 95 and 5, a quarter of a second apart     Expected output:  window_end          | state | cpu_highest | cpu_average
+--                                                                                         2026-01-01T10:00:01 | spike |          95 |        27.8
 
 CREATE STREAM IF NOT EXISTS load_spikes (
     window_end TIMESTAMP(3),

@@ -2,6 +2,10 @@
 --
 -- A join of the stream with itself over an interval of event time: a bid is kept until the watermark is a tenth of a second past it.
 -- Reads `bid` (feed.sql), writes `overbids`.
+--
+-- Sample input:     auction | bidder | price | dateTime                  Expected output:  auction | bidder | price | outbid_by | outbid_price
+--                         7 |      1 |    10 | 2026-01-01T10:00:00.0                           7 |      1 |    10 |         2 |        10001
+--                         7 |      2 | 10001 | 2026-01-01T10:00:00.1
 
 CREATE STREAM IF NOT EXISTS overbids (
     auction BIGINT,

@@ -30,6 +30,8 @@ package final class Engine: @unchecked Sendable {
     let log: LogDirectory
     let signal: LogSignal
     let errorStreams: ErrorStreams
+    /// For an engine without threads: the streams that its keeper has ended.
+    let endedStreams: EndedStreams?
 
     private let lock = Lock()
     private let catalog: StoredCatalog
@@ -56,6 +58,7 @@ package final class Engine: @unchecked Sendable {
         self.options = options
         self.clock = clock
         self.fileSystem = fileSystem
+        endedStreams = options.isSingleThreaded ? EndedStreams() : nil
         // What another version of the program wrote is refused before anything is touched.
         try Engine.checkVersions(directory, fileSystem)
         do {
@@ -149,6 +152,9 @@ package final class Engine: @unchecked Sendable {
         }
     }
 
+    /// Wall-clock time by the engine's clock.
+    package var nowMicroseconds: Int64 { clock.nowMicroseconds() }
+
     package func makeSession() -> Session { Session(engine: self) }
 
     /// Stops every query with a checkpoint and gives the directory back.
@@ -196,7 +202,9 @@ package final class Engine: @unchecked Sendable {
         _ = try StreamOptions.idleTimeoutMicroseconds(relation)
         _ = try StreamOptions.description(of: relation, id: 1, isEphemeral: options.isEphemeral)
         let object = try addToCatalog(name: relation.name, sql: sql, definition: .relation(relation))
-        guard let description = try StreamOptions.description(of: relation, id: object.id, isEphemeral: options.isEphemeral) else {
+        var made = relation
+        if options.usesOneShard { made.shardCount = 1 }
+        guard let description = try StreamOptions.description(of: made, id: object.id, isEphemeral: options.isEphemeral) else {
             return
         }
         do {
@@ -474,14 +482,26 @@ package final class Engine: @unchecked Sendable {
         return EngineStatus(directory: directory, heldBy: options.isReadOnly ? LockOwner.read(directory, fileSystem) : nil, streams: streams, queries: queryProgress())
     }
 
-    /// Streams, tables, views, queries, columns and functions: for completion at a prompt.
-    package func completionNames() -> [String] {
-        var names = Set(ExpressionTyping.functionNames)
+    /// What there is to be named: for completion at a prompt.
+    package struct CatalogNames: Sendable {
+        /// Streams, tables and views.
+        package var relations: [(name: String, columns: [String])] = []
+        package var queries: [String] = []
+        package var functions: [String] = []
+    }
+
+    package func catalogNames() -> CatalogNames {
+        var names = CatalogNames()
+        names.functions = ExpressionTyping.functionNames
         for object in catalogObjects() {
-            names.insert(object.name)
-            object.relation?.columns.forEach { names.insert($0.name) }
+            switch object.definition {
+            case .relation(let relation): names.relations.append((object.name, relation.columns.map(\.name)))
+            case .view(_, let schema): names.relations.append((object.name, schema.fields.map(\.name)))
+            case .query: names.queries.append(object.name)
+            case .function: names.functions.append(object.name)
+            }
         }
-        return names.sorted()
+        return names
     }
 }
 

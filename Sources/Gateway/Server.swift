@@ -21,8 +21,9 @@ package final class Server: @unchecked Sendable {
     package let threads: StatementThreads
     package let log: ServerLog
     package let postgres: PostgresServer
+    package let http: HTTPServer
     private let clock: any Clock
-    private var accepts: [ListenAddress.ProtocolName: Accept] = [:]
+    private let accepts: [ListenAddress.ProtocolName: Accept]
     private var listeners: [Listener] = []
     private var loopThread: JoinableThread?
     private let hasStopped = Flag()
@@ -40,12 +41,30 @@ package final class Server: @unchecked Sendable {
         postgres = try PostgresServer(
             engine: engine, threads: threads, users: options.users, limits: options.postgres, connectionCountMax: options.connectionCountMax,
             clock: clock, log: log)
-        let postgres = postgres
-        accepts[.postgres] = { postgres.accept($0) }
+        http = HTTPServer(engine: engine, threads: threads, options: Self.httpOptions(options))
+        let (postgres, http) = (postgres, http)
+        let startedMicroseconds = clock.nowMicroseconds()
+        http.gatewayFigures = {
+            var figures = GatewayFigures()
+            figures.postgresConnectionCount = postgres.connectionCount
+            figures.startedMicroseconds = startedMicroseconds
+            return figures
+        }
+        accepts = [.postgres: { postgres.accept($0) }, .http: { http.accept($0) }]
     }
 
-    /// Another protocol; before `start`.
-    package func serve(_ name: ListenAddress.ProtocolName, _ accept: @escaping Accept) { accepts[name] = accept }
+    /// The same passwords let people in, and the same limits hold.
+    private static func httpOptions(_ options: ServerOptions) -> HTTPOptions {
+        var http = HTTPOptions()
+        http.statementByteCountMax = options.postgres.statementByteCountMax
+        http.resultByteCountMax = options.postgres.resultByteCountMax > 0 ? options.postgres.resultByteCountMax : nil
+        http.connectionCountMax = options.connectionCountMax
+        if !options.users.isEmpty {
+            let passwords = PasswordCheck(options.users)
+            http.password = { user, password in passwords.lets(user, password) }
+        }
+        return http
+    }
 
     /// Listens everywhere, or nowhere.
     package func start() throws(NetworkError) {
@@ -71,8 +90,7 @@ package final class Server: @unchecked Sendable {
 
     private func accept(_ name: ListenAddress.ProtocolName) -> Accept? {
         guard name == .any else { return accepts[name] }
-        let (postgres, http) = (accepts[.postgres], accepts[.http])
-        guard let http else { return postgres }
+        guard let postgres = accepts[.postgres], let http = accepts[.http] else { return nil }
         return { connection in
             let handler = FirstByteHandler(postgres: postgres, http: http)
             handler.accepted(connection)
@@ -90,14 +108,16 @@ package final class Server: @unchecked Sendable {
             let closed = Closing(listeners)
             loop.post { closed.run() }
             postgres.stop()
+            http.stop()
             let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, options.drainMilliseconds)) &* 1_000_000
             while threads.activeCount > 0, clock.monotonicNanoseconds() < deadline { usleep(2_000) }
             // Clients that pay attention hang up by themselves; the others need not be waited for.
-            for _ in 0..<50 where postgres.connectionCount > 0 { usleep(5_000) }
+            for _ in 0..<50 where postgres.connectionCount + http.connectionCount > 0 { usleep(5_000) }
             loop.stop()
             loopThread?.join()
         }
         threads.close()
+        http.close()
         removeAddresses()
         do {
             try engine.close()
@@ -140,11 +160,11 @@ private final class Closing: @unchecked Sendable {
 /// For an address that serves both protocols: PostgreSQL's start-up message begins with a length, whose first byte is 0; a request of HTTP with a letter.
 private final class FirstByteHandler: ConnectionHandler {
     private static let patienceMilliseconds = 10_000
-    private let postgres: Server.Accept?
+    private let postgres: Server.Accept
     private let http: Server.Accept
     private var inner: (any ConnectionHandler)?
 
-    init(postgres: Server.Accept?, http: @escaping Server.Accept) {
+    init(postgres: @escaping Server.Accept, http: @escaping Server.Accept) {
         self.postgres = postgres
         self.http = http
     }
@@ -154,7 +174,7 @@ private final class FirstByteHandler: ConnectionHandler {
     func received(_ connection: Connection) {
         if inner == nil, let first = connection.input[0] {
             connection.setDeadline(milliseconds: nil)
-            inner = first == 0 ? postgres?(connection) : http(connection)
+            inner = first == 0 ? postgres(connection) : http(connection)
             if inner == nil { return connection.abort() }
         }
         inner?.received(connection)

@@ -15,6 +15,20 @@ package struct ParsedStatement: Sendable {
     }
 }
 
+/// A piece of a text, as completion sees it.
+package struct SourcePiece: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        /// A name, quoted or not; a word with a meaning; a string or number; a sign.
+        case word, keyword, literal, symbol
+        /// A string, quoted name or comment that is not closed.
+        case open
+    }
+
+    package var kind: Kind
+    package var text: String
+    package var span: SourceSpan
+}
+
 /// What a statement may be at most. Behind each limit the parser answers with an error of code `programLimitExceeded`.
 package enum ParserLimits {
     /// Levels of the syntax tree: parentheses, subqueries, and also each link of a chain such as `a || b || c` or `a JOIN b JOIN c`,
@@ -105,6 +119,30 @@ package enum Parser {
 
     /// Every word that has a meaning, in upper case: for completion.
     package static var keywords: [String] { Keyword.allCases.map(\.rawValue) }
+
+    /// The pieces of a text that may be unfinished, for completion: what the lexer cannot read is passed over, what is open at the end (a string, a
+    /// comment) ends it.
+    package static func pieces(of source: String) -> [SourcePiece] {
+        var lexer = Lexer(source)
+        var pieces: [SourcePiece] = []
+        while true {
+            let token = lexer.next()
+            if lexer.isOpenAtEnd {
+                pieces.append(SourcePiece(kind: .open, text: "", span: SourceSpan(start: lexer.openStart ?? token.span.start, end: source.utf8.count)))
+                return pieces
+            }
+            switch token.kind {
+            case .end where token.symbol != .semicolon: return pieces
+            case .end: pieces.append(SourcePiece(kind: .symbol, text: ";", span: token.span))
+            case .invalid: if token.span.isEmpty { return pieces }
+            case .word: pieces.append(SourcePiece(kind: token.keyword == nil ? .word : .keyword, text: token.text, span: token.span))
+            case .quotedWord: pieces.append(SourcePiece(kind: .word, text: token.text, span: token.span))
+            case .symbol: pieces.append(SourcePiece(kind: .symbol, text: token.symbol?.rawValue ?? token.text, span: token.span))
+            case .string, .bytes, .integer, .decimal, .double, .parameter:
+                pieces.append(SourcePiece(kind: .literal, text: token.text, span: token.span))
+            }
+        }
+    }
 
     /// Every word that begins a type, in upper case.
     package static var typeNames: [String] { StatementParser.typeFamilies.keys.sorted() }

@@ -39,6 +39,8 @@ package struct EngineOptions: Sendable {
     package var isReadOnly = false
     /// For simulation: no thread but the caller's; whoever opens it calls `maintain` and steps the queries.
     package var isSingleThreaded = false
+    /// Every stream is made with one shard, whatever its definition says: so the order of its rows is that in which they come.
+    package var usesOneShard = false
     /// Whether saved queries are started.
     package var startsQueries = true
     package var batchRows = 8_192
@@ -103,6 +105,8 @@ package struct QueryProgress: Sendable {
     package var statement: String = ""
     /// The shards that hold the watermark back; nil when none does.
     package var holdup: String?
+    /// Operators, sources, checkpoints and times, looked at a few times a second; nil before the query has run in this process.
+    package var figures: QueryFigures?
 
     package init(name: String) { self.name = name }
 }
@@ -115,8 +119,31 @@ package struct StreamStatus: Sendable {
         package var expiredRows: UInt64
         /// Rows that were given up after damage.
         package var givenUpRows: UInt64
+        /// Split or merged: it takes no more rows.
+        package var isClosed = false
+        /// The shards it was made of.
+        package var parents: [Int] = []
+        /// Its part of the 128-bit hash keys, both ends included.
+        package var firstHashKey: UInt128 = 0
+        package var lastHashKey: UInt128 = .max
+        package var rowCount = 0
+        package var segmentCount = 0
+        package var frameCount = 0
+        /// Arrival of the newest row, microseconds; nil when there is none.
+        package var lastArrivalMicroseconds: Int64?
+        /// A failed write or sync keeps it from taking rows.
+        package var isFenced = false
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
+
+        package init(oldestSequence: UInt64, endSequence: UInt64, byteCount: Int, expiredRows: UInt64, givenUpRows: UInt64, fault: String?) {
+            self.oldestSequence = oldestSequence
+            self.endSequence = endSequence
+            self.byteCount = byteCount
+            self.expiredRows = expiredRows
+            self.givenUpRows = givenUpRows
+            self.fault = fault
+        }
     }
 
     package var name: String
@@ -124,6 +151,14 @@ package struct StreamStatus: Sendable {
     package var shards: [Shard]
     package var rowCount: UInt64
     package var errorRows: UInt64
+
+    package init(name: String, connector: String, shards: [Shard], rowCount: UInt64, errorRows: UInt64) {
+        self.name = name
+        self.connector = connector
+        self.shards = shards
+        self.rowCount = rowCount
+        self.errorRows = errorRows
+    }
 }
 
 package struct EngineStatus: Sendable {
@@ -132,6 +167,13 @@ package struct EngineStatus: Sendable {
     package var heldBy: String?
     package var streams: [StreamStatus]
     package var queries: [QueryProgress]
+
+    package init(directory: String, heldBy: String?, streams: [StreamStatus], queries: [QueryProgress]) {
+        self.directory = directory
+        self.heldBy = heldBy
+        self.streams = streams
+        self.queries = queries
+    }
 }
 
 /// Where `tail` begins.

@@ -15,15 +15,18 @@ package final class Cursor: Sendable {
     private let isCancelled = Atomic<Bool>(false)
     private let pull: @Sendable (_ timeoutMilliseconds: Int, _ isCancelled: () -> Bool) throws -> CursorEvent
     private let wake: @Sendable () -> Void
+    private let watermark: @Sendable () -> Int64
 
     package init(
         schema: Schema, isChangelog: Bool = false, isLive: Bool = false, wake: @escaping @Sendable () -> Void = {},
+        watermark: @escaping @Sendable () -> Int64 = { .min },
         pull: @escaping @Sendable (_ timeoutMilliseconds: Int, _ isCancelled: () -> Bool) throws -> CursorEvent
     ) {
         self.schema = schema
         self.isChangelog = isChangelog
         self.isLive = isLive
         self.wake = wake
+        self.watermark = watermark
         self.pull = pull
     }
 
@@ -39,6 +42,9 @@ package final class Cursor: Sendable {
         if isCancelled.load(ordering: .relaxed) { return .end }
         return try pull(timeoutMilliseconds) { isCancelled.load(ordering: .relaxed) }
     }
+
+    /// How far event time has come, in microseconds; Int64.min while that is not known. For whoever pulls the rows.
+    package var watermarkMicroseconds: Int64 { watermark() }
 
     /// Ends the cursor; may be called from any thread.
     package func cancel() {

@@ -25,6 +25,7 @@ extension Session {
             Cursor(
                 schema: planned.schema, isChangelog: planned.changelog == .retract, isLive: mode == .continuous,
                 wake: { [waker = prepared.waker] in waker.wake() },
+                watermark: { driver.watermark },
                 pull: { timeout, isCancelled in
                     do {
                         return try driver.pull(timeoutMilliseconds: timeout, isCancelled: isCancelled)
@@ -46,7 +47,8 @@ extension Session {
             planned.query, name: name, errorName: target.name, target: target, savedAs: nil, statement: text,
             settings: runnerSettings, workerCount: settings.workerCount, checksFirst: true)
         guard isConstant else { return .running(tag: "INSERT", running) }
-        while !running.wait(timeoutMilliseconds: 1_000) {}
+        // An engine without threads leaves the steps to its caller.
+        while !running.wait(timeoutMilliseconds: engine.options.isSingleThreaded ? 0 : 1_000) { _ = running.step() }
         let progress = running.progress()
         engine.forget(running)
         if progress.state == .failed { throw EngineError(progress.reason ?? "the insertion failed") }
@@ -105,6 +107,8 @@ private final class CursorDriver: @unchecked Sendable {
         self.clock = clock
         self.waker = waker
     }
+
+    var watermark: Int64 { runner.watermark }
 
     func pull(timeoutMilliseconds: Int, isCancelled: () -> Bool) throws -> CursorEvent {
         if !hasRecovered {

@@ -13,6 +13,7 @@ package struct PostgresUsers: Sendable {
 
     package mutating func add(_ user: String, _ verifier: ScramVerifier) { verifiers[user] = verifier }
 
+    var allVerifiers: [ScramVerifier] { verifiers.sorted { $0.key < $1.key }.map(\.value) }
     func verifier(of user: String) -> ScramVerifier? { verifiers[user] }
 
     /// Lines `user:password` or `user:SCRAM-SHA-256$..`; `#` begins a comment.

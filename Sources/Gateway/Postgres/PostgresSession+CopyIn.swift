@@ -21,6 +21,9 @@ struct CopyIn {
         self.streamName = streamName
         self.isExtended = isExtended
     }
+
+    /// Ends without the line whose end has not come. A failure of it is no news: the COPY has failed already.
+    func abandon() { _ = try? appender.finishWithoutRest() }
 }
 
 extension PostgresSession {
@@ -92,7 +95,7 @@ extension PostgresSession {
     func abandonCopy(_ error: ErrorReport) {
         guard let copy else { return }
         self.copy = nil
-        copy.appender.abandon()
+        copy.abandon()
         var error = error
         let rows = copy.appender.counts().rows
         if error.detail == nil, rows > 0 { error.detail = "\(rows) rows had been appended to \(copy.streamName) before, and stay." }

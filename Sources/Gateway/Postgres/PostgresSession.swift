@@ -163,7 +163,7 @@ final class PostgresSession {
     func end() {
         guard !isOver else { return }
         isOver = true
-        copy?.appender.abandon()
+        copy?.abandon()
         copy = nil
         for portal in portals.values { portal.rows?.close() }
         for cursor in cursors.values { cursor.rows.close() }

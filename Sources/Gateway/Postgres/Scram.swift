@@ -9,7 +9,6 @@
 // Of a password only its verifier is kept (salt, StoredKey, ServerKey), as PostgreSQL writes it: SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey. For a
 // name that nobody has, the exchange goes on with a salt made from the name, so that the answer does not tell which names there are.
 
-import Columns
 import Platform
 
 /// What the server knows of a password.
@@ -130,42 +129,5 @@ package struct ScramServer: Sendable {
         let clientKey = zip(proof, signature).map { $0 ^ $1 }
         guard HMAC.isEqual(HMAC.hash(clientKey), verifier.storedKey), isKnown else { return .wrongPassword }
         return .success(Array("v=\(Base64.encode(HMAC.sha256(key: verifier.serverKey, message)))".utf8))
-    }
-}
-
-/// RFC 4648, with padding.
-package enum Base64 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    package static func encode(_ bytes: [UInt8]) -> String {
-        let buffer = ByteBuffer()
-        bytes.withUnsafeBufferPointer { BytesText.appendBase64($0, to: buffer) }
-        return buffer.string
-    }
-
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        var result: [UInt8] = []
-        var bits: UInt32 = 0
-        var count = 0
-        let bytes = Array(text.utf8)
-        guard bytes.count % 4 == 0 else { return nil }
-        let padding = bytes.reversed().prefix { $0 == UInt8(ascii: "=") }.count
-        guard padding <= 2 else { return nil }
-        for byte in bytes.dropLast(padding) {
-            guard let value = alphabet.firstIndex(of: byte) else { return nil }
-            bits = bits << 6 | UInt32(value)
-            count += 1
-            if count == 4 {
-                result += [UInt8(truncatingIfNeeded: bits >> 16), UInt8(truncatingIfNeeded: bits >> 8), UInt8(truncatingIfNeeded: bits)]
-                (bits, count) = (0, 0)
-            }
-        }
-        switch count {
-        case 0: break
-        case 2: result.append(UInt8(truncatingIfNeeded: bits >> 4))
-        case 3: result += [UInt8(truncatingIfNeeded: bits >> 10), UInt8(truncatingIfNeeded: bits >> 2)]
-        default: return nil
-        }
-        return result
     }
 }

@@ -10,9 +10,10 @@ package struct Statement: Hashable, Sendable {
         case createFunction(CreateFunction)
         /// `ALTER QUERY name AS INSERT INTO ..`: another definition for a saved query, which goes on.
         case alterQuery(CreateQuery)
+        case alterStream(AlterStream)
         /// `DROP STREAM|TABLE|VIEW|QUERY|FUNCTION [IF EXISTS] name, ..`; PUMP is QUERY.
         case drop(ObjectKind, names: [QualifiedName], ifExists: Bool)
-        /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name`.
+        /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name|ALL`.
         case show(ShowKind)
         /// `DESCRIBE name`, `DESC name`.
         case describe(QualifiedName)
@@ -40,6 +41,8 @@ package enum ObjectKind: String, Hashable, Sendable { case stream = "STREAM", ta
 package enum ShowKind: Hashable, Sendable {
     case streams, tables, views, queries, functions, all
     case create(QualifiedName)
+    /// `SHOW CREATE ALL`: every definition there is.
+    case definitions
 }
 
 package enum ExplainKind: String, Hashable, Sendable { case logical = "LOGICAL", physical = "PHYSICAL" }

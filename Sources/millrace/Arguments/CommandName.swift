@@ -1,7 +1,7 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, serve, put, tail, status, log, checkpoint, backup, restore, help
+    case prompt, run, serve, put, tail, status, deploy, diff, test, log, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
@@ -11,6 +11,9 @@ enum CommandName: String, CaseIterable {
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
+        case .deploy: Self.deploySpecification
+        case .diff: Self.diffSpecification
+        case .test: Self.testSpecification
         case .log: Self.logSpecification
         case .checkpoint: Self.checkpointSpecification
         case .backup: Self.backupSpecification
@@ -42,6 +45,9 @@ enum CommandName: String, CaseIterable {
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
+              deploy  apply files of definitions as one unit
+              diff    compare files of definitions with what runs
+              test    run tests of queries
               log     look for damage in a data directory, and give damaged rows up
               checkpoint verify
                       look for damage in the queries' checkpoints
@@ -50,12 +56,14 @@ enum CommandName: String, CaseIterable {
               help    show the help of a command
             """,
         options: [
-            data, workers, stateMemory,
+            data, connect, workers, stateMemory,
+            OptionSpecification(
+                name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json, csv or markdown"),
             OptionSpecification(name: "--version", summary: "show the version"),
         ],
         notes: """
             At the prompt, \\? shows the commands that begin with a backslash. The history is kept in ~/.millrace_history, or in the
-            file that MILLRACE_HISTORY names.
+            file that MILLRACE_HISTORY names. A server may ask for a password: MILLRACE_PASSWORD or PGPASSWORD; PGUSER is the name to be known by.
             """)
 
     private static let runSpecification = CommandSpecification(
@@ -67,10 +75,11 @@ enum CommandName: String, CaseIterable {
         options: [
             OptionSpecification(
                 name: "--data", valueName: "DIR", summary: "the data directory (default: a temporary one, removed at the end)"),
+            connect,
             OptionSpecification(
                 name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the scripts; repeatable"),
             OptionSpecification(
-                name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json or csv"),
+                name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json, csv or markdown"),
             workers, stateMemory,
             OptionSpecification(
                 name: "--until-caught-up",
@@ -131,7 +140,7 @@ enum CommandName: String, CaseIterable {
             OptionSpecification(
                 name: "--format", valueName: "FORMAT",
                 summary: "json: an object a line (default); csv: the first line names\nthe columns"),
-            data,
+            data, connect,
             OptionSpecification(name: "--strict", summary: "exit with 1 when a row was rejected"),
         ],
         positionals: 1...1,
@@ -154,11 +163,78 @@ enum CommandName: String, CaseIterable {
             OptionSpecification(name: "--follow", summary: "go on with what arrives, until SIGINT or SIGTERM"),
             OptionSpecification(name: "--no-follow", summary: "end with the last row that is there (default)"),
             OptionSpecification(
-                name: "--format", valueName: "FORMAT", summary: "json: an object a line (default); csv or table"),
-            data,
+                name: "--format", valueName: "FORMAT", summary: "json: an object a line (default); csv, table or\nmarkdown"),
+            data, connect,
         ],
         positionals: 1...1,
         notes: "Works beside a process that holds the directory.")
+
+    private static let variable = OptionSpecification(
+        name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the files; repeatable")
+
+    private static let connect = OptionSpecification(
+        name: "--connect", valueName: "HOST:PORT", summary: "a running server, instead of a data directory")
+
+    private static let prune = OptionSpecification(name: "--prune", summary: "what runs and is in none of the files goes")
+
+    private static let deploySpecification = CommandSpecification(
+        usage: "deploy FILE... [OPTIONS]",
+        summary: """
+            Makes a data directory, or a running server, as files of definitions say: streams, tables, views, functions and queries. It says
+            first what it will create, change and keep, and with what of the queries' state, and asks. What is there and the same stays as
+            it is, so a second run does nothing. Everything is tried out in memory before the first change; when a change fails, those
+            before it are taken back.
+            """,
+        options: [
+            data, connect, variable,
+            OptionSpecification(name: "--dry-run", summary: "only say what would be done"),
+            OptionSpecification(name: "--yes", summary: "do not ask"),
+            prune,
+            OptionSpecification(name: "--allow-data-loss", summary: "streams may be replaced or dropped with the rows they hold"),
+            OptionSpecification(name: "--allow-rebuild", summary: "queries may begin again, without their state"),
+        ],
+        positionals: 1...1_000,
+        notes: """
+            What is in none of the files stays and is listed. A change that would lose rows, make a query begin again, or break a query that is
+            in no file is refused unless it is allowed.
+            """)
+
+    private static let diffSpecification = CommandSpecification(
+        usage: "diff FILE... [OPTIONS]",
+        summary: """
+            Compares files of definitions with what runs, and prints what differs as a unified diff of normalised SQL. The exit code is 1 when
+            something differs.
+            """,
+        options: [data, connect, variable, prune],
+        positionals: 1...1_000)
+
+    private static let testSpecification = CommandSpecification(
+        usage: "test FILE... [OPTIONS]",
+        summary: """
+            Runs tests of queries, each in an engine of its own, in memory and on simulated time: rows that are given, with their event times,
+            and the rows that the queries must write. A folder stands for the files in it whose name ends with .test.
+            """,
+        options: [
+            variable,
+            OptionSpecification(name: "--only", valueName: "TEXT", summary: "only the tests with this text in their name"),
+        ],
+        positionals: 1...10_000,
+        notes: """
+            A test file:
+
+              use shop.sql                   statements to execute first (a path relative to this file)
+              test two sales are one row
+              given sales                    rows that arrive, as a table or as JSON lines
+                shop  | amount | ts
+                north | 9.99   | 10:00:01
+              at 10:00:30                    moves the clock
+              end                            no more rows come: every window closes
+              expect takings                 what was written since the last expect of it
+                window_start | shop  | total
+                10:00:00     | north | 9.99
+
+            There is more in queries/README.md. The exit code is 1 when a test fails.
+            """)
 
     private static let logSpecification = CommandSpecification(
         usage: "log verify [STREAM] [OPTIONS]\n       millrace log repair STREAM SHARD [--give-up FROM..TO]... [OPTIONS]",
@@ -181,7 +257,7 @@ enum CommandName: String, CaseIterable {
         summary: "Shows the streams and saved queries of a data directory: rows, shards, progress, faults.",
         options: [
             OptionSpecification(name: "--json", summary: "print one JSON object"),
-            data,
+            data, connect,
         ],
         notes: "Works beside a process that holds the directory.")
 

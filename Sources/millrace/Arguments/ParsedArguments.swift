@@ -66,6 +66,18 @@ struct ParsedArguments {
     func value(_ name: String) -> String? { values[name]?.last }
     func values(_ name: String) -> [String] { values[name] ?? [] }
 
+    /// The values of an option that takes `NAME=VALUE`.
+    func assignments(_ name: String) throws(UsageError) -> [String: String] {
+        var values: [String: String] = [:]
+        for assignment in self.values(name) {
+            guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
+                throw UsageError(message: "\(name) takes NAME=VALUE, not \"\(assignment)\"")
+            }
+            values[String(assignment[..<equals])] = String(assignment[assignment.index(after: equals)...])
+        }
+        return values
+    }
+
     /// The value of an option that takes one of a few words.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String, default standard: Choice

@@ -19,33 +19,33 @@ struct PutCommand {
 
     private let stream: String
     private let format: Format
-    private let directory: String
+    private let place: AccessPlace
     private let isStrict: Bool
 
     init(_ arguments: ParsedArguments) throws(UsageError) {
         stream = arguments.positionals[0]
         format = try arguments.choice("--format", default: Format.json)
-        directory = arguments.value("--data") ?? CommandName.defaultDirectory
+        place = try AccessPlace(arguments)
         isStrict = arguments.has("--strict")
     }
 
     func run() throws -> ExitCode {
-        let engine = try Engine(directory: directory, options: EngineSetup.options(owner: "millrace put \(stream)"))
+        let access = try place.open(owner: "millrace put \(stream)")
         var code = ExitCode.success
         do {
-            code = try append(to: engine)
-            if !Signals.stopRequested { engine.drainSavedQueries(shouldStop: { Signals.stopRequested }) }
+            code = try append(to: access)
+            if !Signals.stopRequested { access.drain() }
         } catch {
             Console.hideProgress()
             Console.report(error)
             code = .failure
         }
-        try engine.close()
+        try access.close()
         return code
     }
 
-    private func append(to engine: Engine) throws -> ExitCode {
-        let appender = try engine.appender(stream: stream, format: format == .csv ? .csv(CSVFormat()) : .json)
+    private func append(to access: any EngineAccess) throws -> ExitCode {
+        let appender = try access.appender(stream: stream, isCSV: format == .csv)
         var progress = ProgressLine()
         var byteCount: Int64 = 0
         // A pipe holds 64 KiB at first; when standard input is none, this does nothing.

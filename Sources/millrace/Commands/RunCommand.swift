@@ -14,7 +14,8 @@ import Syntax
 
 struct RunCommand {
     private let paths: [String]
-    private let directory: String?
+    /// nil: a temporary directory.
+    private let place: AccessPlace?
     private let values: [String: String]
     private let format: ResultFormat
     private let workerCount: Int?
@@ -32,20 +33,13 @@ struct RunCommand {
         }
         if paths.count(where: { $0 == "-" }) > 1 { throw UsageError(message: "standard input can be read only once") }
         self.paths = paths
-        directory = arguments.value("--data")
+        place = arguments.value("--data") == nil && arguments.value("--connect") == nil ? nil : try AccessPlace(arguments)
         format = try arguments.choice("--format", default: ResultFormat.Name.table).format
         workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
         stateMemory = try arguments.byteCount("--state-memory", orVariable: "MILLRACE_STATE_MEMORY")
         stopsWhenCaughtUp = arguments.has("--until-caught-up")
         isVerbose = arguments.has("--verbose")
-        var values: [String: String] = [:]
-        for assignment in arguments.values("--set") {
-            guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
-                throw UsageError(message: "--set takes NAME=VALUE, not \"\(assignment)\"")
-            }
-            values[String(assignment[..<equals])] = String(assignment[assignment.index(after: equals)...])
-        }
-        self.values = values
+        values = try arguments.assignments("--set")
     }
 
     func run() throws -> ExitCode {
@@ -58,32 +52,31 @@ struct RunCommand {
                 return .failure
             }
         }
-        guard let directory else {
-            let temporary = try TemporaryDirectory()
-            defer { temporary.remove() }
-            return try execute(scripts, in: temporary.path, isEphemeral: true)
-        }
-        return try execute(scripts, in: directory, isEphemeral: false)
+        let owner = "millrace run \(paths.joined(separator: " "))"
+        if let place { return try execute(scripts, on: try place.open(owner: owner, workerCount: workerCount, stateMemory: stateMemory)) }
+        let temporary = try TemporaryDirectory()
+        defer { temporary.remove() }
+        var options = EngineSetup.options(owner: owner, workerCount: workerCount)
+        options.isEphemeral = true
+        options.stateMemoryByteCount = stateMemory
+        return try execute(scripts, on: LocalAccess(try Engine(directory: temporary.path, options: options)))
     }
 
-    private func execute(_ scripts: [Script], in directory: String, isEphemeral: Bool) throws -> ExitCode {
-        var options = EngineSetup.options(owner: "millrace run \(paths.joined(separator: " "))", workerCount: workerCount)
-        options.isEphemeral = isEphemeral
-        options.stateMemoryByteCount = stateMemory
-        let engine = try Engine(directory: directory, options: options)
+    private func execute(_ scripts: [Script], on access: any EngineAccess) throws -> ExitCode {
         var code = ExitCode.success
         let interruption = Interruption()
         Signals.whileHandlingStop({ interruption.fire() }) {
-            let runner = StatementRunner(session: engine.makeSession(), format: format, output: Console.standardOutput)
+            let runner = StatementRunner(access: access, format: format, output: Console.standardOutput)
             var isComplete = true
             for script in scripts where isComplete { isComplete = execute(script, with: runner, interruption: interruption) }
             if !isComplete { code = .failure }
-            if isComplete, !interruption.hasFired {
-                if !waitForQueries(of: engine, runner: runner, interruption: interruption) { code = .failure }
+            // In a server they go on without us.
+            if isComplete, !interruption.hasFired, let local = access as? LocalAccess {
+                if !waitForQueries(of: local.engine, runner: runner, interruption: interruption) { code = .failure }
             }
         }
         do {
-            try engine.close()
+            try access.close()
         } catch {
             Console.report(error)
             code = .failure

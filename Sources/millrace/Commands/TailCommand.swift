@@ -6,35 +6,35 @@ import Syntax
 
 struct TailCommand {
     private let stream: String
-    private let directory: String
+    private let place: AccessPlace
     private let start: TailStart
     private let follows: Bool
     private let format: ResultFormat
 
     init(_ arguments: ParsedArguments) throws(UsageError) {
         stream = arguments.positionals[0]
-        directory = arguments.value("--data") ?? CommandName.defaultDirectory
+        place = try AccessPlace(arguments)
         format = try arguments.choice("--format", default: ResultFormat.Name.json).format
         follows = arguments.has("--follow")
         if follows, arguments.has("--no-follow") { throw UsageError(message: "--follow and --no-follow exclude each other") }
-        start = try arguments.value("--from").map(TailCommand.place) ?? (follows ? .latest : .trimHorizon)
+        start = try arguments.value("--from").map(TailCommand.start) ?? (follows ? .latest : .trimHorizon)
     }
 
     func run() throws -> ExitCode {
-        let engine = try EngineSetup.openForReading(directory, owner: "millrace tail \(stream)", startsQueries: follows)
+        let access = try place.openForReading(owner: "millrace tail \(stream)", startsQueries: follows)
         do {
-            try show(engine)
+            try show(access)
         } catch {
             Console.report(error)
-            try engine.close()
+            try access.close()
             return .failure
         }
-        try engine.close()
+        try access.close()
         return .success
     }
 
-    private func show(_ engine: Engine) throws {
-        let cursor = try engine.tail(stream: stream, from: start, follows: follows)
+    private func show(_ access: any EngineAccess) throws {
+        let cursor = try access.tail(stream: stream, from: start, follows: follows)
         let writer = ResultWriter(
             format: format, schema: cursor.schema, isChangelog: cursor.isChangelog, isLive: follows, output: Console.standardOutput)
         try Signals.whileHandlingStop({ cursor.cancel() }) {
@@ -50,7 +50,7 @@ struct TailCommand {
     }
 
     /// `TRIM_HORIZON`, `LATEST`, a sequence number, or a time.
-    private static func place(_ text: String) throws(UsageError) -> TailStart {
+    private static func start(_ text: String) throws(UsageError) -> TailStart {
         switch text.uppercased() {
         case "TRIM_HORIZON": return .trimHorizon
         case "LATEST": return .latest

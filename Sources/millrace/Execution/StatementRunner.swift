@@ -5,16 +5,18 @@ import Platform
 import Syntax
 
 final class StatementRunner {
-    let session: Session
+    let access: any EngineAccess
     var format: ResultFormat
     var output: OutputFile
     /// Shows rows as `name: value` lines.
     var isExpanded = false
+    /// Somebody watches a terminal: long results go through a pager, live ones are refreshed in place.
+    var isInteractive = false
     /// Queries that were started and may still run, oldest first.
     private(set) var startedQueries: [RunningQuery] = []
 
-    init(session: Session, format: ResultFormat, output: OutputFile) {
-        self.session = session
+    init(access: any EngineAccess, format: ResultFormat, output: OutputFile) {
+        self.access = access
         self.format = format
         self.output = output
     }
@@ -31,8 +33,8 @@ final class StatementRunner {
     /// Executes a statement and shows its rows; returns when it is over, or, for a query without an end, when it has started.
     /// Bounded queries are waited for. `interruption` ends the waiting: a SELECT is cancelled, a bounded query stopped.
     func execute(_ statement: ParsedStatement, source: String, interruption: Interruption) throws -> Outcome {
-        let result = try session.execute(statement, source: source)
-        for notice in session.takeNotices() { Console.note("notice: \(notice)") }
+        let result = try access.execute(statement, source: source)
+        for notice in access.takeNotices() { Console.note("notice: \(notice)") }
         switch result {
         case .done(let tag):
             return Outcome(tag: tag)
@@ -48,15 +50,19 @@ final class StatementRunner {
     }
 
     private func show(_ cursor: Cursor, interruption: Interruption) throws -> Int {
+        if isInteractive, output === Console.standardOutput, format == .table, !isExpanded, cursor.isLive, cursor.isChangelog {
+            return try view(cursor, interruption: interruption)
+        }
         let writer = ResultWriter(
             format: isExpanded && format == .table ? .expanded : format, schema: cursor.schema, isChangelog: cursor.isChangelog,
             isLive: cursor.isLive, output: output)
+        writer.usesPager = isInteractive && output === Console.standardOutput
         // However this ends, the query behind the cursor ends with it.
         defer {
             cursor.cancel()
             Console.hideProgress()
         }
-        let progress = ProgressLine()
+        var progress = ProgressLine()
         return try interruption.whileRunning({ cursor.cancel() }) {
             loop: while !output.isBroken {
                 switch try cursor.next(timeoutMilliseconds: ProgressLine.intervalMilliseconds) {
@@ -64,12 +70,72 @@ final class StatementRunner {
                 case .idle:
                     if interruption.hasFired { break loop }
                     writer.flush()
-                    if !cursor.isLive { progress.showWaiting() }
+                    if !cursor.isLive { progress.showWaiting() } else if isInteractive {
+                        progress.showLive(rows: Int64(writer.rowCount), watermark: cursor.watermarkMicroseconds)
+                    }
                 case .end: break loop
                 }
             }
+            Console.hideProgress()
             writer.finish()
             return writer.rowCount
+        }
+    }
+
+    /// A live result that takes rows back, refreshed in place.
+    private func view(_ cursor: Cursor, interruption: Interruption) throws -> Int {
+        let view = LiveView(schema: cursor.schema, output: output)
+        defer { cursor.cancel() }
+        return try interruption.whileRunning({ cursor.cancel() }) {
+            loop: while !output.isBroken {
+                switch try cursor.next(timeoutMilliseconds: 100) {
+                case .rows(let batch): view.apply(batch)
+                case .idle: if interruption.hasFired { break loop }
+                case .end: break loop
+                }
+                view.refresh(watermark: cursor.watermarkMicroseconds)
+            }
+            view.finish(watermark: cursor.watermarkMicroseconds)
+            return view.rowCount
+        }
+    }
+
+    /// Draws a number of a SELECT's rows; of a live one as they come, until it is interrupted.
+    func plot(_ statement: ParsedStatement, source: String, column: String?, interruption: Interruption) throws {
+        guard case .query = statement.statement.kind, case .rows(let cursor) = try access.execute(statement, source: source) else {
+            throw EngineError("\\plot draws the rows of a SELECT")
+        }
+        defer { cursor.cancel() }
+        guard var plot = Plot(schema: cursor.schema, wanted: column) else {
+            throw EngineError(column.map { "there is no numeric column \"\($0)\" to draw" } ?? "there is no numeric column to draw")
+        }
+        let clock = SystemClock()
+        let drawsInPlace = isInteractive && cursor.isLive && output === Console.standardOutput
+        var drawnLines = 0
+        var lastDrawn: UInt64 = 0
+        func draw() {
+            let size = isInteractive ? Screen.size : (rows: 20, columns: 80)
+            let lines = plot.lines(columns: size.columns - 1, rows: min(size.rows - 3, 24))
+            var text = drawnLines > 0 ? "\u{1B}[\(drawnLines)A\r" : ""
+            for line in lines { text += line + (drawsInPlace ? "\u{1B}[K" : "") + "\n" }
+            if drawsInPlace { text += "\u{1B}[J" }
+            drawnLines = lines.count
+            output.write(text)
+        }
+        try interruption.whileRunning({ cursor.cancel() }) {
+            loop: while !output.isBroken {
+                switch try cursor.next(timeoutMilliseconds: 100) {
+                case .rows(let batch): plot.append(batch)
+                case .idle: if interruption.hasFired { break loop }
+                case .end: break loop
+                }
+                let now = clock.monotonicNanoseconds()
+                if drawsInPlace, now &- lastDrawn > 200_000_000 {
+                    lastDrawn = now
+                    draw()
+                }
+            }
+            if !drawsInPlace || !plot.isEmpty { draw() }
         }
     }
 

@@ -42,13 +42,15 @@ enum Console {
     static func report(_ error: any Error, in name: String? = nil) {
         switch error {
         case let problem as StatementError:
-            note(render(problem.error, source: problem.source, name: name))
+            say(render(problem.error, source: problem.source, name: name))
         case let problem as EngineError:
-            note("error: \(problem.description)")
+            say("error: \(problem.description)")
         default:
-            note("error: \(error)")
+            say("error: \(error)")
         }
     }
+
+    private static func say(_ text: String) { note(Screen.errorIsColoured ? Screen.colouredError(text) : text) }
 
     private static func eraseProgress() {
         guard progressIsShown else { return }

@@ -63,6 +63,13 @@ struct LiveTable {
 
 /// A value as one line of text.
 enum CellText {
+    /// As it is.
+    static func plain(_ column: Column, row: Int) -> String {
+        let buffer = ByteBuffer()
+        TextFormat.append(column, row: row, to: buffer)
+        return buffer.string
+    }
+
     static func string(_ column: Column, row: Int) -> String {
         let buffer = ByteBuffer()
         TextFormat.append(column, row: row, to: buffer)

@@ -49,6 +49,14 @@ struct ProgressLine {
         Console.showProgress("\(line), \(Count.text(bytes >> 20)) MiB")
     }
 
+    /// What has come of a live result.
+    mutating func showLive(rows: Int64, watermark: Int64) {
+        guard isDue else { return }
+        measure(rows: rows)
+        let time = watermark > .min && watermark < .max ? ", watermark \(TimeOfDay.text(microseconds: watermark))" : ""
+        Console.showProgress("\(line)\(time), Ctrl-C ends")
+    }
+
     func showWaiting() {
         guard isDue else { return }
         let seconds = (clock.monotonicNanoseconds() - startNanoseconds) / 1_000_000_000
@@ -89,9 +97,9 @@ enum Count {
 
 /// Points in time as people read them.
 enum TimeOfDay {
-    static func text(microseconds: Int64) -> String {
+    static func text(microseconds: Int64, digits: Int = 3) -> String {
         let buffer = ByteBuffer()
-        TimestampText.append(microseconds, precision: 3, isInstant: false, to: buffer)
+        TimestampText.append(microseconds, precision: digits, isInstant: false, to: buffer)
         return buffer.string
     }
 }

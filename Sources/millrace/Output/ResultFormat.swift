@@ -1,7 +1,7 @@
 // ResultFormat: how rows are printed.
 
 enum ResultFormat {
-    case table, json, csv
+    case table, json, csv, markdown
     /// A line per column, for rows that are wider than the terminal.
     case expanded
 
@@ -10,19 +10,21 @@ enum ResultFormat {
         case .table: "table"
         case .json: "json"
         case .csv: "csv"
+        case .markdown: "markdown"
         case .expanded: "expanded"
         }
     }
 
     /// What --format takes.
     enum Name: String, CaseIterable {
-        case table, json, csv
+        case table, json, csv, markdown
 
         var format: ResultFormat {
             switch self {
             case .table: .table
             case .json: .json
             case .csv: .csv
+            case .markdown: .markdown
             }
         }
     }

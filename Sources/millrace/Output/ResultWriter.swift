@@ -15,7 +15,10 @@ final class ResultWriter {
     private let csvEncoder: CSVEncoder
     private let tableFormatter: TableFormatter
     private let expanded: ExpandedRows
+    private let markdown: MarkdownTable
     private var liveTable: LiveTable
+    /// Whether a bounded table may be handed to a pager.
+    var usesPager = false
     private var kept: [RowBatch] = []
     private let buffer = ByteBuffer(capacity: 64 << 10)
     private var hasHeader = false
@@ -29,6 +32,7 @@ final class ResultWriter {
         csvEncoder = CSVEncoder(schema: schema, writesChangeKind: isChangelog)
         tableFormatter = TableFormatter(schema: schema, writesChangeKind: isChangelog)
         expanded = ExpandedRows(schema: schema, writesChangeKind: isChangelog)
+        markdown = MarkdownTable(schema: schema, writesChangeKind: isChangelog)
         liveTable = LiveTable(schema: schema, writesChangeKind: isChangelog)
     }
 
@@ -41,6 +45,10 @@ final class ResultWriter {
         case .csv:
             writeHeaderOnce()
             csvEncoder.append(batch, to: buffer)
+        case .markdown:
+            if !hasHeader { markdown.appendHeader(to: buffer) }
+            hasHeader = true
+            markdown.append(batch, to: buffer)
         case .expanded: expanded.append(batch, firstRow: firstRow, to: buffer)
         case .table:
             if !isLive, !hasHeader {
@@ -62,6 +70,8 @@ final class ResultWriter {
         switch format {
         case .json: break
         case .csv: writeHeaderOnce()
+        case .markdown:
+            if !hasHeader { markdown.appendHeader(to: buffer) }
         case .expanded: buffer.append(Self.footer(rowCount))
         case .table:
             if hasHeader {
@@ -71,9 +81,24 @@ final class ResultWriter {
                 buffer.append(Self.footer(rowCount))
             } else {
                 tableFormatter.append(kept, to: buffer)
+                if usesPager, page() { return }
             }
         }
         emit()
+    }
+
+    /// True when a pager has shown what is in the buffer.
+    private func page() -> Bool {
+        let bytes = buffer.bytes
+        var lines = 0
+        var width = 0
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            lines += 1
+            width = max(width, UTF8Text.displayWidth(UnsafeRawBufferPointer(rebasing: line).assumingMemoryBound(to: UInt8.self)))
+        }
+        guard Pager.isNeeded(lines: lines, width: width), Pager.show(bytes) else { return false }
+        buffer.clear()
+        return true
     }
 
     private func flushKept() {

@@ -7,8 +7,13 @@ struct BackslashCommand {
         case views = "\\dv"
         case queries = "\\dq"
         case functions = "\\df"
+        case alerts = "\\da"
+        case watch = "\\watch"
+        case plot = "\\plot"
+        case edit = "\\e"
         case include = "\\i"
         case output = "\\o"
+        case set = "\\set"
         case format = "\\format"
         case expanded = "\\x"
         case timing = "\\timing"
@@ -24,9 +29,14 @@ struct BackslashCommand {
             case .views: ("", "list views")
             case .queries: ("", "list queries and how they are doing")
             case .functions: ("", "list functions")
+            case .alerts: ("", "list alerts (not supported yet)")
+            case .watch: ("[SECONDS]", "execute the last statement again and again (2 s), until Ctrl-C")
+            case .plot: ("[COLUMN]", "draw a number of the last SELECT over time; of a SELECT STREAM as it comes")
+            case .edit: ("", "edit the last statement with $EDITOR and execute it")
             case .include: ("FILE", "execute the statements of a file")
             case .output: ("[FILE]", "send results to a file; without a name back to the terminal")
-            case .format: ("[table|json|csv]", "how rows are printed")
+            case .set: ("[NAME [VALUE]]", "what ${NAME} in a statement stands for; \\set format json is \\format json")
+            case .format: ("[table|json|csv|markdown]", "how rows are printed")
             case .expanded: ("[on|off]", "a line per column")
             case .timing: ("[on|off]", "show how long each statement takes")
             case .status: ("", "show streams, shards and queries in full")
@@ -44,10 +54,12 @@ struct BackslashCommand {
     /// The line's command; nil when there is none of that name.
     init?(_ line: String) {
         let words = line.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" })
-        guard let first = words.first, let name = Name(rawValue: String(first)) else { return nil }
+        guard let first = words.first else { return nil }
+        // psql's habit of ending everything with a semicolon does no harm here.
+        let word = first.last == ";" ? first.dropLast() : first
+        guard let name = Name(rawValue: String(word)) else { return nil }
         self.name = name
         var rest = words.count > 1 ? words[1].drop { $0 == " " } : ""
-        // psql's habit of ending everything with a semicolon does no harm here.
         while let last = rest.last, last == " " || last == ";" { rest.removeLast() }
         argument = rest.isEmpty ? nil : String(rest)
     }
@@ -57,7 +69,7 @@ struct BackslashCommand {
             (name.help.argument.isEmpty ? name.rawValue : "\(name.rawValue) \(name.help.argument)", name.help.summary)
         }
         let width = (rows.map(\.0.count).max() ?? 0) + 2
-        var text = "Statements end with a semicolon and may go over several lines. Ctrl-C gives up a line or cancels a query.\n\n"
+        var text = "Statements end with a semicolon and may go over several lines. Ctrl-C gives up a line or cancels a query, Ctrl-R searches\nthe history, Tab completes.\n\n"
         for (left, right) in rows { text += "  \(left)\(String(repeating: " ", count: width - left.count))\(right)\n" }
         text += """
 

@@ -13,17 +13,19 @@ enum CompletionBridge {
 
     static func install(_ completion: Completion) {
         self.completion = completion
-        millrace_readline_setup({ word, start, _ in
+        millrace_readline_setup({ word, start, end in
             guard let word else { return nil }
-            return CompletionBridge.complete(word, start: Int(start))
+            return CompletionBridge.complete(word, start: Int(start), end: Int(end))
         }, wordBreaks)
     }
 
-    private static func complete(_ word: UnsafePointer<CChar>, start: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
+    private static func complete(_ word: UnsafePointer<CChar>, start: Int, end: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
         guard let completion, let line = millrace_readline_line() else { return nil }
-        let before = String(decoding: UnsafeBufferPointer(start: line, count: start).lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let text = Array(UnsafeBufferPointer(start: line, count: strlen(line)).lazy.map { UInt8(bitPattern: $0) })
+        let before = String(decoding: text.prefix(start), as: UTF8.self)
+        let after = String(decoding: text.dropFirst(end), as: UTF8.self)
         // nil: readline's own completion, which is that of file names.
-        guard let found = completion.candidates(for: String(cString: word), before: before) else { return nil }
+        guard let found = completion.candidates(for: String(cString: word), before: before, after: after) else { return nil }
         millrace_readline_completion_is_over()
         candidates = found
         nextCandidate = 0

@@ -7,28 +7,33 @@ import Platform
 import Syntax
 
 final class Prompt {
-    private let engine: Engine
+    let access: any EngineAccess
+    let runner: StatementRunner
+    let isInteractive: Bool
     private let lines: any LineSource
-    private let isInteractive: Bool
-    private let runner: StatementRunner
+    private let completion: Completion?
     private let clock = SystemClock()
 
     /// What was typed and is not complete yet, and the number of the line on which it begins.
-    private var pending = ""
+    private var pending = "" { didSet { completion?.pending = pending } }
     private var pendingFirstLine = 1
     private var lineNumber = 0
-    private var showsTiming = false
-    private var includeDepth = 0
+    /// What `\watch`, `\plot` and `\e` are about.
+    var lastStatement: String?
+    /// What `${name}` stands for.
+    var values: [String: String] = [:]
+    var showsTiming = false
+    var includeDepth = 0
     /// Whether anything went wrong.
-    private(set) var hasFailed = false
+    var hasFailed = false
 
-    private static let includeDepthMax = 16
-
-    init(engine: Engine, lines: any LineSource, isInteractive: Bool) {
-        self.engine = engine
+    init(access: any EngineAccess, lines: any LineSource, isInteractive: Bool, format: ResultFormat, completion: Completion?) {
+        self.access = access
         self.lines = lines
         self.isInteractive = isInteractive
-        runner = StatementRunner(session: engine.makeSession(), format: .table, output: Console.standardOutput)
+        self.completion = completion
+        runner = StatementRunner(access: access, format: format, output: Console.standardOutput)
+        runner.isInteractive = isInteractive && Console.outputIsTerminal
     }
 
     func run() {
@@ -48,8 +53,8 @@ final class Prompt {
 
     /// False when the prompt is to be left.
     private func take(_ line: String) -> Bool {
+        let trimmed = Self.trimmed(line)
         if pending.isEmpty {
-            let trimmed = Self.trimmed(line)
             if trimmed.isEmpty { return true }
             pendingFirstLine = lineNumber
             if isInteractive, ["quit", "exit"].contains(trimmed.lowercased()) { return false }
@@ -61,6 +66,11 @@ final class Prompt {
                 lines.remember(trimmed)
                 return perform(trimmed)
             }
+        } else if isInteractive, trimmed == "\\e" {
+            // What was typed so far goes into the editor.
+            lastStatement = pending
+            pending = ""
+            return perform(trimmed)
         }
         pending += line + "\n"
         executeComplete()
@@ -101,20 +111,27 @@ final class Prompt {
         // Empty lines in front make the line numbers of a piped script right; a person's statement begins at line 1.
         let linesBefore = isInteractive ? 0 : firstLine - 1 + text[..<span.start].count { $0 == UInt8(ascii: "\n") }
         let statement = String(decoding: text[span.start..<min(span.end, text.count)], as: UTF8.self)
+        lastStatement = statement
         execute(String(repeating: "\n", count: linesBefore) + statement, name: nil)
+    }
+
+    /// A text's statements, with the variables of `\set` filled in.
+    func statements(of source: String) throws -> (statements: [ParsedStatement], source: String) {
+        var text = source
+        do {
+            if !values.isEmpty || source.contains("${") { text = try Substitution.apply(values, to: source) }
+        } catch {
+            throw StatementError(error: error, source: source)
+        }
+        do { return (try Parser.parseScript(text), text) } catch { throw StatementError(error: error, source: text) }
     }
 
     /// Executes every statement of `source`; stops at the first that fails.
     @discardableResult
-    private func execute(_ source: String, name: String?) -> Bool {
+    func execute(_ source: String, name: String?) -> Bool {
         do {
-            do {
-                for statement in try Parser.parseScript(source) where !Signals.stopRequested {
-                    try execute(statement, of: source)
-                }
-            } catch let error as SQLError {
-                throw StatementError(error: error, source: source)
-            }
+            let (statements, text) = try statements(of: source)
+            for statement in statements where !Signals.stopRequested { try execute(statement, of: text) }
             return true
         } catch {
             hasFailed = true
@@ -123,16 +140,10 @@ final class Prompt {
         }
     }
 
-    private func execute(_ statement: ParsedStatement, of source: String) throws {
+    func execute(_ statement: ParsedStatement, of source: String) throws {
         let start = clock.monotonicNanoseconds()
         let interruption = Interruption()
-        let outcome = try Signals.whileHandlingStop({ interruption.fire() }) {
-            // A pipe's Ctrl-C ends the program; a person's only the statement.
-            guard isInteractive else { return try runner.execute(statement, source: source, interruption: interruption) }
-            return try Signals.whileHandlingInterrupt({ interruption.fire() }) {
-                try runner.execute(statement, source: source, interruption: interruption)
-            }
-        }
+        let outcome = try interruptible(interruption) { try runner.execute(statement, source: source, interruption: interruption) }
         guard isInteractive else { return }
         if interruption.hasFired { Console.note("cancelled") }
         if let tag = outcome.tag {
@@ -142,84 +153,20 @@ final class Prompt {
         if showsTiming { Console.standardOutput.write("Time: \(Duration.milliseconds(clock.monotonicNanoseconds() - start))\n") }
     }
 
-    // MARK: Backslash commands
-
-    private func perform(_ line: String) -> Bool {
-        guard let command = BackslashCommand(line) else {
-            hasFailed = true
-            let word = line.split(separator: " ").first.map(String.init) ?? line
-            let near = NearestName.find(word, among: BackslashCommand.spellings)
-            Console.note("error: there is no command \(word)\nhint: \(near.map { "did you mean \($0)?" } ?? "\\? lists them")")
-            return true
-        }
-        switch command.name {
-        case .describe:
-            execute(command.argument.map { "DESCRIBE \($0)" } ?? "SHOW STREAMS; SHOW TABLES; SHOW VIEWS", name: nil)
-        case .tables: execute("SHOW STREAMS; SHOW TABLES", name: nil)
-        case .views: execute("SHOW VIEWS", name: nil)
-        case .queries: execute("SHOW QUERIES", name: nil)
-        case .functions: execute("SHOW FUNCTIONS", name: nil)
-        case .include: include(command.argument)
-        case .output: redirect(command.argument)
-        case .format: setFormat(command.argument)
-        case .expanded: runner.isExpanded = toggled(runner.isExpanded, command.argument, "Expanded display")
-        case .timing: showsTiming = toggled(showsTiming, command.argument, "Timing")
-        case .status: runner.output.write(StatusReport.text(engine.status()))
-        case .help: Console.standardOutput.write(BackslashCommand.helpText)
-        case .quit: return false
-        }
-        return true
-    }
-
-    private func include(_ path: String?) {
-        guard let path else { return complain("\\i takes the name of a file") }
-        guard includeDepth < Self.includeDepthMax else { return complain("\\i is nested more than \(Self.includeDepthMax) deep") }
-        includeDepth += 1
-        defer { includeDepth -= 1 }
-        do {
-            let script = try Script(path: path, values: [:])
-            for statement in script.statements where !Signals.stopRequested { try execute(statement, of: script.source) }
-        } catch {
-            hasFailed = true
-            Console.report(error, in: path)
+    /// A pipe's Ctrl-C ends the program; a person's only the statement.
+    func interruptible<Result>(_ interruption: Interruption, _ body: () throws -> Result) rethrows -> Result {
+        try Signals.whileHandlingStop({ interruption.fire() }) {
+            guard isInteractive else { return try body() }
+            return try Signals.whileHandlingInterrupt({ interruption.fire() }, body)
         }
     }
 
-    private func redirect(_ path: String?) {
-        guard let path else {
-            runner.output = Console.standardOutput
-            return
-        }
-        guard let file = OutputFile(path: path) else { return complain("cannot write \(path)") }
-        runner.output = file
-    }
-
-    private func setFormat(_ word: String?) {
-        guard let word else {
-            Console.standardOutput.write("Rows are printed as \(runner.format.name).\n")
-            return
-        }
-        guard let name = ResultFormat.Name(rawValue: word.lowercased()) else { return complain("\\format takes table, json or csv") }
-        runner.format = name.format
-    }
-
-    private func toggled(_ isOn: Bool, _ word: String?, _ title: String) -> Bool {
-        let result =
-            switch word?.lowercased() {
-            case "on": true
-            case "off": false
-            default: !isOn
-            }
-        if isInteractive { Console.standardOutput.write("\(title) is \(result ? "on" : "off").\n") }
-        return result
-    }
-
-    private func complain(_ message: String) {
+    func complain(_ message: String) {
         hasFailed = true
-        Console.note("error: \(message)")
+        Console.report(EngineError(message))
     }
 
-    private static func trimmed(_ text: String) -> String {
+    static func trimmed(_ text: String) -> String {
         var text = text[...]
         while let last = text.last, last.isWhitespace { text.removeLast() }
         return String(text.drop { $0.isWhitespace })

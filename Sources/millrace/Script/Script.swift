@@ -31,7 +31,7 @@ struct Script {
         }
     }
 
-    private static func read(_ path: String) throws(EngineError) -> String {
+    static func read(_ path: String) throws(EngineError) -> String {
         let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw EngineError("cannot read \(path): \(String(cString: strerror(errno)))") }
         defer { if path != "-" { close(descriptor) } }

@@ -1,0 +1,48 @@
+// LocalAccess: an engine of this process, with one session.
+
+import Columns
+import Engine
+import Syntax
+
+final class LocalAccess: EngineAccess {
+    let engine: Engine
+    private let session: Session
+
+    init(_ engine: Engine) {
+        self.engine = engine
+        session = engine.makeSession()
+    }
+
+    var title: String { "data directory \(engine.directory)" }
+
+    func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult { try session.execute(statement, source: source) }
+    func takeNotices() -> [String] { session.takeNotices() }
+
+    func appender(stream: String, isCSV: Bool) throws -> any RowAppender {
+        LocalAppender(try engine.appender(stream: stream, format: isCSV ? .csv(CSVFormat()) : .json))
+    }
+
+    func tail(stream: String, from start: TailStart, follows: Bool) throws -> Cursor { try engine.tail(stream: stream, from: start, follows: follows) }
+    func status() -> EngineStatus { engine.status() }
+    func names() -> CatalogNames { CatalogNames(engine.catalogNames()) }
+    func drain() { engine.drainSavedQueries(shouldStop: { Signals.stopRequested }) }
+    func close() throws { try engine.close() }
+}
+
+private final class LocalAppender: RowAppender {
+    private let appender: StreamAppender
+
+    init(_ appender: StreamAppender) { self.appender = appender }
+
+    func append(_ chunk: Buffer) throws { try appender.append(chunk) }
+    func counts() -> StreamAppender.Counts { appender.counts() }
+    func finish() throws -> StreamAppender.Counts { try appender.finish() }
+}
+
+extension CatalogNames {
+    init(_ names: Engine.CatalogNames) {
+        relations = names.relations.map { Relation(name: $0.name, columns: $0.columns) }
+        queries = names.queries
+        functions = names.functions
+    }
+}
