@@ -11,8 +11,6 @@ package final class Cursor: Sendable {
     package let isChangelog: Bool
     /// Whether it goes on until it is cancelled.
     package let isLive: Bool
-    /// By column, the number by which PostgreSQL knows its type, where that says more than the type of the schema: OID is a BIGINT, "char" a text.
-    package let typeNumbers: [UInt32?]
 
     private let isCancelled = Atomic<Bool>(false)
     private let pull: @Sendable (_ timeoutMilliseconds: Int, _ isCancelled: () -> Bool) throws -> CursorEvent
@@ -20,24 +18,23 @@ package final class Cursor: Sendable {
     private let watermark: @Sendable () -> Int64
 
     package init(
-        schema: Schema, isChangelog: Bool = false, isLive: Bool = false, typeNumbers: [UInt32?] = [], wake: @escaping @Sendable () -> Void = {},
+        schema: Schema, isChangelog: Bool = false, isLive: Bool = false, wake: @escaping @Sendable () -> Void = {},
         watermark: @escaping @Sendable () -> Int64 = { .min },
         pull: @escaping @Sendable (_ timeoutMilliseconds: Int, _ isCancelled: () -> Bool) throws -> CursorEvent
     ) {
         self.schema = schema
         self.isChangelog = isChangelog
         self.isLive = isLive
-        self.typeNumbers = typeNumbers
         self.wake = wake
         self.watermark = watermark
         self.pull = pull
     }
 
     /// A cursor over rows that are there already.
-    package convenience init(schema: Schema, rows: [[Value]], typeNumbers: [UInt32?] = []) {
+    package convenience init(schema: Schema, rows: [[Value]]) {
         let batch = RowBatch.make(rows, types: schema.types)
         let isTaken = Flag()
-        self.init(schema: schema, typeNumbers: typeNumbers) { _, _ in isTaken.exchange() || batch.count == 0 ? .end : .rows(batch) }
+        self.init(schema: schema) { _, _ in isTaken.exchange() || batch.count == 0 ? .end : .rows(batch) }
     }
 
     /// The next rows. Used by one thread at a time.

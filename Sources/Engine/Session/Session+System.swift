@@ -18,8 +18,7 @@ extension Session {
                 rows[place][index] = try node.evaluate(SystemFrame(row: [rows[place][index]], parent: nil))
             }
         }
-        let schema = Schema(zip(compiled.fields, shown).map { SQLType.Field(name: $0.name, type: $1.sql == .null ? .text : $1.sql) })
-        return Cursor(schema: schema, rows: rows, typeNumbers: shown.map(\.typeOID))
+        return Cursor(schema: Session.schema(of: compiled), rows: rows)
     }
 
     func isAboutCatalog(_ query: Query) -> Bool {
@@ -27,15 +26,20 @@ extension Session {
     }
 
     func systemSnapshot() -> SystemSnapshot {
-        SystemSnapshot(engine: engine, identity: identity) { [settings] name in settings.text(of: name) }
+        SystemSnapshot(engine: engine, identity: identity) { [settings, identity] name in settings.text(of: name) ?? identity.setting(name) }
     }
 
     /// The columns of a query about the catalog, without running it; nil for every other query.
-    package func systemColumns(_ query: Query) throws -> (schema: Schema, typeNumbers: [UInt32?])? {
+    func systemSchema(_ query: Query) throws -> Schema? {
         guard isAboutCatalog(query) else { return nil }
-        let compiled = try SystemCompiler(systemSnapshot()).compileQuery(query, outer: nil)
-        let shown = compiled.fields.map { $0.type.shown }
-        let schema = Schema(zip(compiled.fields, shown).map { SQLType.Field(name: $0.name, type: $1.sql == .null ? .text : $1.sql) })
-        return (schema, shown.map(\.typeOID))
+        return Session.schema(of: try SystemCompiler(systemSnapshot()).compileQuery(query, outer: nil))
+    }
+
+    private static func schema(of query: SystemQuery) -> Schema {
+        Schema(
+            query.fields.map { field in
+                let shown = field.type.shown
+                return SQLType.Field(name: field.name, type: shown.sql == .null ? .text : shown.sql, typeNumber: shown.typeOID)
+            })
     }
 }

@@ -70,7 +70,7 @@ extension SystemCompiler {
             throw Self.notSupported("this operator is", span)
         }
         var list = arguments[2]
-        if list.isUntyped { list = try cast(list, to: (arguments[0].isUntyped ? .text : arguments[0].type).array, mode: .explicit, span: list.span) }
+        if list.isOpen { list = try cast(list, to: (arguments[0].isUntyped ? .text : arguments[0].type).array, mode: .explicit, span: list.span) }
         guard let element = list.type.element else {
             throw SQLError("op ANY/ALL (array) requires array on right side", at: list.span, code: "42809")
         }

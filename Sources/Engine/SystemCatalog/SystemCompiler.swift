@@ -188,6 +188,9 @@ final class SystemCompiler {
 
     /// A text in quotes becomes what the other is.
     func unify(_ left: SystemNode, _ right: SystemNode) throws(SQLError) -> (SystemNode, SystemNode) {
+        // What is known of a parameter's type follows from this too.
+        if left.isOpen, !right.isOpen { return (try cast(left, to: right.type, mode: .explicit, span: left.span), right) }
+        if right.isOpen, !left.isOpen { return (left, try cast(right, to: left.type, mode: .explicit, span: right.span)) }
         if left.isUntyped, !right.isUntyped, right.type.sql != .null { return (try cast(left, to: right.type, mode: .explicit, span: left.span), right) }
         if right.isUntyped, !left.isUntyped, left.type.sql != .null { return (left, try cast(right, to: left.type, mode: .explicit, span: right.span)) }
         return (left, right)
@@ -396,7 +399,10 @@ final class SystemCompiler {
     func cast(_ node: SystemNode, to target: SystemType, mode: CastMode, span: SourceSpan) throws(SQLError) -> SystemNode {
         let source = node.type
         if source == target { return node.isUntyped ? node.retyped(target) : node }
-        if let constant = node.constant, constant.isNull { return .constant(.null, target, span: span) }
+        if let constant = node.constant, constant.isNull {
+            ParameterTypes.note(node.span, target.sql)
+            return .constant(.null, target, span: node.span)
+        }
         // What a name stands for.
         if target.isReference, source.isText {
             if let constant = node.constant, case .string(let text) = constant {

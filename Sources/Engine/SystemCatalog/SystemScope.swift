@@ -36,6 +36,9 @@ struct SystemNode {
         self.evaluate = evaluate
     }
 
+    /// NULL, or a text in quotes: takes the type of what it stands beside.
+    var isOpen: Bool { isUntyped || (type.sql == .null && constant != nil) }
+
     static func constant(_ value: Value, _ type: SystemType, span: SourceSpan, isUntyped: Bool = false) -> SystemNode {
         var node = SystemNode(type, span: span) { _ in value }
         node.constant = value

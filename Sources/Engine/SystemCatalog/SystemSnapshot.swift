@@ -9,12 +9,14 @@ import Platform
 import Syntax
 
 /// For whom a session speaks. A server that knows sets it.
-package struct SessionIdentity: Sendable {
+package struct SessionIdentity {
     package var user = "millrace"
     package var database = "millrace"
     package var processID: Int64 = 0
     /// As `server_version` says it.
     package var serverVersion = "16.0 (Millrace)"
+    /// Settings of the client's connection, which are not the session's.
+    package var setting: (String) -> String? = { _ in nil }
 
     package init() {}
 }
