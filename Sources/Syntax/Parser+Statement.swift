@@ -254,7 +254,7 @@ extension StatementParser {
         }
         if accept(.all) { return .show(.definitions) }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
-        if isNextName(2), acceptMaterializedView() { return .create(try parseQualifiedName("a materialized view's name")) }
+        if isNextName(2), acceptMaterializedView() { return .show(.create(try parseQualifiedName("a materialized view's name"))) }
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .show(.create(try parseQualifiedName("a stream, table, view or query name")))

@@ -178,3 +178,13 @@ class CatalogTests(CommandTest):
         ]:
             done = self.run_sql(sql, "--data", self.data, expect=1)
             self.assertIn(expected, done.stderr, sql)
+
+    def test_a_join_behind_a_comma_sees_its_own_columns(self):
+        self.assertEqual(
+            self.ask(
+                """SELECT c.relname, c2.relname, con.conname FROM pg_class c, pg_class c2, pg_index i
+                     LEFT JOIN pg_constraint con ON (con.conrelid = i.indrelid AND con.conindid = i.indexrelid)
+                   WHERE c.oid = i.indrelid AND i.indexrelid = c2.oid""".replace("c2.relname", "c2.relname AS i")
+            ),
+            [("bid", "bid_pkey", "bid_pkey")],
+        )

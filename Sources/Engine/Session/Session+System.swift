@@ -13,7 +13,7 @@ extension Session {
         let shown = compiled.fields.map { $0.type.shown }
         var rows = try compiled.run(nil)
         for (index, field) in compiled.fields.enumerated() where field.type != field.type.shown {
-            let node = try compiler.cast(SystemNode(field.type, span: query.span) { $0.row[0] }, to: field.type.shown, mode: .explicit, span: query.span)
+            let node = try compiler.cast(SystemNode(field.type, span: query.span) { $0.value(0) }, to: field.type.shown, mode: .explicit, span: query.span)
             for place in rows.indices where !rows[place][index].isNull {
                 rows[place][index] = try node.evaluate(SystemFrame(row: [rows[place][index]], parent: nil))
             }

@@ -15,7 +15,7 @@ final class SystemSource {
     var range: Range<Int>
     /// Whether its rows depend on those of the tables before it.
     var isLateral: Bool
-    /// The rows for a partial row of what stands before, in the query around.
+    /// The rows for a partial row of what stands before (NULLs when they do not depend on it), in the query around.
     let rows: (_ prefix: [Value], _ outer: SystemFrame?) throws -> [[Value]]
 
     init(range: Range<Int>, isLateral: Bool = false, rows: @escaping (_ prefix: [Value], _ outer: SystemFrame?) throws -> [[Value]]) {
@@ -231,7 +231,7 @@ extension SystemCompiler {
                 guard let (_, a, typeA) = try scope.find(qualified, in: first.range), let (_, b, typeB) = try scope.find(qualified, in: second.range) else {
                     throw SQLError("column \"\(name.name)\" specified in USING clause does not exist", at: name.span, code: SQLError.undefinedColumn)
                 }
-                let nodes = (SystemNode(typeA, span: name.span) { $0.row[a] }, SystemNode(typeB, span: name.span) { $0.row[b] })
+                let nodes = (SystemNode(typeA, span: name.span) { $0.value(a) }, SystemNode(typeB, span: name.span) { $0.value(b) })
                 conditions.append(
                     SystemConjunct(
                         node: try compare(.equal, nodes.0, nodes.1, name.span), used: [a, b], sides: [(nodes.0, [a]), (nodes.1, [b])]))
@@ -297,8 +297,9 @@ extension SystemCompiler {
             }
             return result
         }
-        var others = try source.rows([], outer)
+        // Columns are counted from the first table, also within joins that see nothing of those before them.
         let padding = Array(repeating: Value.null, count: start)
+        var others = try source.rows(padding, outer)
         // What concerns this table alone comes first, where no row must be kept for its own sake.
         var open: [SystemConjunct] = []
         var alone: [SystemConjunct] = []

@@ -159,7 +159,7 @@ extension SystemCompiler {
         var fields = first.fields
         var casts: [(SystemNode?, SystemNode?)] = []
         for index in fields.indices {
-            let pair = try unify([SystemNode(fields[index].type, span: span) { $0.row[index] }, SystemNode(second.fields[index].type, span: span) { $0.row[index] }])
+            let pair = try unify([SystemNode(fields[index].type, span: span) { $0.value(index) }, SystemNode(second.fields[index].type, span: span) { $0.value(index) }])
             casts.append((pair[0], pair[1]))
             fields[index].type = pair[0].type.sql == .null ? pair[1].type : pair[0].type
         }
@@ -279,7 +279,7 @@ extension SystemCompiler {
                 for ordinal in found {
                     let column = scope.columns[ordinal]
                     scope.used.insert(ordinal)
-                    items.append(Item(name: column.name, node: SystemNode(column.type, span: item.expression.span) { $0.row[ordinal] }))
+                    items.append(Item(name: column.name, node: SystemNode(column.type, span: item.expression.span) { $0.value(ordinal) }))
                 }
                 continue
             }
@@ -363,7 +363,7 @@ extension SystemCompiler {
         let scope = SystemScope(parent: outer, boundary: boundary)
         for field in body.fields { scope.add(SystemScope.Column(table: nil, name: field.name, type: field.type)) }
         let items = body.fields.enumerated().map { index, field in
-            Item(name: field.name, node: SystemNode(field.type, span: query.span) { $0.row[index] })
+            Item(name: field.name, node: SystemNode(field.type, span: query.span) { $0.value(index) })
         }
         var order: [SystemOrder] = []
         for item in query.orderBy {

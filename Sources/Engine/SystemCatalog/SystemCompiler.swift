@@ -84,13 +84,13 @@ final class SystemCompiler {
     private func compileColumn(_ name: QualifiedName, _ span: SourceSpan, _ scope: SystemScope) throws(SQLError) -> SystemNode {
         if let (level, ordinal, type) = try scope.find(name) {
             switch level {
-            case 0: return SystemNode(type, span: span) { $0.row[ordinal] }
-            case 1: return SystemNode(type, span: span) { $0.parent?.row[ordinal] ?? .null }
+            case 0: return SystemNode(type, span: span) { $0.value(ordinal) }
+            case 1: return SystemNode(type, span: span) { $0.parent?.value(ordinal) ?? .null }
             default:
                 return SystemNode(type, span: span) { frame in
                     var outer: SystemFrame? = frame
                     for _ in 0..<level { outer = outer?.parent }
-                    return outer?.row[ordinal] ?? .null
+                    return outer?.value(ordinal) ?? .null
                 }
             }
         }
@@ -421,7 +421,7 @@ final class SystemCompiler {
         }
         if let from = source.element, let to = target.element {
             if from == to || (from.sql == to.sql && !(from.isReference && to.isText)) { return node.retyped(target) }
-            let element = try cast(SystemNode(from, span: span) { $0.row[0] }, to: to, mode: mode, span: span)
+            let element = try cast(SystemNode(from, span: span) { $0.value(0) }, to: to, mode: mode, span: span)
             return SystemNode(target, span: span) { frame in
                 guard case .list(let items) = try node.evaluate(frame) else { return .null }
                 return .list(try items.map { $0.isNull ? .null : try element.evaluate(SystemFrame(row: [$0], parent: nil)) })

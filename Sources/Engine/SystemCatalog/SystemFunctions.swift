@@ -41,7 +41,7 @@ enum SystemFunctions {
     ]
 
     private static let yes: Set<String> = [
-        "pg_table_is_visible", "pg_type_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_opclass_is_visible",
+        "pg_operator_is_visible", "pg_type_is_visible", "pg_opclass_is_visible",
         "pg_opfamily_is_visible", "pg_collation_is_visible", "pg_conversion_is_visible", "pg_statistics_obj_is_visible", "pg_ts_config_is_visible",
         "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible", "has_table_privilege", "has_schema_privilege",
         "has_database_privilege", "has_column_privilege", "has_any_column_privilege", "has_function_privilege", "has_sequence_privilege",
@@ -80,6 +80,14 @@ enum SystemFunctions {
         if nothing.contains(name) { return constant(.null, .text) }
         if let (value, type) = niladic(name, snapshot), arguments.isEmpty { return constant(value, type) }
         switch name {
+        case "pg_table_is_visible", "pg_function_is_visible":
+            // By the search path: what lies in `public` or `pg_catalog`.
+            return SystemNode(.boolean, span: span) { frame in
+                guard let oid = try number(0, frame) else { return .null }
+                let namespace = name == "pg_table_is_visible"
+                    ? snapshot.relation(oid)?.namespace ?? snapshot.keyed(oid, .keyIndex)?.namespace : snapshot.function(oid)?.namespace
+                return namespace.map { .boolean($0 == SystemOID.publicSchema || $0 == SystemOID.catalogSchema) } ?? .null
+            }
         case "current_database": return constant(.string(snapshot.identity.database), .name)
         case "current_schemas":
             return SystemNode(SystemType.name.array, span: span) { frame in

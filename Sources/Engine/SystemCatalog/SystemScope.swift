@@ -20,6 +20,9 @@ final class SystemFrame {
         self.row = row
         self.parent = parent
     }
+
+    /// NULL behind the row's end: a column of a table that is not joined yet.
+    func value(_ ordinal: Int) -> Value { ordinal < row.count ? row[ordinal] : .null }
 }
 
 struct SystemNode {
