@@ -30,9 +30,11 @@ extension Session {
     }
 
     /// The columns of a query about the catalog, without running it; nil for every other query.
-    func systemSchema(_ query: Query) throws -> Schema? {
+    func systemSchema(_ query: Query) throws -> (Schema, parameterNumbers: [Int: UInt32])? {
         guard isAboutCatalog(query) else { return nil }
-        return Session.schema(of: try SystemCompiler(systemSnapshot()).compileQuery(query, outer: nil))
+        let compiler = SystemCompiler(systemSnapshot())
+        let compiled = try compiler.compileQuery(query, outer: nil)
+        return (Session.schema(of: compiled), compiler.parameterNumbers)
     }
 
     private static func schema(of query: SystemQuery) -> Schema {

@@ -17,6 +17,8 @@ final class SystemCompiler {
     /// Within the repeated part of a recursive table nothing is kept from one round to the next.
     var recursionDepth = 0
     private var depth = 0
+    /// By the byte at which a NULL stands, which may be a parameter: the type it was given, where it is one of the catalog's.
+    private(set) var parameterNumbers: [Int: UInt32] = [:]
 
     static let rowsMax = 1_000_000
     static let workMax = 50_000_000
@@ -400,7 +402,9 @@ final class SystemCompiler {
         let source = node.type
         if source == target { return node.isUntyped ? node.retyped(target) : node }
         if let constant = node.constant, constant.isNull {
-            ParameterTypes.note(node.span, target.sql)
+            // What refers to something is sent by its name.
+            ParameterTypes.note(node.span, target.isReference ? .text : target.sql)
+            if let number = target.typeOID, parameterNumbers[node.span.start] == nil { parameterNumbers[node.span.start] = number }
             return .constant(.null, target, span: node.span)
         }
         // What a name stands for.
