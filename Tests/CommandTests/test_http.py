@@ -216,6 +216,11 @@ class StreamTest(HTTPTest):
         for path in ("/v1/streams/readings?fromm=1", "/v1/streams/readings?from=yesterday", "/v1/streams/readings?limit=-1", "/v1/streams/readings?follow=maybe"):
             self.assertIn("message", json.loads(self.ask("GET", path, expect=400))["error"], path)
         self.ask("POST", "/v1/streams/readings", body=b"x", headers={"Content-Type": "image/png"}, expect=415)
+        self.sql('CREATE STREAM "a/b %" (n BIGINT)')
+        self.ask("POST", "/v1/streams/a%2Fb%20%25", body=b'{"n":7}')
+        self.assertEqual(self.ask("GET", "/v1/streams/a%2fb%20%25"), b'{"n":7}\n')
+        self.ask("GET", "/v1/streams/a/b", expect=404)
+        self.assertEqual(self.ask("HEAD", "/v1/streams/readings?follow=true"), b"")
         self.sql("CREATE STREAM numbers (n BIGINT) WITH (connector = 'blackhole')")
         self.ask("POST", "/v1/streams/numbers", body=b"{}", expect=409)
 

@@ -41,7 +41,9 @@ enum SQLAPI {
     }
 
     private static func statementText(_ context: HTTPContext) throws -> String {
-        let bytes = try context.exchange.body.collect(byteCountMax: context.options.statementByteCountMax, what: "a statement")
+        let limit = context.options.statementByteCountMax
+        if case .length(let count) = context.request.framing, count > limit { throw APIError(413, SQLError.programLimitExceeded, "a statement may take \(limit) bytes") }
+        let bytes = try context.exchange.body.collect(byteCountMax: limit, what: "a statement")
         guard context.request.contentType == "application/json" else {
             guard let sql = String(validating: bytes, as: UTF8.self) else { throw APIError(400, "22021", "the body is not UTF-8") }
             return sql

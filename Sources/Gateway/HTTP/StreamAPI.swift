@@ -150,7 +150,7 @@ enum StreamAPI {
         context.exchange.whenGone(isEndless: follows) { cursor.cancel() }
         var writer = TailWriter(
             exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json)
-        guard writer.begin() else { return }
+        guard writer.begin(), request.method != "HEAD" else { return }
         var quietMilliseconds = 0
         while limit > 0 {
             switch try cursor.next(timeoutMilliseconds: 500) {
