@@ -349,7 +349,7 @@ class ProtocolTest(HTTPTest):
 
 class PasswordTest(HTTPTest):
     def test_password(self):
-        self.write("password", "secret\n")
+        self.write("password", "millrace:secret\n")
         self.serve("--password-file", self.path("password"))
         self.ask("GET", "/v1/status", expect=401)
         self.assertIn("Basic", self.headers["WWW-Authenticate"])
