@@ -25,7 +25,7 @@ package final class DataflowGraph {
     package internal(set) var isFinished = false
 
     let settings: DataflowSettings
-    private let pipelines: [Pipeline]
+    let pipelines: [Pipeline]
     let stages: [any Stage]
     /// Numbers of the pipelines that feed each stage; last, those of the output.
     private let feeding: [[Int]]
@@ -36,6 +36,8 @@ package final class DataflowGraph {
     var lateRowCount = 0
     var failedRowCount = 0
     var outputRowCount = 0
+    /// By stage, and last that of the output; see DataflowSettings.nanoseconds.
+    private var busyNanoseconds: [UInt64]
     private let scratchPool = ScratchPool()
     private var contexts: [TaskContext] = []
 
@@ -47,7 +49,7 @@ package final class DataflowGraph {
         return String(decoding: signature.prefix { $0 != 0x0A }, as: UTF8.self) + "\n"
             + digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
-    private let stagePlans: [PhysicalPlan]
+    let stagePlans: [PhysicalPlan]
     /// What captures for checkpoints remember of each part: the graph's own, then of each stage what is shared and its partitions.
     let captures: [[PartCapture]]
 
@@ -78,6 +80,7 @@ package final class DataflowGraph {
             pipelines.indices.filter { (pipelines[$0].sink ?? compiled.stages.count) == sink }
         }
         stageStates = compiled.stages.map { _ in StageState() }
+        busyNanoseconds = [UInt64](repeating: 0, count: compiled.stages.count + 1)
         trackers = compiled.scans.indices.map { scan in
             let hasWatermark = pipelines.contains { pipeline in
                 if case .scan(scan) = pipeline.source { pipeline.hasWatermark } else { false }
@@ -94,8 +97,9 @@ package final class DataflowGraph {
         var output = EpochOutput()
         for (scan, input) in epoch.scans.enumerated() where scan < trackers.count {
             let needed = input.morsels.reduce(input.shards.count) { max($0, $1.shard + 1) }
-            trackers[scan].makeRoom(shardCount: needed)
+            trackers[scan].beginEpoch(input.shards, shardCount: needed)
         }
+        var started = settings.nanoseconds?() ?? 0
         for sink in feeding.indices {
             let stage = sink < stages.count ? stages[sink] : nil
             let tasks = makeTasks(sink, stage, epoch)
@@ -124,6 +128,11 @@ package final class DataflowGraph {
                 for case let feeder as CollectingFeeder in tasks.map(\.feeder) { output.batches += feeder.batches }
             }
             release(tasks)
+            if let nanoseconds = settings.nanoseconds {
+                let now = nanoseconds()
+                busyNanoseconds[sink] &+= now &- started
+                started = now
+            }
         }
         valuesAreOut = true
         for index in stageStates.indices { stageStates[index].output.removeAll(keepingCapacity: true) }
@@ -397,6 +406,7 @@ package final class DataflowGraph {
             entry.groups = stage.groupCount
             entry.stateBytes = stage.stateByteCount
             entry.watermark = state.watermark
+            entry.busyNanoseconds = busyNanoseconds[number]
             status.operators.append(entry)
             status.stateBytes += entry.stateBytes
         }
@@ -406,11 +416,12 @@ package final class DataflowGraph {
                     relation: scans[scan].relation.name, rowsIn: tracker.rowsIn, watermark: tracker.watermark,
                     shards: tracker.shards.map {
                         DataflowStatus.Shard(
-                            watermark: $0.watermark, isIdle: $0.isIdle, hasEnded: $0.hasEnded,
+                            watermark: $0.watermark, isIdle: $0.isIdle || $0.isWaiting, hasEnded: $0.hasEnded,
                             lastRowClockMicroseconds: $0.lastRowClockMicroseconds)
                     }))
         }
         status.watermark = outputWatermark
+        status.outputBusyNanoseconds = busyNanoseconds.last ?? 0
         status.lateRows = lateRowCount
         status.failedRows = failedRowCount
         return status

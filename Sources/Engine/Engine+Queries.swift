@@ -53,6 +53,7 @@ extension Engine {
         graphSettings.batchRows = settings.batchRows
         // Every row that fails or comes late is kept for the error stream: an epoch cannot have more.
         graphSettings.reportedRowsMax = max(settings.epochRowsMax, 1 << 20)
+        if !options.isSingleThreaded { graphSettings.nanoseconds = { [clock] in clock.monotonicNanoseconds() } }
         graphSettings.idleTimeoutMicroseconds = try nodes.map { try StreamOptions.idleTimeoutMicroseconds($0.relation) }
         let graph = try DataflowGraph(plan: planned.plan, settings: graphSettings)
 
@@ -174,9 +175,11 @@ extension Engine {
             relationNames: Set(planned.plan.scanNodes.map { $0.relation.name.lowercased() } + [target.name.lowercased()]),
             statement: statement, waker: prepared.waker, notice: options.onNotice)
         query.canRestart = journal != nil
+        query.target = target.name
         var settings = settings
         settings.writesBeside = !options.isSingleThreaded
         settings.nanoseconds = { [clock] in clock.monotonicNanoseconds() }
+        settings.wallMicroseconds = { [clock] in clock.nowMicroseconds() }
         settings.onNotice = { [options] in options.onNotice("query \(name): \($0)") }
         let launch = QueryLaunch(prepared: prepared, output: output, errors: errors, settings: settings) { [weak self, folder, settings] isFirst in
             guard !isFirst, let self else { return (nil, journal) }

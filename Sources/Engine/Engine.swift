@@ -152,6 +152,9 @@ package final class Engine: @unchecked Sendable {
         }
     }
 
+    /// Wall-clock time by the engine's clock.
+    package var nowMicroseconds: Int64 { clock.nowMicroseconds() }
+
     package func makeSession() -> Session { Session(engine: self) }
 
     /// Stops every query with a checkpoint and gives the directory back.

@@ -185,6 +185,55 @@ package final class LogDirectory: @unchecked Sendable {
         return stream
     }
 
+    /// Splits a shard of a stream or merges two, while rows come and are read. Returns the new shards. Appends wait meanwhile: for the making of the
+    /// folders and of the description, a few syncs. When it fails the stream goes on as it was.
+    package func change(_ stream: LogStream, _ change: ShardChange) throws(LogError) -> [Int] {
+        guard !isReadOnly else { throw .readOnly(path: path) }
+        guard self.stream(id: stream.description.id) === stream else { throw .unknownStream(stream.name) }
+        var made: [Int] = []
+        try stream.changeLayout { before throws(LogError) -> (StreamDescription, [Shard]) in
+            let (description, closed, added) = try before.description.applying(change)
+            for index in closed {
+                if let fault = before.shards[index].fault { throw fault }
+                // What children of it hold must not be durable before what it holds.
+                try before.shards[index].synchronize()
+            }
+            let now = clock.nowMicroseconds()
+            var shards = before.shards
+            for index in added {
+                let settings = LogDirectory.settings(description, description.shards[index], in: path)
+                // What a change that failed has left.
+                try onDisk { () throws(FileError) in if system.exists(settings.directory) { try system.removeTree(settings.directory) } }
+                try Shard.create(settings, system, nowMicroseconds: now)
+            }
+            try onDisk { () throws(FileError) in try system.synchronizeDirectory(folder(of: description.id)) }
+            for index in added { shards.append(try openShard(description, index)) }
+            try writeDescription(description)
+            for index in closed { shards[index].seal() }
+            made = added
+            return (description, shards)
+        }
+        signal.notify()
+        return made
+    }
+
+    /// A read-only stream: sees that the writing process has split or merged shards. Returns whether it has.
+    private func follow(_ stream: LogStream) throws(LogError) -> Bool {
+        let known = stream.description
+        // Cheaper than the description, and there before it says so.
+        let next = ShardDescription(index: known.shards.count, range: HashKeyRange(first: 0, last: .max))
+        guard system.exists(LogDirectory.settings(known, next, in: path).directory),
+            let found = try LogDirectory.readDescription(known.id, in: path, system).description, found.shards.count > known.shards.count
+        else { return false }
+        try stream.changeLayout { before throws(LogError) -> (StreamDescription, [Shard]) in
+            var shards = before.shards
+            for index in shards.count..<found.shards.count { shards.append(try openShard(found, index)) }
+            for index in found.shards.indices where found.shards[index].isClosed { shards[index].seal() }
+            return (found, shards)
+        }
+        return true
+    }
+
     /// Care for all streams; see LogStream.maintain.
     @discardableResult
     package func maintain() throws(LogError) -> MaintenanceResult {
@@ -209,6 +258,7 @@ package final class LogDirectory: @unchecked Sendable {
         var hasNew = false
         for id in ids {
             if let stream = stream(id: id) {
+                if try follow(stream) { hasNew = true }
                 if try stream.refresh() { hasNew = true }
             } else if case let folder = LogDirectory.folder(of: id, in: path), system.exists(folder + "/stream.meta"),
                 !system.exists(folder + "/dropped"), let description = try LogDirectory.readDescription(id, in: path, system).description {
@@ -311,7 +361,7 @@ package final class LogDirectory: @unchecked Sendable {
             directory: folder(of: description.id, in: path) + "/shard-" + String(repeating: "0", count: max(4 - digits.count, 0)) + digits,
             shape: description.shape(ofShard: shard.index), sync: description.sync, segmentByteCount: description.segmentByteCount,
             retentionMicroseconds: description.retentionMicroseconds,
-            retentionByteCount: description.retentionByteCount.map { $0 / max(description.shards.count, 1) })
+            retentionByteCount: description.retentionByteCount.map { $0 / max(description.shards.count { !$0.isClosed }, 1) })
     }
 
     private func writeDescription(_ description: StreamDescription) throws(LogError) {
@@ -359,21 +409,24 @@ package final class LogDirectory: @unchecked Sendable {
 
     private func openStream(_ description: StreamDescription) throws(LogError) -> LogStream {
         var shards: [Shard] = []
-        var truncations: [LogTruncation] = []
-        for shard in description.shards {
-            shards.append(
-                try Shard.open(
-                    LogDirectory.settings(description, shard, in: path), system, signal, isReadOnly: isReadOnly, nowMicroseconds: clock.nowMicroseconds(),
-                    truncations: &truncations))
-        }
-        lock.locked {
-            found.truncations += truncations
-            found.damage += shards.flatMap(\.damage)
-        }
+        for index in description.shards.indices { shards.append(try openShard(description, index)) }
         let wait = description.properties[StreamDescription.shortageWaitProperty].flatMap { Int($0) } ?? shortageWaitMilliseconds
         return LogStream(
             description, shards, pool: pool, directoryLock: directoryLock, clock: clock, shortageWaitMilliseconds: max(wait, 0),
             endsWaiting: endsWaiting)
+    }
+
+    private func openShard(_ description: StreamDescription, _ index: Int) throws(LogError) -> Shard {
+        var truncations: [LogTruncation] = []
+        let shard = try Shard.open(
+            LogDirectory.settings(description, description.shards[index], in: path), system, signal, isReadOnly: isReadOnly,
+            nowMicroseconds: clock.nowMicroseconds(), truncations: &truncations)
+        if description.shards[index].isClosed { shard.seal() }
+        lock.locked {
+            found.truncations += truncations
+            found.damage += shard.damage
+        }
+        return shard
     }
 
     /// Opens every stream. One that cannot be opened is reported and does not keep the others from opening.

@@ -10,6 +10,9 @@
 // that producer already skips it. So a replay after a crash brings every shard to the same state, provided that the same epoch
 // brings the same rows, the same rotation number, and all rows of the epoch for this stream in one append.
 //
+// The shards change while rows come (StreamLayout): what was prepared for another layout is prepared again when it is committed, and a change waits for the
+// commits that are under way.
+//
 // When the disk is full (or files or memory have run out) the shards that could not take their rows are tried again, for as long as the stream says;
 // what failed was never visible and is cut off first, so no row is there twice.
 
@@ -28,7 +31,16 @@ package enum Routing: Sendable {
 
 /// Rows that have been routed and encoded, ready to be committed: see `LogStream.prepare`.
 package struct PreparedAppend: Sendable {
-    fileprivate let requests: [(shard: Shard, request: AppendRequest)]
+    fileprivate var requests: [(shard: Shard, request: AppendRequest)] = []
+    /// Rows of an epoch that were there already.
+    fileprivate var repeatedRowCount = 0
+    /// The layout it was routed for, and what it was made of, for when that has changed.
+    fileprivate var layoutVersion: Int
+    fileprivate let batches: [RowBatch]
+    fileprivate let producer: UInt64
+    fileprivate let epoch: UInt64
+    fileprivate let routing: Routing
+    fileprivate let arrivalMicroseconds: Int64
 }
 
 /// What an append did.
@@ -77,14 +89,17 @@ package struct ShardStatistics: Sendable, Hashable {
 }
 
 package final class LogStream: @unchecked Sendable {
-    // Safe to share: the list of shards is fixed, the spare routers are under the lock.
-    package let description: StreamDescription
-    package let shards: [Shard]
-    private let openShards: [Int]
-    private let ranges: [HashKeyRange]
+    // Safe to share: what changes is under the lock.
+    package let name: String
+    package let schema: Schema
     private let pool: WorkerPool?
     private let lock = Lock()
+    private var current: StreamLayout
     private var routers: [PartitionRouter] = []
+    /// Commits that are under way, and whether somebody waits for their end to change the layout.
+    private var commitCount = 0
+    private var isChanging = false
+    private let passed = Condition()
 
     /// The directory stays locked as long as somebody can write to one of its streams.
     private let directoryLock: (any DirectoryLock)?
@@ -101,16 +116,15 @@ package final class LogStream: @unchecked Sendable {
         self.directoryLock = directoryLock
         self.clock = clock
         self.shortageWaitMilliseconds = shortageWaitMilliseconds
-        self.description = description
-        self.shards = shards
+        name = description.name
+        schema = description.schema
+        current = StreamLayout(description, shards, version: 0)
         self.pool = pool
-        let open = description.shards.enumerated().filter { !$0.element.isClosed }.sorted { $0.element.range.first < $1.element.range.first }
-        openShards = open.map(\.offset)
-        ranges = open.map(\.element.range)
     }
 
-    package var name: String { description.name }
-    package var schema: Schema { description.schema }
+    var layout: StreamLayout { lock.locked { current } }
+    package var description: StreamDescription { layout.description }
+    package var shards: [Shard] { layout.shards }
 
     package func reader(shard: Int) -> ShardReader { ShardReader(shards[shard]) }
 
@@ -118,7 +132,10 @@ package final class LogStream: @unchecked Sendable {
     package func lastEpochs(of producer: UInt64) -> [UInt64?] { shards.map { $0.lastEpoch(of: producer) } }
 
     /// The index of the shard that takes rows with a hash key (for keys that are no columns; see Routing.rows).
-    package func shardIndex(ofHashKey key: UInt128) -> Int { openShards[HashKeyRange.index(of: key, in: ranges)] }
+    package func shardIndex(ofHashKey key: UInt128) -> Int {
+        let layout = layout
+        return layout.openShards[HashKeyRange.index(of: key, in: layout.ranges)]
+    }
 
     // MARK: Appending
 
@@ -146,59 +163,116 @@ package final class LogStream: @unchecked Sendable {
     ) throws(LogError) -> PreparedAppend {
         for batch in batches { try check(batch) }
         let batches = batches.filter { $0.count > 0 }
-        guard !batches.isEmpty else { return PreparedAppend(requests: []) }
+        let layout = layout
+        var prepared = PreparedAppend(
+            layoutVersion: layout.version, batches: batches, producer: producer, epoch: epoch, routing: routing,
+            arrivalMicroseconds: arrivalMicroseconds)
+        if !batches.isEmpty { try route(&prepared, layout) }
+        return prepared
+    }
+
+    private func route(_ prepared: inout PreparedAppend, _ layout: StreamLayout) throws(LogError) {
+        let batches = prepared.batches
+        let (producer, epoch) = (prepared.producer, prepared.epoch)
         var requests: [(shard: Shard, request: AppendRequest)] = []
         func add(_ shard: Int, _ pieces: [FramePiece]) throws(LogError) {
-            var encoder = FrameEncoder(shape: shards[shard].settings.shape)
+            var encoder = FrameEncoder(shape: layout.shards[shard].settings.shape)
             encoder.producer = producer
             encoder.epoch = epoch
             let frames = try encoder.encode(pieces)
             requests.append(
-                (shards[shard], AppendRequest(frames: frames, producer: producer, epoch: epoch, arrivalMicroseconds: arrivalMicroseconds)))
+                (
+                    layout.shards[shard],
+                    AppendRequest(frames: frames, producer: producer, epoch: epoch, arrivalMicroseconds: prepared.arrivalMicroseconds)
+                ))
         }
         let whole = batches.map { FramePiece(batch: $0, rows: nil, range: 0..<$0.count) }
+        let openShards = layout.openShards
         var rowShards: [[Int32]]?
-        switch routing {
+        switch prepared.routing {
         case .shard(let index):
-            guard shards.indices.contains(index) else { throw .mismatch(stream: name, reason: "there is no shard \(index)") }
+            guard layout.shards.indices.contains(index) else { throw .mismatch(stream: name, reason: "there is no shard \(index)") }
             try add(index, whole)
         case .rows(let given):
-            guard batches.count == 1, given.count == batches[0].count, given.allSatisfy({ shards.indices.contains(Int($0)) }) else {
+            guard batches.count == 1, given.count == batches[0].count, given.allSatisfy({ layout.shards.indices.contains(Int($0)) }) else {
                 throw .mismatch(stream: name, reason: "the shards given for the rows do not fit them")
             }
             rowShards = [given]
         case .automatic(let rotation):
-            if openShards.count == 1 {
-                try add(openShards[0], whole)
-            } else if description.partitionColumns.isEmpty {
-                try add(openShards[Int(rotation % UInt64(openShards.count))], whole)
-            } else {
-                let router = lock.locked { routers.popLast() } ?? PartitionRouter(ranges: ranges)
-                rowShards = batches.map { batch in
-                    var found = router.shardIndices(for: batch, partitionColumns: description.partitionColumns)
-                    for row in found.indices { found[row] = Int32(truncatingIfNeeded: openShards[Int(found[row])]) }
-                    return found
+            if layout.description.partitionColumns.isEmpty {
+                // Such an append lies in one shard, whichever it was when it came first.
+                if producer != 0, layout.hasClosedShards, layout.has(producer: producer, epoch: epoch) {
+                    prepared.repeatedRowCount = batches.reduce(0) { $0 + $1.count }
+                } else {
+                    try add(openShards[Int(rotation % UInt64(openShards.count))], whole)
                 }
-                lock.locked { if routers.count < 4 { routers.append(router) } }
+            } else if openShards.count == 1, !(producer != 0 && layout.hasClosedShards) {
+                try add(openShards[0], whole)
+            } else {
+                rowShards = routed(batches, layout)
+                if producer != 0, layout.hasClosedShards { leaveOutRepeated(&rowShards, &prepared, layout) }
             }
         }
         if let rowShards {
-            let picked = RowPicks(rowShards, shardCount: shards.count)
-            for shard in shards.indices {
+            let picked = RowPicks(rowShards, shardCount: layout.shards.count)
+            for shard in layout.shards.indices {
                 let pieces = picked.pieces(shard, batches)
                 if !pieces.isEmpty { try add(shard, pieces) }
             }
             withExtendedLifetime(picked) {}
         }
+        prepared.requests = requests
+    }
 
-        return PreparedAppend(requests: requests)
+    /// The shard of each row by its partition key.
+    private func routed(_ batches: [RowBatch], _ layout: StreamLayout) -> [[Int32]] {
+        let router = lock.locked { current.version == layout.version ? routers.popLast() : nil } ?? PartitionRouter(ranges: layout.ranges)
+        let rowShards = batches.map { batch in
+            var found = router.shardIndices(for: batch, partitionColumns: layout.description.partitionColumns)
+            for row in found.indices { found[row] = Int32(truncatingIfNeeded: layout.openShards[Int(found[row])]) }
+            return found
+        }
+        lock.locked { if current.version == layout.version, routers.count < 4 { routers.append(router) } }
+        return rowShards
+    }
+
+    /// Takes rows whose part of the key space has this epoch already out of their shards. Only after a restart that follows a split or a merge is there
+    /// anything to take out.
+    private func leaveOutRepeated(_ rowShards: inout [[Int32]]?, _ prepared: inout PreparedAppend, _ layout: StreamLayout) {
+        for shard in layout.openShards {
+            for part in layout.partsTaken(of: shard, producer: prepared.producer, epoch: prepared.epoch) {
+                var cuts: [HashKeyRange] = []
+                if part.first > 0 { cuts.append(HashKeyRange(first: 0, last: part.first - 1)) }
+                let place = Int32(cuts.count)
+                cuts.append(part)
+                if part.last < .max { cuts.append(HashKeyRange(first: part.last + 1, last: .max)) }
+                let router = PartitionRouter(ranges: cuts)
+                for (index, batch) in prepared.batches.enumerated() {
+                    let found = router.shardIndices(for: batch, partitionColumns: layout.description.partitionColumns)
+                    for row in found.indices where found[row] == place && rowShards?[index][row] == Int32(shard) {
+                        rowShards?[index][row] = Int32(layout.shards.count)
+                        prepared.repeatedRowCount += 1
+                    }
+                }
+            }
+        }
     }
 
     /// Step 3: appends what was prepared, in order, with as few syncs as the shards allow. `waits` false: not for room on a full disk either.
     @discardableResult
     package func commit(_ prepared: [PreparedAppend], waits: Bool = true) throws(LogError) -> AppendResult {
+        beginCommit()
+        defer { endCommit() }
+        let layout = layout
+        var prepared = prepared
+        for index in prepared.indices where prepared[index].layoutVersion != layout.version {
+            prepared[index].layoutVersion = layout.version
+            prepared[index].repeatedRowCount = 0
+            if !prepared[index].batches.isEmpty { try route(&prepared[index], layout) }
+        }
         var requests = prepared.flatMap(\.requests)
         var result = AppendResult()
+        result.repeatedRowCount = prepared.reduce(0) { $0 + $1.repeatedRowCount }
         var failure = attempt(&requests, &result)
         if waits, shortageWaitMilliseconds > 0, failure?.isShortage == true {
             let start = clock.monotonicNanoseconds()
@@ -227,7 +301,7 @@ package final class LogStream: @unchecked Sendable {
         for (shard, request) in requests {
             if let group = shard.submit(request) { groups.append((shard, group)) }
         }
-        if groups.count > 1, description.sync == .always, let pool {
+        if groups.count > 1, layout.description.sync == .always, let pool {
             let shared = groups
             pool.run(count: shared.count) { shared[$0].0.finish(shared[$0].1) }
         } else {
@@ -253,6 +327,41 @@ package final class LogStream: @unchecked Sendable {
         return failure
     }
 
+    private func beginCommit() {
+        lock.lock()
+        while isChanging { passed.wait(lock) }
+        commitCount += 1
+        lock.unlock()
+    }
+
+    private func endCommit() {
+        lock.lock()
+        commitCount -= 1
+        if commitCount == 0 { passed.broadcast() }
+        lock.unlock()
+    }
+
+    /// Puts another layout in the place of this one, when no commit is under way. `make` fails: nothing has changed.
+    func changeLayout(_ make: (StreamLayout) throws(LogError) -> (StreamDescription, [Shard])) throws(LogError) {
+        lock.lock()
+        while isChanging { passed.wait(lock) }
+        isChanging = true
+        while commitCount > 0 { passed.wait(lock) }
+        let before = current
+        lock.unlock()
+        defer {
+            lock.lock()
+            isChanging = false
+            passed.broadcast()
+            lock.unlock()
+        }
+        let (description, shards) = try make(before)
+        lock.locked {
+            current = StreamLayout(description, shards, version: before.version + 1)
+            routers = []
+        }
+    }
+
     private func check(_ batch: RowBatch) throws(LogError) {
         guard batch.columns.count == schema.count else {
             throw .mismatch(stream: name, reason: "a batch has \(batch.columns.count) columns, the stream \(schema.count)")
@@ -271,13 +380,29 @@ package final class LogStream: @unchecked Sendable {
     package func maintain(nowMicroseconds: Int64, reckonedMicroseconds: Int64? = nil) throws(LogError) -> MaintenanceResult {
         var result = MaintenanceResult()
         var failure: LogError?
-        for shard in shards {
+        let layout = layout
+        let limits = LogStream.byteLimits(layout)
+        for (index, shard) in layout.shards.enumerated() {
             do throws(LogError) {
-                result.add(try shard.maintain(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds))
+                result.add(
+                    try shard.maintain(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, byteCountMax: limits?[index]))
             } catch { failure = failure ?? error }
         }
         if let failure { throw failure }
         return result
+    }
+
+    /// What each shard may retain of the stream's size: an open one its equal part, the closed ones together what those leave, the newest first.
+    private static func byteLimits(_ layout: StreamLayout) -> [Int]? {
+        guard let total = layout.description.retentionByteCount else { return nil }
+        var limits = [Int](repeating: total / max(layout.openShards.count, 1), count: layout.shards.count)
+        guard layout.hasClosedShards else { return limits }
+        var left = total - layout.openShards.reduce(0) { $0 + layout.shards[$1].byteCount }
+        for index in layout.shards.indices.reversed() where layout.description.shards[index].isClosed {
+            limits[index] = max(left, 0)
+            left -= layout.shards[index].byteCount
+        }
+        return limits
     }
 
     /// Makes everything visible durable, whatever the policy.
@@ -336,7 +461,7 @@ extension Shard {
     }
 }
 
-/// The row numbers of each batch sorted by shard, order kept (a counting sort).
+/// The row numbers of each batch sorted by shard, order kept (a counting sort). A row whose shard is `shardCount` goes nowhere.
 private final class RowPicks {
     private var rows: [UnsafeMutablePointer<Int32>] = []
     /// Of each batch, where each shard's rows begin; one more entry for the end.
@@ -344,7 +469,7 @@ private final class RowPicks {
 
     init(_ shardsOfRows: [[Int32]], shardCount: Int) {
         for shardOfRow in shardsOfRows {
-            var positions = [Int](repeating: 0, count: shardCount + 1)
+            var positions = [Int](repeating: 0, count: shardCount + 2)
             let picked = UnsafeMutablePointer<Int32>.allocate(capacity: max(shardOfRow.count, 1))
             shardOfRow.withUnsafeBufferPointer { shards in
                 positions.withUnsafeMutableBufferPointer { next in

@@ -51,8 +51,10 @@ struct ShardCare {
 
 extension Shard {
     /// Interval sync, retention, and the merging of at most one segment. `reckonedMicroseconds` is a reading of the log's reckoned clock; without it
-    /// ages are taken from arrival times and `nowMicroseconds`.
-    package func maintain(nowMicroseconds: Int64, reckonedMicroseconds: Int64? = nil) throws(LogError) -> MaintenanceResult {
+    /// ages are taken from arrival times and `nowMicroseconds`. `byteCountMax`: what may be retained now, in the place of what the settings say.
+    package func maintain(
+        nowMicroseconds: Int64, reckonedMicroseconds: Int64? = nil, byteCountMax: Int? = nil
+    ) throws(LogError) -> MaintenanceResult {
         var result = MaintenanceResult()
         guard !isReadOnly else { return result }
         if isFenced {
@@ -60,7 +62,7 @@ extension Shard {
             if isFenced {
                 // What has expired goes all the same: it may be the room that is missing.
                 try maintenance.locked { () throws(LogError) -> Void in
-                    try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, mayRoll: false, &result)
+                    try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, byteCountMax, mayRoll: false, &result)
                 }
                 return result
             }
@@ -68,7 +70,7 @@ extension Shard {
         try maintenance.locked { () throws(LogError) -> Void in
             try syncIfDue(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds)
             noteEndWhenQuiet()
-            try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, mayRoll: true, &result)
+            try applyRetention(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckonedMicroseconds, byteCountMax, mayRoll: true, &result)
             if care.roundsToMerge > 0 {
                 care.roundsToMerge -= 1
             } else {
@@ -194,17 +196,21 @@ extension Shard {
 
     /// Removes the oldest segments whose every row is older than the age, or that are beyond the size.
     private func applyRetention(
-        nowMicroseconds: Int64, reckonedMicroseconds: Int64?, mayRoll: Bool, _ result: inout MaintenanceResult
+        nowMicroseconds: Int64, reckonedMicroseconds: Int64?, _ byteCountMax: Int?, mayRoll: Bool, _ result: inout MaintenanceResult
     ) throws(LogError) {
-        guard settings.retentionMicroseconds != nil || settings.retentionByteCount != nil else { return }
+        let byteCountMax = byteCountMax ?? settings.retentionByteCount
+        guard settings.retentionMicroseconds != nil || byteCountMax != nil else { return }
         if let reckoned = reckonedMicroseconds { dateSegments(nowMicroseconds: nowMicroseconds, reckonedMicroseconds: reckoned) }
         let now = reckonedMicroseconds ?? nowMicroseconds
         if mayRoll, let age = settings.retentionMicroseconds, let active = lock.locked({ segments.last }), let last = active.lastFrame,
             isOlder(active.dated?.datedMicroseconds ?? last.arrivalMax, than: age, now) {
             // Even the newest row is too old: begin a new segment so that this one can go.
             try rollFenced(nowMicroseconds: nowMicroseconds)
+        } else if mayRoll, byteCountMax == 0, lock.locked({ isSealed && segments.last?.lastFrame != nil }) {
+            // Nothing comes that would make the last segment of a closed shard an old one.
+            try rollFenced(nowMicroseconds: nowMicroseconds)
         }
-        while let oldest = expiredSegment(nowMicroseconds: now) {
+        while let oldest = expiredSegment(nowMicroseconds: now, byteCountMax) {
             // One at a time, oldest first, each removal durable before the next: a crash never leaves a hole.
             try onDisk { () throws(FileError) in
                 try system.remove(oldest.path)
@@ -239,14 +245,14 @@ extension Shard {
         return !difference.overflow && difference.partialValue > age
     }
 
-    private func expiredSegment(nowMicroseconds: Int64) -> Segment? {
+    private func expiredSegment(nowMicroseconds: Int64, _ byteCountMax: Int?) -> Segment? {
         let segments = lock.locked { self.segments }
         guard segments.count > 1, let oldest = segments.first else { return nil }
         if let age = settings.retentionMicroseconds {
             guard let last = oldest.lastFrame else { return oldest }
             if isOlder(oldest.dated?.datedMicroseconds ?? last.arrivalMax, than: age, nowMicroseconds) { return oldest }
         }
-        if let limit = settings.retentionByteCount {
+        if let limit = byteCountMax {
             // The size is kept to, but never by removing what would leave less than the limit.
             let total = segments.reduce(0) { $0 + $1.byteCount }
             if total - oldest.byteCount >= limit { return oldest }

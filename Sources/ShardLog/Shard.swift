@@ -96,6 +96,8 @@ package final class Shard: @unchecked Sendable {
     var producers: [UInt64: UInt64] = [:]
     var fence: LogError?
     var isClosed = false
+    /// Split or merged: other shards take its rows now. Everything else about it goes on.
+    var isSealed = false
     var durableOffset = 0
     var repeatedRowCount = 0
     var givenUp = GivenUpRows()
@@ -131,6 +133,7 @@ package final class Shard: @unchecked Sendable {
     /// The last epoch of a producer that is in this shard.
     package func lastEpoch(of producer: UInt64) -> UInt64? { lock.locked { producers[producer] } }
     package var damage: [LogDamage] { lock.locked { damages } }
+    var byteCount: Int { lock.locked { segments }.reduce(0) { $0 + $1.byteCount } }
     package var isFenced: Bool { lock.locked { fence != nil } }
     /// Why the shard takes no rows; nil when it does.
     package var fault: LogError? { lock.locked { fence } }
@@ -146,6 +149,9 @@ package final class Shard: @unchecked Sendable {
     package func interruption(after sequence: UInt64, limit: UInt64) -> UInt64 {
         lock.locked { givenUp.isEmpty ? limit : givenUp.gap(after: sequence, limit: limit) }
     }
+
+    /// Takes no more rows from now on.
+    func seal() { lock.locked { isSealed = true } }
 
     func fenced(_ cause: LogError) -> LogError {
         .fenced(stream: settings.stream, shard: settings.index, reason: "\(cause)", cause: cause.fileError)
@@ -169,6 +175,7 @@ package final class Shard: @unchecked Sendable {
     private var refusal: LogError? {
         if isReadOnly { return .readOnly(path: settings.directory) }
         if isClosed { return .closed(stream: settings.stream) }
+        if isSealed { return .mismatch(stream: settings.stream, reason: "shard \(index) is closed: it was split or merged") }
         return fence
     }
 
@@ -389,6 +396,14 @@ package final class Shard: @unchecked Sendable {
             if segments[middle].firstSequence <= sequence { low = middle } else { high = middle - 1 }
         }
         return max(low, 0)
+    }
+
+    /// The first arrival in the frame that holds a row; nil when there is no such row.
+    package func arrivalMicroseconds(of sequence: UInt64) -> Int64? {
+        let (segments, end) = snapshot()
+        guard let oldest = segments.first?.firstSequence, (oldest..<max(oldest, end)).contains(sequence) else { return nil }
+        let segment = segments[Shard.segmentIndex(of: sequence, in: segments)]
+        return segment.info(segment.frameIndex(of: sequence))?.arrivalMin
     }
 
     /// The first row of the first frame whose last row arrived at or after a time; the end when there is none.

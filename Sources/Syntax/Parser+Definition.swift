@@ -268,9 +268,11 @@ extension StatementParser {
     }
 
     @inline(never)
-    private mutating func parseShardCount() throws(SQLError) -> Expression {
+    private mutating func parseShardCount() throws(SQLError) -> Expression { try parseShardNumber("a number of shards") }
+
+    mutating func parseShardNumber(_ what: String) throws(SQLError) -> Expression {
         guard current.kind == .integer else {
-            note("a number of shards")
+            note(what)
             throw unexpected()
         }
         let token = current

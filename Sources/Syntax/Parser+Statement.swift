@@ -25,6 +25,7 @@ extension StatementParser {
         if accept(.create) { return try parseCreate() }
         if accept(.drop) { return try parseDrop() }
         if atWord("ALTER"), isNext(.query) || isNext(.pump) { return try parseAlter() }
+        if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return .show(try parseShow()) }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
@@ -62,6 +63,38 @@ extension StatementParser {
         return .alterQuery(try parseSavedQuery(try parseQualifiedName("a query name"), orReplace: false, ifNotExists: false))
     }
 
+    /// `ALTER STREAM name SPLIT SHARD 0`, `ALTER STREAM name MERGE SHARDS 0, 1`.
+    @inline(never)
+    private mutating func parseAlterStream() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        let name = try parseQualifiedName("a stream name")
+        if atWord("SPLIT"), atWord("SHARD", 1) {
+            advance()
+            advance()
+            let shard = try parseShardNumber("the number of a shard")
+            guard atWord("AT") else { return .alterStream(AlterStream(name: name, change: .split(shard: shard, at: nil))) }
+            advance()
+            guard current.kind == .string else {
+                note("a hash key such as '170141183460469231731687303715884105728'")
+                throw unexpected()
+            }
+            let place = Expression(.literal(.string(current.text)), span: current.span)
+            advance()
+            return .alterStream(AlterStream(name: name, change: .split(shard: shard, at: place)))
+        }
+        if atWord("MERGE"), isNext(.shards) {
+            advance()
+            advance()
+            let first = try parseShardNumber("the number of a shard")
+            try expect(.comma)
+            return .alterStream(AlterStream(name: name, change: .merge(first, try parseShardNumber("the number of the shard beside it"))))
+        }
+        note("SPLIT SHARD")
+        note("MERGE SHARDS")
+        throw unexpected(hint: "columns and options of a stream cannot be changed: DROP it and CREATE it")
+    }
+
     /// What other systems show under other names; nil for what `parseShow` knows.
     private mutating func parseOtherShow() throws(SQLError) -> Statement.Kind? {
         if atWord("COLUMNS", 1), peek(2).keyword == .from || peek(2).keyword == .in {
@@ -92,7 +125,7 @@ extension StatementParser {
         case "TRUNCATE": hint = "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
         case "UPDATE", "DELETE", "MERGE", "UPSERT":
             hint = "rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows"
-        case "ALTER": hint = "ALTER QUERY gives a saved query another definition; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it"
+        case "ALTER": hint = "ALTER QUERY gives a saved query another definition, ALTER STREAM splits and merges shards; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it"
         case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"
         case "ANALYZE", "VACUUM": hint = "there is nothing to be done by hand: EXPLAIN shows how a query runs"
         case "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT": hint = "every INSERT is a transaction of its own"

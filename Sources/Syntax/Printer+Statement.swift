@@ -1,6 +1,13 @@
 // Printer+Statement: statements, one clause a line.
 
 extension Printer {
+    private static func shardChange(_ change: AlterStream.Change) -> String {
+        switch change {
+        case .split(let shard, let place): " SPLIT SHARD " + expression(shard) + (place.map { " AT " + expression($0) } ?? "")
+        case .merge(let first, let second): " MERGE SHARDS " + expression(first) + ", " + expression(second)
+        }
+    }
+
     @inline(never)
     static func statement(_ statement: Statement) -> String {
         switch statement.kind {
@@ -14,6 +21,7 @@ extension Printer {
         case .createQuery(let query):
             return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists) + body(query)
         case .alterQuery(let query): return "ALTER QUERY " + qualified(query.name) + body(query)
+        case .alterStream(let alter): return "ALTER STREAM " + qualified(alter.name) + shardChange(alter.change)
         case .createFunction(let function):
             let parameters = function.parameters.map { parameter in
                 (parameter.name.map { quote($0.name) + " " } ?? "") + typeName(parameter.type)

@@ -184,7 +184,7 @@ extension Life {
 
     private static func isFlush(_ row: Row) -> Bool {
         row.contains { value in
-            if case .integer(let number) = value { (SimulatedStream.flushID..<SimulatedStream.flushID + 40).contains(number) } else { false }
+            if case .integer(let number) = value { (SimulatedStream.flushID..<SimulatedStream.flushID + Int64(SimulatedStream.flushCount)).contains(number) } else { false }
         }
     }
 

@@ -148,6 +148,7 @@ final class Life {
         case 34: try fillDisk()
         case 35: try reopenFenced()
         case 36: try simulation.damage(self)
+        case 38: try changeShards()
         case 37:
             try drain()
             try checkOutputs(isComplete: false)
@@ -194,6 +195,24 @@ final class Life {
             }
         }
         model.live = live
+    }
+
+    /// Splits or merges shards of any stream; not of the one whose late rows depend on the order of arrival.
+    private func changeShards() throws {
+        let streams = try engine().log.streams.filter { $0.name != "l" && !$0.description.partitionColumns.isEmpty }
+        guard !streams.isEmpty else { return }
+        let stream = streams[below(streams.count)]
+        let shapes = stream.description.shards
+        let open = shapes.filter { !$0.isClosed }.sorted { $0.range.first < $1.range.first }
+        let place = below(open.count)
+        let isMerge = open.count > 1 && (open.count > 4 || below(3) == 0)
+        let other = open[place == 0 ? min(1, open.count - 1) : place - 1]
+        let change = isMerge ? "MERGE SHARDS \(open[place].index), \(other.index)" : "SPLIT SHARD \(open[place].index)"
+        let sql = "ALTER STREAM \(stream.name) \(change)"
+        simulation.note(sql)
+        let session = try engine().makeSession()
+        for statement in try Parser.parseScript(sql) { _ = try session.execute(statement, source: sql) }
+        simulation.figures.shardChanges += 1
     }
 
     // MARK: Queries

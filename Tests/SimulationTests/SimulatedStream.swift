@@ -31,6 +31,8 @@ final class SimulatedStream {
 
     /// Rows with this id and above only move the watermark on.
     static let flushID: Int64 = 1_000_000
+    /// So many, each with a key of its own, that no shard goes without.
+    static let flushCount = 160
     private static let extraTypes: [SQLType] = [
         .boolean, .double, .decimal(precision: 12, scale: 2), .text, .bytes, .integer, .smallint, .date, .timestamp(precision: 6),
     ]
@@ -102,7 +104,7 @@ final class SimulatedStream {
 
     /// Rows that move event time to `microseconds` in every shard.
     func flush(microseconds: Int64, _ random: inout SeededRandom) -> [Entry] {
-        (0..<40).map { index in
+        (0..<Self.flushCount).map { index in
             var row = self.row(id: Self.flushID + Int64(index), time: microseconds, &random)
             if let place = ordinals["k"] { row[place] = .integer(1_000 + Int64(index)) }
             return Entry(change: .insert, row: row)

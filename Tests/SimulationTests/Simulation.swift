@@ -37,13 +37,14 @@ final class Simulation {
         var comparedRows = 0
         var uncomparedOutputs = 0
         var queriesFailed = 0
+        var shardChanges = 0
 
         static func + (a: Figures, b: Figures) -> Figures {
             Figures(
                 lives: a.lives + b.lives, powerCuts: a.powerCuts + b.powerCuts, refusals: a.refusals + b.refusals, damagedLives: a.damagedLives + b.damagedLives,
                 damageReports: a.damageReports + b.damageReports, comparedOutputs: a.comparedOutputs + b.comparedOutputs,
                 comparedRows: a.comparedRows + b.comparedRows, uncomparedOutputs: a.uncomparedOutputs + b.uncomparedOutputs,
-                queriesFailed: a.queriesFailed + b.queriesFailed)
+                queriesFailed: a.queriesFailed + b.queriesFailed, shardChanges: a.shardChanges + b.shardChanges)
         }
     }
 

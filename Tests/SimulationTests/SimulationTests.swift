@@ -45,6 +45,7 @@ final class SimulationTests: XCTestCase {
         guard count >= Self.defaultSeeds, failed == 0 else { return }
         XCTAssertGreaterThan(figures.powerCuts, Int(count), "the power was hardly ever cut")
         XCTAssertGreaterThan(figures.refusals, Int(count), "hardly any operation failed")
+        XCTAssertGreaterThan(figures.shardChanges, Int(count), "shards were hardly ever split or merged")
         XCTAssertGreaterThan(figures.damagedLives, Int(count) / 2, "the disk was hardly ever damaged")
         XCTAssertGreaterThan(figures.comparedRows, Int(count) * 100, "hardly anything was compared")
         XCTAssertLessThan(figures.uncomparedOutputs * 20, figures.comparedOutputs, "too much cannot be computed naively")

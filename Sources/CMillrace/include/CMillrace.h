@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -97,6 +99,24 @@ static inline void millrace_advise_large(void *block, size_t count) {
     (void)block; (void)count;
 #endif
 }
+
+// Events of sockets. An event carries a number of the caller's, which tells what it belongs to.
+#if defined(__linux__)
+enum {
+    MILLRACE_READABLE = EPOLLIN, MILLRACE_WRITABLE = EPOLLOUT, MILLRACE_FAILED = EPOLLERR, MILLRACE_HUNG_UP = EPOLLHUP
+};
+static inline int millrace_watch(int poller, int operation, int descriptor, uint32_t events, uint64_t token) {
+    struct epoll_event event;
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(poller, operation, descriptor, &event);
+}
+// Takes a connection that waits, without letting it block or leak into other programs (SOCK_NONBLOCK | SOCK_CLOEXEC).
+extern int millrace_accept4(int, void *, unsigned int *, int) __asm__("accept4");
+static inline int millrace_accept(int listener, void *address, unsigned int *count) {
+    return millrace_accept4(listener, address, count, 0x800 | 0x80000);
+}
+#endif
 
 static inline void millrace_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 

@@ -11,6 +11,8 @@ package struct DataflowSettings: Sendable {
     package var reportedRowsMax: Int
     /// Epochs with fewer rows than this run on the calling thread alone: waking another one costs more.
     package var inlineRowsMax: Int
+    /// For measuring how long each operator works; nothing depends on it.
+    package var nanoseconds: (@Sendable () -> UInt64)?
 
     package init(
         partitionCount: Int = 4, batchRows: Int = 8192, idleTimeoutMicroseconds: [Int64?] = [], reportedRowsMax: Int = 10_000,
@@ -41,6 +43,8 @@ package struct DataflowStatus: Sendable {
         /// Groups, sessions or buffered rows held now.
         package var groups = 0
         package var stateBytes = 0
+        /// How long the pipelines that feed it and it itself have run, wall time; 0 when nobody measures.
+        package var busyNanoseconds: UInt64 = 0
         package var watermark = Int64.min
     }
 
@@ -60,6 +64,8 @@ package struct DataflowStatus: Sendable {
     }
 
     package var operators: [Operator] = []
+    /// The same of the pipelines that lead to the output.
+    package var outputBusyNanoseconds: UInt64 = 0
     package var scans: [Scan] = []
     /// The output's watermark.
     package var watermark = Int64.min

@@ -49,11 +49,14 @@ package struct ShardProgress: Hashable, Sendable {
     package var isCaughtUp: Bool
     /// Nothing will ever come again.
     package var hasEnded: Bool
+    /// The shards that this one follows: it has no rows before they have ended. Always the same for a shard.
+    package var parents: [Int]
 
-    package init(hasRows: Bool, isCaughtUp: Bool, hasEnded: Bool) {
+    package init(hasRows: Bool, isCaughtUp: Bool, hasEnded: Bool, parents: [Int] = []) {
         self.hasRows = hasRows
         self.isCaughtUp = isCaughtUp
         self.hasEnded = hasEnded
+        self.parents = parents
     }
 }
 

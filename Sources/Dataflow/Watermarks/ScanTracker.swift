@@ -4,6 +4,7 @@
 // - A shard is idle when it is caught up and has had no row for the idle timeout, by the epoch clock.
 // - The scan's watermark is the smallest of the shards that are neither idle nor ended; the largest of all when every shard that goes
 //   on is idle (nothing is left to wait for); Int64.max when all have ended. It never goes back.
+// - A shard that follows others (after a split or a merge) does not count before they have ended, and begins where they were.
 // - Without a watermark definition it stays at Int64.min until all shards have ended.
 
 import Platform
@@ -15,8 +16,10 @@ struct ShardTracker {
     var isCaughtUp = false
     var isIdle = false
     var hasEnded = false
+    /// Follows shards that have not ended. No part of the state: every epoch says it anew.
+    var isWaiting = false
 
-    var isActive: Bool { !isIdle && !hasEnded }
+    var isActive: Bool { !isIdle && !hasEnded && !isWaiting }
 }
 
 struct ScanTracker {
@@ -33,7 +36,15 @@ struct ScanTracker {
 
     var hasEnded: Bool { !shards.isEmpty && shards.allSatisfy(\.hasEnded) }
 
-    mutating func makeRoom(shardCount: Int) { while shards.count < shardCount { shards.append(ShardTracker()) } }
+    private mutating func makeRoom(shardCount: Int) { while shards.count < shardCount { shards.append(ShardTracker()) } }
+
+    /// Before the epoch's rows are seen.
+    mutating func beginEpoch(_ progress: [ShardProgress], shardCount: Int) {
+        makeRoom(shardCount: max(shardCount, progress.count))
+        for (index, now) in progress.enumerated() where !now.parents.isEmpty { shards[index].isWaiting = isWaiting(now) }
+    }
+
+    private func isWaiting(_ progress: ShardProgress) -> Bool { progress.parents.contains { $0 < shards.count && !shards[$0].hasEnded } }
 
     /// The smallest watermark of the active shards other than this one; Int64.max when there is none.
     func othersWatermark(_ shard: Int) -> Int64 {
@@ -61,6 +72,12 @@ struct ScanTracker {
             if !now.hasRows, now.isCaughtUp, let timeout = idleTimeoutMicroseconds, let last = shards[index].lastRowClockMicroseconds {
                 shards[index].isIdle = clock >= WindowGrid.add(last, timeout)
             }
+        }
+        for (index, now) in progress.enumerated() where !now.parents.isEmpty {
+            shards[index].isWaiting = isWaiting(now)
+            guard !shards[index].isWaiting else { continue }
+            let reached = now.parents.reduce(Int64.max) { $1 < shards.count ? min($0, shards[$1].watermark) : $0 }
+            if reached < .max { raise(index, to: max(reached, shards[index].watermark)) }
         }
         guard !shards.isEmpty else { return }
         if hasEnded {

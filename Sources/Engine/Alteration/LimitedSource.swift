@@ -16,12 +16,18 @@ final class LimitedSource: ReplayableSource, @unchecked Sendable {
     }
 
     func raise(to positions: [Int64]) {
-        lock.locked { for shard in limits.indices where shard < positions.count { limits[shard] = max(limits[shard], positions[shard]) } }
+        source.refreshShards()
+        lock.locked {
+            for (shard, position) in positions.enumerated() {
+                if shard < limits.count { limits[shard] = max(limits[shard], position) } else { limits.append(position) }
+            }
+        }
     }
 
     private func limit(_ shard: Int) -> Int64? { lock.locked { shard < limits.count ? limits[shard] : nil } }
 
     var shardCount: Int { lock.locked { limits.count } }
+    func parents(of shard: Int) -> [Int] { source.parents(of: shard) }
     func start(shard: Int) -> Int64 { source.start(shard: shard) }
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 

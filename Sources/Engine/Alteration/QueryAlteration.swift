@@ -216,7 +216,8 @@ private final class Replay {
     }
 
     func ends(_ scan: Int, nowMicroseconds: Int64) throws -> [Int64] {
-        try (0..<inner[scan].shardCount).map { try inner[scan].available(shard: $0, nowMicroseconds: nowMicroseconds) }
+        inner[scan].refreshShards()
+        return try (0..<inner[scan].shardCount).map { try inner[scan].available(shard: $0, nowMicroseconds: nowMicroseconds) }
     }
 
     func run(to positions: [[Int64]], clock: Int64) throws {

@@ -59,6 +59,12 @@ package struct SourceChunk: Sendable {
 package protocol ReplayableSource: AnyObject, Sendable {
     var shardCount: Int { get }
 
+    /// Looks whether shards have been split or merged. Called between epochs; `shardCount`, `parents` and `end` change only here.
+    func refreshShards()
+
+    /// The shards that this one follows: its rows come after all of theirs.
+    func parents(of shard: Int) -> [Int]
+
     /// Position of the first row of a shard.
     func start(shard: Int) -> Int64
 
@@ -85,6 +91,9 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// Whether the rows before a position that was once reached were there (or had expired) when the source was made. False when rows have been lost.
     func reaches(shard: Int, position: Int64) -> Bool
 
+    /// When the row at a position arrived (wall clock, microseconds); nil when that is not known. For figures only.
+    func arrivalMicroseconds(shard: Int, position: Int64) -> Int64?
+
     /// How far the shard can be read now; rises until the source ends. `nowMicroseconds` is wall-clock time.
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64
 
@@ -103,12 +112,15 @@ package protocol ReplayableSource: AnyObject, Sendable {
 }
 
 extension ReplayableSource {
+    package func refreshShards() {}
+    package func parents(of shard: Int) -> [Int] { [] }
     package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
     package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }
     package func consumed(shard: Int, upTo position: Int64) {}
     package func makeDurable() throws(ConnectorError) {}
     package func reaches(shard: Int, position: Int64) -> Bool { true }
+    package func arrivalMicroseconds(shard: Int, position: Int64) -> Int64? { nil }
     package func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) {}
 
     /// Whole columns, and the fields taken out of them.

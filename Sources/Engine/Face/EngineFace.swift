@@ -105,6 +105,8 @@ package struct QueryProgress: Sendable {
     package var statement: String = ""
     /// The shards that hold the watermark back; nil when none does.
     package var holdup: String?
+    /// Operators, sources, checkpoints and times, looked at a few times a second; nil before the query has run in this process.
+    package var figures: QueryFigures?
 
     package init(name: String) { self.name = name }
 }
@@ -117,6 +119,20 @@ package struct StreamStatus: Sendable {
         package var expiredRows: UInt64
         /// Rows that were given up after damage.
         package var givenUpRows: UInt64
+        /// Split or merged: it takes no more rows.
+        package var isClosed = false
+        /// The shards it was made of.
+        package var parents: [Int] = []
+        /// Its part of the 128-bit hash keys, both ends included.
+        package var firstHashKey: UInt128 = 0
+        package var lastHashKey: UInt128 = .max
+        package var rowCount = 0
+        package var segmentCount = 0
+        package var frameCount = 0
+        /// Arrival of the newest row, microseconds; nil when there is none.
+        package var lastArrivalMicroseconds: Int64?
+        /// A failed write or sync keeps it from taking rows.
+        package var isFenced = false
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
 

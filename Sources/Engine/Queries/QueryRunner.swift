@@ -8,6 +8,7 @@
 // 5. now and then captures a checkpoint: what has changed of the state, as bytes in memory; a thread beside the query writes and publishes it
 //    while epochs go on. The next one is captured when it has been published. One that could not be written is tried again at the next
 //    interval; the query goes on.
+// Shards may be split or merged meanwhile: their number only grows, and a shard is read from the epoch on that follows the end of those it follows.
 // An epoch without output needs no sync of its own: if its record is lost in a crash, nobody has seen anything of it, and its rows are
 // simply read again, in whatever epochs then come.
 //
@@ -39,6 +40,8 @@ package struct RunnerSettings: Sendable {
     package var writesBeside = false
     /// For measuring; nothing depends on it.
     package var nanoseconds: (@Sendable () -> UInt64)?
+    /// The clock that arrival times come from; for measuring too.
+    package var wallMicroseconds: (@Sendable () -> Int64)?
     /// Told what went wrong without ending the query.
     package var onNotice: (@Sendable (String) -> Void)?
 
@@ -47,13 +50,15 @@ package struct RunnerSettings: Sendable {
 
 package final class QueryRunner {
     package let graph: DataflowGraph
-    private let sources: [any ReplayableSource]
+    let sources: [any ReplayableSource]
     private let output: any QueryOutput
     private let errors: any ErrorOutput
     private let journal: QueryJournal?
     private let pool: WorkerPool
     private let settings: RunnerSettings
     private let publisher: CheckpointPublisher?
+    private(set) lazy var topology = graph.makeTopology()
+    var wallMicroseconds: Int64? { settings.wallMicroseconds?() }
 
     package private(set) var epoch: UInt64 = 0
     package private(set) var clockMicroseconds: Int64 = .min
@@ -68,7 +73,8 @@ package final class QueryRunner {
     /// Rows that retention removed before the query had read them.
     package private(set) var expiredRows: Int64 = 0
     package private(set) var checkpointFigures = CheckpointFigures()
-    private var positions: [[Int64]]
+    package private(set) var runFigures = RunFigures()
+    private(set) var positions: [[Int64]]
     private var ended: [[Bool]]
     /// When the last checkpoint was captured, or tried again.
     private var lastCheckpointClock: Int64 = .min
@@ -113,7 +119,8 @@ package final class QueryRunner {
         }
         if let loaded {
             let found = loaded.checkpoint
-            guard found.positions.map(\.count) == positions.map(\.count) else {
+            // Shards that have come since the checkpoint are missing in it.
+            guard fits(found.positions.map(\.count)), zip(found.positions, found.ended).allSatisfy({ $0.count == $1.count }) else {
                 throw EngineError("the checkpoint of epoch \(found.epoch) is of another query: its inputs differ")
             }
             positions = found.positions
@@ -133,6 +140,11 @@ package final class QueryRunner {
             try graph.restore(from: loaded.state, pool: pool)
             watermark = graph.status.scans.map(\.watermark).min() ?? .min
         }
+        if checkpoint == nil, let first = records.first, fits(first.scans.map(\.count)) {
+            // Where the query began then, not where it would begin now.
+            positions = first.scans.map { $0.map(\.from) }
+            ended = first.scans.map { $0.map { _ in false } }
+        }
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
             _ = try output.emit(swap.batches, epoch: swap.epoch, clockMicroseconds: clockMicroseconds)
@@ -141,7 +153,7 @@ package final class QueryRunner {
             guard record.epoch == epoch &+ 1 else {
                 throw EngineError("the epoch log goes from epoch \(epoch) to \(record.epoch): epochs between them are missing")
             }
-            guard record.scans.map(\.count) == positions.map(\.count) else {
+            guard fits(record.scans.map(\.count)), zip(record.scans, positions).allSatisfy({ $0.count >= $1.count }) else {
                 throw EngineError("epoch \(record.epoch) of the epoch log is of another query: its inputs differ")
             }
             // No row is read twice, whatever the log says.
@@ -156,12 +168,16 @@ package final class QueryRunner {
         return notices + journal.epochs.notices
     }
 
+    /// Whether there are that many shards in each source, at least.
+    private func fits(_ counts: [Int]) -> Bool { counts.count == sources.count && zip(counts, sources).allSatisfy { $0 <= $1.shardCount } }
+
     // MARK: Stepping
 
     package func step(nowMicroseconds: Int64) throws -> StepOutcome {
         if hasRunEpoch && graph.isFinished { return .finished }
         if !hasResumedSources {
             for (scan, source) in sources.enumerated() {
+                makeRoom(scan, source.shardCount)
                 for shard in 0..<source.shardCount {
                     source.resume(shard: shard, at: positions[scan][shard], nowMicroseconds: nowMicroseconds)
                 }
@@ -179,11 +195,21 @@ package final class QueryRunner {
         return graph.isFinished ? .finished : .progressed
     }
 
+    /// A shard that has come is read from its first row on.
+    private func makeRoom(_ scan: Int, _ shardCount: Int) {
+        while positions[scan].count < shardCount { positions[scan].append(0) }
+        while ended[scan].count < shardCount { ended[scan].append(false) }
+    }
+
     /// The next epoch, or nil when there is nothing to run one for.
     private func nextRecord(clock: Int64) throws -> EpochRecord? {
         var scans: [[EpochRecord.ShardRange]] = []
         var isNeeded = !hasRunEpoch
         var remaining: Int64 = 0
+        for (scan, source) in sources.enumerated() {
+            source.refreshShards()
+            makeRoom(scan, source.shardCount)
+        }
         let shardCount = max(1, positions.reduce(0) { $0 + $1.count })
         let rowsPerShard = max(1, settings.epochRowsMax / shardCount)
         for (scan, source) in sources.enumerated() {
@@ -200,13 +226,14 @@ package final class QueryRunner {
                 }
                 let available = try source.available(shard: shard, nowMicroseconds: clock)
                 var to = from
-                if available > from {
+                let waits = source.parents(of: shard).contains { $0 < shard && !ended[scan][$0] }
+                if available > from, !waits {
                     to = try source.boundary(shard: shard, from: from, limit: available, rows: rowsPerShard)
                     isNeeded = true
                 }
                 remaining &+= max(0, available - to)
                 let end = try source.end(shard: shard)
-                let hasEnded = end.map { to >= $0 } ?? false
+                let hasEnded = !waits && end.map { to >= $0 } ?? false
                 if hasEnded && !ended[scan][shard] { isNeeded = true }
                 ranges.append(.init(from: from, to: to, isCaughtUp: to >= available, hasEnded: hasEnded))
             }
@@ -219,14 +246,18 @@ package final class QueryRunner {
     }
 
     private func run(_ record: EpochRecord, isReplay: Bool) throws {
+        let started = settings.nanoseconds?() ?? 0
         let rejections = RejectionSlots()
         var inputs: [ScanInput] = []
         for (scan, ranges) in record.scans.enumerated() {
             var morsels: [Morsel] = []
             var shards: [ShardProgress] = []
+            makeRoom(scan, ranges.count)
             for (shard, range) in ranges.enumerated() {
                 shards.append(
-                    ShardProgress(hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded))
+                    ShardProgress(
+                        hasRows: range.to > range.from, isCaughtUp: range.isCaughtUp, hasEnded: range.hasEnded,
+                        parents: sources[scan].parents(of: shard)))
                 var range = range
                 if isReplay, range.to > range.from, PlantedBug.isOn(.replayOffByOne) { range.from &+= 1 }
                 try appendMorsels(scan: scan, shard: shard, range: range, rejections: rejections, to: &morsels)
@@ -248,6 +279,7 @@ package final class QueryRunner {
             }
         }
         let emitted = result.batches.reduce(0) { $0 + $1.count }
+        let computed = settings.nanoseconds?() ?? 0
         let rejected = rejections.ordered()
         rowsIn &+= Int64(result.rowsIn)
         rowsOut &+= Int64(emitted)
@@ -268,11 +300,29 @@ package final class QueryRunner {
                 rejected: rejected, failures: result.failures + refused, late: result.lateRows, epoch: epoch,
                 clockMicroseconds: clockMicroseconds)
         }
+        if let nanoseconds = settings.nanoseconds, !isReplay {
+            runFigures.note(
+                startedNanoseconds: started, computedNanoseconds: computed, endedNanoseconds: nanoseconds(),
+                latencyMicroseconds: emitted > 0 ? latencyMicroseconds(record) : nil)
+        }
         for (scan, ranges) in record.scans.enumerated() {
             for (shard, range) in ranges.enumerated() where range.to > range.from {
                 sources[scan].consumed(shard: shard, upTo: range.to)
             }
         }
+    }
+
+    /// From the arrival of the epoch's oldest row to now, when its results are there.
+    private func latencyMicroseconds(_ record: EpochRecord) -> Int64? {
+        guard let now = settings.wallMicroseconds?() else { return nil }
+        var oldest: Int64?
+        for (scan, ranges) in record.scans.enumerated() {
+            for (shard, range) in ranges.enumerated() where range.to > range.from {
+                guard let arrival = sources[scan].arrivalMicroseconds(shard: shard, position: range.from) else { continue }
+                oldest = min(oldest ?? arrival, arrival)
+            }
+        }
+        return oldest.map { max(0, now &- $0) }
     }
 
     /// Cuts a range into morsels: a function of the range alone, so that a replay cuts it the same way.

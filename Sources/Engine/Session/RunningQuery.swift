@@ -17,6 +17,8 @@ package final class RunningQuery: @unchecked Sendable {
     let canCatchUp: Bool
     /// Whether it has a journal from which it can begin again after a failure.
     var canRestart = false
+    /// The relation that it writes.
+    var target: String?
     /// What it reads and writes, in lower case.
     let relationNames: Set<String>
 
@@ -256,16 +258,18 @@ package final class RunningQuery: @unchecked Sendable {
 
     /// `now` in monotonic nanoseconds: what costs more to find out is looked for a few times a second only.
     private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil, now: UInt64? = nil) {
-        var details: (holdup: String?, stateByteCount: Int)?
+        var details: (holdup: String?, figures: QueryFigures)?
         if now == nil || now.map({ $0 &- lastDetailed > 200_000_000 }) == true {
-            details = (runner.holdup(), runner.stateByteCount)
+            details = (runner.holdup(), runner.figures())
             lastDetailed = now ?? lastDetailed
         }
         lock.locked {
             hasRecovered = true
             if let details {
                 latest.holdup = details.holdup
-                latest.stateByteCount = details.stateByteCount
+                latest.stateByteCount = details.figures.stateByteCount
+                latest.figures = details.figures
+                latest.figures?.target = target
             }
             if let version { idleVersion = version }
             latest.epoch = runner.epoch

@@ -147,7 +147,7 @@ extension Session {
             guard let relation = object.relation, isWanted(relation) else { return nil }
             let status = statuses[object.name]
             return [
-                .string(object.name), .string(relation.connector), .integer(Int64(relation.shardCount)),
+                .string(object.name), .string(relation.connector), .integer(Int64(status.map { $0.shards.count { !$0.isClosed } } ?? relation.shardCount)),
                 status.map { .integer(Int64(truncatingIfNeeded: $0.rowCount)) } ?? .null,
                 relation.watermark.map { .string(relation.columns[$0.column].name) } ?? .null,
                 status.map { .integer(Int64(clamping: $0.shards.reduce(0) { $0 &+ $1.expiredRows })) } ?? .null,

@@ -59,6 +59,7 @@ package final class Session {
         case .createView(let create): return try createView(create, text: text)
         case .createQuery(let create): return try createQuery(create, text: text)
         case .alterQuery(let create): return try alterQuery(create, text: text)
+        case .alterStream(let alter): return try alterStream(alter)
         case .createFunction(let create): return try createFunction(create, text: text)
         case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)

@@ -1,4 +1,7 @@
 // LogSource: a stream of the log as a replayable source. Positions are sequence numbers.
+//
+// The shards are those of the last `refreshShards`: a source that would see a shard closed before it sees the shards that follow it would take the
+// stream's end for reached. A closed shard ends where it ends. A bounded read keeps to the shards there were when it began.
 
 import Columns
 import Platform
@@ -15,6 +18,7 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     /// Whether nothing will be appended any more, although the read is not bounded.
     private let isEnded: (@Sendable () -> Bool)?
     private let lock = Lock()
+    private var shapes: [ShardDescription]
     private var released: [Int64]
     /// Fewer rows than this are not worth the call; the newest rows lie in the writer's own buffers anyway.
     private static let releasedRowsMin: Int64 = 1 << 16
@@ -23,12 +27,25 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
         self.isEnded = isEnded
         self.stream = stream
         self.name = name
-        released = (0..<stream.shardCount).map { Int64(bitPattern: stream.oldestSequence(shard: $0)) }
-        endsAtStart = (0..<stream.shardCount).map { Int64(bitPattern: stream.endSequence(shard: $0)) }
+        let shapes = stream.description.shards
+        self.shapes = shapes
+        released = shapes.indices.map { Int64(bitPattern: stream.oldestSequence(shard: $0)) }
+        endsAtStart = shapes.indices.map { Int64(bitPattern: stream.endSequence(shard: $0)) }
         ends = isBounded ? endsAtStart : nil
     }
 
-    var shardCount: Int { stream.shardCount }
+    var shardCount: Int { lock.locked { shapes.count } }
+
+    func refreshShards() {
+        guard ends == nil, stream.shardCount > shardCount else { return }
+        let found = stream.description.shards
+        lock.locked {
+            shapes = found
+            while released.count < found.count { released.append(0) }
+        }
+    }
+
+    func parents(of shard: Int) -> [Int] { lock.locked { shard < shapes.count ? shapes[shard].parents : [] } }
 
     func start(shard: Int) -> Int64 { Int64(bitPattern: stream.oldestSequence(shard: shard)) }
 
@@ -53,7 +70,8 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func end(shard: Int) throws(ConnectorError) -> Int64? {
-        ends?[shard] ?? (isEnded?() == true ? Int64(bitPattern: stream.endSequence(shard: shard)) : nil)
+        if let ends { return ends[shard] }
+        return isEnded?() == true || lock.locked { shapes[shard].isClosed } ? Int64(bitPattern: stream.endSequence(shard: shard)) : nil
     }
 
     func makeDurable() throws(ConnectorError) {
@@ -62,6 +80,10 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
     }
 
     func reaches(shard: Int, position: Int64) -> Bool { shard >= endsAtStart.count || position <= endsAtStart[shard] }
+
+    func arrivalMicroseconds(shard: Int, position: Int64) -> Int64? {
+        position < 0 ? nil : stream.shards[shard].arrivalMicroseconds(of: UInt64(bitPattern: position))
+    }
 
     /// Takes what has been read out of this process's memory, so that reading a long log needs no more than an epoch of it.
     func consumed(shard: Int, upTo position: Int64) {

@@ -70,12 +70,17 @@ extension StreamOptions {
 
 extension StreamStatus {
     static func make(name: String, connector: String, stream: LogStream) -> StreamStatus {
-        let statistics = stream.statistics
+        // The description first: shards only come to it.
+        let shapes = stream.description.shards
+        let statistics = Array(stream.statistics.prefix(shapes.count))
         let shards = statistics.enumerated().map { index, shard in
             let fault = stream.shards[index].damage.first.map { "\($0)" } ?? stream.shards[index].fault.map { "\($0)" }
             return Shard(
                 oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount,
-                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, fault: fault)
+                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, isClosed: shapes[index].isClosed, parents: shapes[index].parents,
+                firstHashKey: shapes[index].range.first, lastHashKey: shapes[index].range.last, rowCount: shard.rowCount,
+                segmentCount: shard.segmentCount, frameCount: shard.frameCount, lastArrivalMicroseconds: shard.arrivalMax, isFenced: shard.isFenced,
+                fault: fault)
         }
         return StreamStatus(
             name: name, connector: connector, shards: shards, rowCount: statistics.reduce(0) { $0 + UInt64(max(0, $1.rowCount)) },

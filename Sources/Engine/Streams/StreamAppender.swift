@@ -6,6 +6,8 @@
 //
 // CSV: line feeds may stand inside quotes and a header names the columns, so one decoder reads everything in order.
 //
+// A short input that comes whole is decoded and appended by the caller (`finish(last:)`): no thread is started for it.
+//
 // What cannot be decoded goes to the stream's error stream with its bytes, the reason and the place.
 
 import Columns
@@ -45,6 +47,7 @@ package final class StreamAppender: @unchecked Sendable {
         var rowCount: Int
         var rejected: [BadRow]
         var lineCount: Int
+        var outcomes: RecordOutcomes?
     }
 
     private let engine: Engine
@@ -67,18 +70,25 @@ package final class StreamAppender: @unchecked Sendable {
     private var isFinished = false
     private var failure: (any Error)?
     private var counted = Counts()
+    /// Whether it is kept which records were stored and which were not.
+    private let keepsOutcomes: Bool
+    private var kept = RecordOutcomes()
     private var threads: [JoinableThread] = []
     private let threadCount: Int
 
     // The caller's side.
+    /// The caller does the workers' work.
+    private var runsInline = false
     private var leftover: [Buffer] = []
     private var leftoverByteCount = 0
     private var byteOffset = 0
     private var skippedByteCount = 0
     private var skippedHead: [UInt8] = []
 
-    init(engine: Engine, stream: LogStream, relation: RelationDefinition, name: String, format: Format) {
+    init(engine: Engine, stream: LogStream, relation: RelationDefinition, name: String, format: Format, keepsOutcomes: Bool) {
         self.engine = engine
+        self.keepsOutcomes = keepsOutcomes
+        options.recordsRowOffsets = keepsOutcomes
         self.stream = stream
         self.name = name
         schema = relation.physicalSchema
@@ -95,6 +105,9 @@ package final class StreamAppender: @unchecked Sendable {
     }
 
     package func counts() -> Counts { lock.locked { counted } }
+
+    /// What has become of each record so far, in the order of the input; empty unless it was asked for.
+    package func outcomes() -> RecordOutcomes { lock.locked { kept } }
 
     // MARK: The caller's side
 
@@ -128,6 +141,22 @@ package final class StreamAppender: @unchecked Sendable {
         byteOffset += cut - start
         try enqueue(Piece(ticket: nextTicket, buffers: buffers, byteOffset: begin))
         keep(chunk, from: cut)
+    }
+
+    /// No more input but this: waits until everything has been appended.
+    package func finish(last chunk: Buffer) throws(EngineError) -> Counts {
+        runsInline = threads.isEmpty
+        try append(chunk)
+        return try finish()
+    }
+
+    /// The input has broken off: the same, without the line that may have been cut in two.
+    package func finishWithoutRest() throws(EngineError) -> Counts {
+        leftover = []
+        leftoverByteCount = 0
+        skippedByteCount = 0
+        if csv != nil { return counts() }
+        return try finish()
     }
 
     /// No more input: waits until everything has been appended.
@@ -178,6 +207,13 @@ package final class StreamAppender: @unchecked Sendable {
     }
 
     private func enqueue(_ piece: Piece) throws(EngineError) {
+        if runsInline {
+            nextTicket += 1
+            lock.locked { counted.bytes += piece.buffers.reduce(0) { $0 + $1.byteCount } }
+            process(piece)
+            if let fault = lock.locked({ self.failure }) { throw EngineError("\(fault)") }
+            return
+        }
         if threads.isEmpty {
             threads = (0..<threadCount).compactMap { _ in JoinableThread { [self] in work() } }
             if threads.isEmpty { throw EngineError("no thread is left to append on") }
@@ -226,7 +262,8 @@ package final class StreamAppender: @unchecked Sendable {
             let prepared = try stream.prepare(
                 batches, routing: .automatic(rotation: UInt64(piece.ticket)), arrivalMicroseconds: engine.clock.nowMicroseconds())
             let ready = Ready(
-                append: prepared, rowCount: batches.reduce(0) { $0 + $1.count }, rejected: rejected, lineCount: lineCount)
+                append: prepared, rowCount: batches.reduce(0) { $0 + $1.count }, rejected: rejected, lineCount: lineCount,
+                outcomes: keepsOutcomes ? RecordOutcomes(decoded, rejected: piece.rejected) : nil)
             commit(ready, ticket: piece.ticket)
         } catch {
             lock.locked { failure = failure ?? error }
@@ -250,7 +287,10 @@ package final class StreamAppender: @unchecked Sendable {
                 fault = error
             }
             lock.locked {
-                if fault == nil { counted.rows += group.reduce(0) { $0 + $1.rowCount } }
+                if fault == nil {
+                    counted.rows += group.reduce(0) { $0 + $1.rowCount }
+                    for piece in group { if let outcomes = piece.outcomes { kept.append(outcomes) } }
+                }
                 failure = failure ?? fault
                 turn += group.count
                 isCommitting = false
@@ -281,7 +321,10 @@ package final class StreamAppender: @unchecked Sendable {
                         arrivalMicroseconds: engine.clock.nowMicroseconds())
                 }
                 try reject(decoded.badRows, lineBase: 0)
-                lock.locked { counted.rows += decoded.batch.count }
+                lock.locked {
+                    counted.rows += decoded.batch.count
+                    if keepsOutcomes { kept.append(RecordOutcomes([decoded])) }
+                }
             }
         } catch {
             throw EngineError("\(error)")
@@ -313,14 +356,16 @@ extension Buffer {
 }
 
 extension Engine {
-    /// For `put`: bytes into a stream of the log.
-    package func appender(stream name: String, format: StreamAppender.Format = .json) throws(EngineError) -> StreamAppender {
+    /// For `put`: bytes into a stream of the log. `keepsOutcomes`: `outcomes()` will tell what became of each record.
+    package func appender(
+        stream name: String, format: StreamAppender.Format = .json, keepsOutcomes: Bool = false
+    ) throws(EngineError) -> StreamAppender {
         let (object, stream) = try logStream(named: name)
         guard let relation = object.relation else { throw EngineError("\(name) is not a stream") }
         if relation.isDebezium, case .csv = format {
             throw EngineError("\(object.name) has format 'debezium-json': its rows come as change events, not as CSV")
         }
-        return StreamAppender(engine: self, stream: stream, relation: relation, name: object.name, format: format)
+        return StreamAppender(engine: self, stream: stream, relation: relation, name: object.name, format: format, keepsOutcomes: keepsOutcomes)
     }
 
     /// The log behind a name, or why there is none.

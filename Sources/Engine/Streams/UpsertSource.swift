@@ -22,6 +22,8 @@ final class UpsertSource: ReplayableSource {
     }
 
     var shardCount: Int { source.shardCount }
+    func refreshShards() { source.refreshShards() }
+    func parents(of shard: Int) -> [Int] { source.parents(of: shard) }
     func start(shard: Int) -> Int64 { source.start(shard: shard) }
     func readable(shard: Int, from: Int64) -> Int64 { source.readable(shard: shard, from: from) }
     func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { source.givenUpRows(shard: shard, from: from, to: to) }

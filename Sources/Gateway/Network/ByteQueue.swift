@@ -38,7 +38,8 @@ package struct ByteQueue: Sendable {
     package mutating func drop(_ dropCount: Int) {
         start += min(max(dropCount, 0), count)
         if start == bytes.count {
-            bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 16)
+            // Ten thousand queues that are empty must not hold memory.
+            bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 12)
             start = 0
         } else if start > bytes.count / 2, start > 4_096 {
             bytes.removeFirst(start)

@@ -236,6 +236,7 @@ extension Statement: SpanStripping {
                     columns: view.columns.strippingSpans(), query: view.query.strippingSpans()))
         case .createQuery(let query): .createQuery(query.strippingSpans())
         case .alterQuery(let query): .alterQuery(query.strippingSpans())
+        case .alterStream(let alter): .alterStream(alter.strippingSpans())
         case .createFunction(let function): .createFunction(function.strippingSpans())
         case .drop(let object, let names, let ifExists): .drop(object, names: names.strippingSpans(), ifExists: ifExists)
         case .show(.create(let name)): .show(.create(name.strippingSpans()))

@@ -10,6 +10,7 @@ package struct Statement: Hashable, Sendable {
         case createFunction(CreateFunction)
         /// `ALTER QUERY name AS INSERT INTO ..`: another definition for a saved query, which goes on.
         case alterQuery(CreateQuery)
+        case alterStream(AlterStream)
         /// `DROP STREAM|TABLE|VIEW|QUERY|FUNCTION [IF EXISTS] name, ..`; PUMP is QUERY.
         case drop(ObjectKind, names: [QualifiedName], ifExists: Bool)
         /// `SHOW STREAMS|TABLES|VIEWS|QUERIES|FUNCTIONS|ALL`, `SHOW CREATE name|ALL`.

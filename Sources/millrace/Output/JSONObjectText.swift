@@ -19,6 +19,12 @@ struct JSONObjectText {
         needsComma = true
     }
 
+    mutating func member(_ name: String, _ value: Bool) {
+        key(name)
+        text += value ? "true" : "false"
+        needsComma = true
+    }
+
     mutating func member(_ name: String, _ value: some BinaryInteger) {
         key(name)
         text += String(value)

@@ -14,7 +14,7 @@ enum StatusReport {
              ("expired", .bigint), ("given up", .bigint)],
             status.streams.map { stream in
                 [
-                    .string(stream.name), .string(stream.connector), number(stream.shards.count), number(stream.rowCount),
+                    .string(stream.name), .string(stream.connector), number(stream.shards.count { !$0.isClosed }), number(stream.rowCount),
                     number(stream.shards.reduce(0) { $0 + $1.byteCount }), number(stream.errorRows),
                     number(stream.shards.reduce(0) { $0 + $1.expiredRows }), number(stream.shards.reduce(0) { $0 + $1.givenUpRows }),
                 ]
@@ -76,6 +76,7 @@ enum StatusReport {
                     json.member("bytes", shard.byteCount)
                     json.member("expired_rows", shard.expiredRows)
                     json.member("given_up_rows", shard.givenUpRows)
+                    json.member("closed", shard.isClosed)
                     json.member("fault", shard.fault)
                 }
             }
