@@ -11,10 +11,23 @@ import Glibc
 import Platform
 import Syntax
 
-final class RemoteAccess: EngineAccess {
+final class RemoteAccess: EngineAccess, @unchecked Sendable {
+    // Safe to share: one thread uses it; what `cancel` touches shares safely itself.
     private let client: PostgresClient
     private var rows: RemoteRows?
     private var notices: [String] = []
+    private let isCancelling = Switch()
+
+    /// A flag that can be taken back.
+    private final class Switch: @unchecked Sendable {
+        // Safe to share: every access holds the lock.
+        private let lock = Lock()
+        private var isOn = false
+        var value: Bool {
+            get { lock.locked { isOn } }
+            set { lock.locked { isOn = newValue } }
+        }
+    }
 
     init(host: String, port: UInt16) throws {
         do {
@@ -48,6 +61,7 @@ final class RemoteAccess: EngineAccess {
     func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult {
         try finishRows()
         let place = RemotePlace(source: source, span: statement.span)
+        isCancelling.value = false
         return try translating {
             try client.send(query: place.text)
             var tag = ""
@@ -62,13 +76,21 @@ final class RemoteAccess: EngineAccess {
                 case .failure(let message): failure = message
                 case .ready:
                     takeNotices(of: client)
-                    if let failure { throw place.error(failure) }
+                    if let failure {
+                        if isCancelling.value, failure.code == RemoteRows.cancelled { throw CancelledStatement() }
+                        throw place.error(failure)
+                    }
                     return .done(tag: tag)
                 case .copyIn: try client.endCopy()
                 case .copyOut, .copied, .copyDone, .row, .idle: continue
                 }
             }
         }
+    }
+
+    func cancel() {
+        isCancelling.value = true
+        client.cancel()
     }
 
     /// The rows of a statement that was given up are passed over.
@@ -241,7 +263,7 @@ private final class RemoteRows: @unchecked Sendable {
     private var isCancelled = false
     private var failure: ServerMessage?
 
-    private static let cancelled = "57014"
+    static let cancelled = "57014"
     private static let batchRowsMax = 4_096
 
     init(client: PostgresClient, fields: [PostgresClient.Field], place: RemotePlace, statement: Statement) {
