@@ -289,6 +289,7 @@ package final class Engine: @unchecked Sendable {
     }
 
     func errorStreamName(for name: String) -> String { name + "_errors" }
+    package func errorStreamName(of stream: String) -> String { errorStreamName(for: stream) }
 
     /// The error stream of a stream or query, made at its first use.
     func errorStream(for name: String) throws -> LogStream {

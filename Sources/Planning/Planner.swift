@@ -170,6 +170,7 @@ package enum Planner {
             _ = try define(view, catalog: catalog)
             return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
         case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
+        case .connection(let inner): throw inner.needsConnection(at: statement.span)
         case .createRelation, .createFunction, .alterStream, .drop, .show, .describe, .set, .reset:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",

@@ -17,6 +17,8 @@ struct Lexer {
     private(set) var openStart: Int?
     /// The span between `/*+` and `*/` of the hint passed since it was last taken.
     private var hint: SourceSpan?
+    /// Whether an END that stands alone ends one of Flink's statement sets, and not a transaction.
+    var isInStatementSet = false
     var isOpenAtEnd: Bool { openStart != nil }
 
     init(_ source: String, from position: Int = 0) {

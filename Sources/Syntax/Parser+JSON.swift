@@ -15,7 +15,8 @@ extension StatementParser {
         return token.kind == .word && token.text.utf8.count == word.utf8.count && token.text.uppercased() == word
     }
 
-    private mutating func acceptWord(_ word: String) -> Bool {
+    /// Passes a word that is no keyword elsewhere.
+    mutating func acceptWord(_ word: String) -> Bool {
         if atWord(word) {
             advance()
             return true

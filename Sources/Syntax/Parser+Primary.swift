@@ -14,6 +14,7 @@ extension StatementParser {
             return try parseNameOrCall()
         case .parameter:
             advance()
+            if !arguments.isEmpty { return try argument(token) }
             return Expression(.column(QualifiedName([Identifier(token.text, span: token.span)], span: token.span)), span: token.span)
         case .word:
             return try parseWord()
@@ -23,6 +24,17 @@ extension StatementParser {
             note(Self.anExpression)
             throw unexpected()
         }
+    }
+
+    /// What was given for `$1`, in its place.
+    @inline(never)
+    private func argument(_ token: Token) throws(SQLError) -> Expression {
+        guard let number = Int(token.text.dropFirst()), number >= 1, number <= arguments.count else {
+            throw SQLError("there is no argument \(token.text)", at: token.span, hint: "there are \(arguments.count)", code: "42P02")
+        }
+        var value = arguments[number - 1]
+        value.span = token.span
+        return value
     }
 
     @inline(never)

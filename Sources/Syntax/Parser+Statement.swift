@@ -20,6 +20,7 @@ extension StatementParser {
     @inline(never)
     private mutating func parseStatementKind() throws(SQLError) -> Statement.Kind {
         if at(.leftParenthesis) || at(.select) || at(.with) || at(.values) { return .query(try parseQuery()) }
+        if let connection = try parseConnectionStatement() { return .connection(connection) }
         note(.select)
         if accept(.insert) { return .insert(try parseInsert()) }
         if accept(.create) { return try parseCreate() }
@@ -27,7 +28,7 @@ extension StatementParser {
         if atWord("ALTER"), isNext(.query) || isNext(.pump) { return try parseAlter() }
         if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
-        if accept(.show) { return .show(try parseShow()) }
+        if accept(.show) { return try parseShow() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }
@@ -128,10 +129,11 @@ extension StatementParser {
         case "ALTER": hint = "ALTER QUERY gives a saved query another definition, ALTER STREAM splits and merges shards; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it"
         case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"
         case "ANALYZE", "VACUUM": hint = "there is nothing to be done by hand: EXPLAIN shows how a query runs"
-        case "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT": hint = "every INSERT is a transaction of its own"
+        case "SAVEPOINT", "RELEASE", "ROLLBACK", "ABORT": hint = "every INSERT is a transaction of its own"
         case "GRANT", "REVOKE": hint = "there are no users and roles"
-        case "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE", "CALL", "DO": hint = "statements are executed as they stand"
-        case "COPY": hint = "millrace put STREAM appends standard input; connector = 'file' reads and writes files"
+        case "CALL", "DO": hint = "statements are executed as they stand"
+        case "LISTEN", "NOTIFY": hint = "SELECT STREAM goes on with what arrives"
+        case "LOCK": hint = "there is nothing to lock: rows are only appended"
         case "ADD", "REMOVE", "LOAD", "UNLOAD": hint = "functions are written in SQL: CREATE FUNCTION"
         case "STOP": hint = "DROP QUERY ends a saved query"
         default: return nil
@@ -198,19 +200,25 @@ extension StatementParser {
     }
 
     @inline(never)
-    private mutating func parseShow() throws(SQLError) -> ShowKind {
-        if accept(.streams) { return .streams }
-        if accept(.tables) { return .tables }
-        if accept(.views) { return .views }
-        if accept(.queries) || accept(.pumps) { return .queries }
-        if accept(.functions) { return .functions }
-        if accept(.all) { return .all }
-        try expect(.create)
-        if accept(.all) { return .definitions }
+    private mutating func parseShow() throws(SQLError) -> Statement.Kind {
+        if accept(.streams) { return .show(.streams) }
+        if accept(.tables) { return .show(.tables) }
+        if accept(.views) { return .show(.views) }
+        if accept(.queries) || accept(.pumps) { return .show(.queries) }
+        if accept(.functions) { return .show(.functions) }
+        if accept(.all) { return .show(.all) }
+        guard accept(.create) else {
+            let error = unexpected()
+            // A word that resembles one of these is not meant as the name of a setting.
+            let isMisspelt = error.hint?.hasPrefix("did you mean") ?? false
+            guard !isMisspelt, isName(current) || current.kind == .string else { throw error }
+            return try parseShowSetting()
+        }
+        if accept(.all) { return .show(.definitions) }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
-        return .create(try parseQualifiedName("a stream, table, view or query name"))
+        return .show(.create(try parseQualifiedName("a stream, table, view or query name")))
     }
 
     @inline(never)
@@ -234,7 +242,7 @@ extension StatementParser {
 
     /// `name`, `a.b.c`, `"a b"`, `'a.b'`: one name, its parts joined by dots.
     @inline(never)
-    private mutating func parseSettingName() throws(SQLError) -> Identifier {
+    mutating func parseSettingName() throws(SQLError) -> Identifier {
         if current.kind == .string {
             let token = current
             guard !token.text.isEmpty else { throw SQLError("a setting's name cannot be empty", at: token.span) }
@@ -248,8 +256,12 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseSet() throws(SQLError) -> Statement.Kind {
+        // Without transactions that could end, SESSION and LOCAL are the same.
+        if atWord("SESSION") || at(.local), [.word, .quotedWord, .string].contains(peek(1).kind), !isNext(.to) { advance() }
+        if let setting = try parseSettingOfStandard() { return setting }
         let name = try parseSettingName()
         if !accept(.equal), !accept(.to) { throw unexpected() }
+        if let setting = parseSettingList(name) { return setting }
         // A word alone is a text: `SET sync = always`, `SET optimizer = on`.
         if current.kind == .word, peek(1).kind == .end, !at(.true), !at(.false), !at(.null) {
             let word = takeIdentifier()

@@ -44,16 +44,28 @@ package enum ParserLimits {
 }
 
 package enum Parser {
-    /// Splits and parses a script. Stops at the first error.
-    package static func parseScript(_ source: String) throws(SQLError) -> [ParsedStatement] {
+    /// Splits and parses a script. Stops at the first error. `arguments` take the places of `$1`, `$2`, ..
+    package static func parseScript(_ source: String, arguments: [Expression] = []) throws(SQLError) -> [ParsedStatement] {
         var lexer = Lexer(source)
         var statements: [ParsedStatement] = []
         while let run = try TokenRun.next(&lexer) {
             var parser = StatementParser(run)
+            parser.arguments = arguments
             let statement = try parser.parseWholeStatement()
             statements.append(ParsedStatement(statement: statement, span: run.span))
         }
         return statements
+    }
+
+    /// Where `$1`, `$2`, .. stand in a text, with their numbers.
+    package static func parameters(in source: String) -> [(number: Int, span: SourceSpan)] {
+        var lexer = Lexer(source)
+        var found: [(number: Int, span: SourceSpan)] = []
+        while true {
+            let token = lexer.next()
+            if token.kind == .end || lexer.isOpenAtEnd { return found }
+            if token.kind == .parameter, let number = Int(token.text.dropFirst()) { found.append((number, token.span)) }
+        }
     }
 
     /// Where the statements of a text begin and end, without parsing them: for a prompt, which goes on reading until the last one
@@ -175,13 +187,21 @@ struct TokenRun {
 
     /// Flink's statement sets are the statements in them, one after the other: `BEGIN STATEMENT SET; ..; END`, and
     /// `EXECUTE STATEMENT SET BEGIN ..; END`. How many tokens at the beginning say no more than that.
-    private static func statementSetPrefix(_ tokens: [Token]) -> Int {
+    private static func statementSetPrefix(_ tokens: [Token], _ lexer: inout Lexer) -> Int {
         func spells(_ words: [String]) -> Bool {
             tokens.count > words.count && zip(tokens, words).allSatisfy { $0.kind == .word && $0.text.uppercased() == $1 }
         }
-        if spells(["BEGIN", "STATEMENT", "SET"]), tokens.count == 4 { return 3 }
-        if spells(["END"]), tokens.count == 2 { return 1 }
-        return spells(["EXECUTE", "STATEMENT", "SET", "BEGIN"]) ? 4 : 0
+        if spells(["BEGIN", "STATEMENT", "SET"]), tokens.count == 4 {
+            lexer.isInStatementSet = true
+            return 3
+        }
+        if lexer.isInStatementSet, spells(["END"]), tokens.count == 2 {
+            lexer.isInStatementSet = false
+            return 1
+        }
+        guard spells(["EXECUTE", "STATEMENT", "SET", "BEGIN"]) else { return 0 }
+        lexer.isInStatementSet = true
+        return 4
     }
 
     /// The next statement that is not empty; nil at the end of the source.
@@ -205,7 +225,7 @@ struct TokenRun {
                 if token.kind == .end { token.span = SourceSpan(start: last.span.end, end: last.span.end) }
                 token.kind = .end
                 tokens.append(token)
-                tokens.removeFirst(statementSetPrefix(tokens))
+                tokens.removeFirst(statementSetPrefix(tokens, &lexer))
                 guard tokens.count > 1, let first = tokens.first else {
                     tokens = []
                     continue

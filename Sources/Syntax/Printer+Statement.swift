@@ -41,6 +41,7 @@ extension Printer {
                 return "SET \(quote(name.name)) = \(quoted(column.last.name))"
             }
             return "SET \(quote(name.name)) = \(expression(value))"
+        case .connection(let statement): return connection(statement)
         case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
         }
     }

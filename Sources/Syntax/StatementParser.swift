@@ -20,6 +20,8 @@ struct StatementParser {
     let failure: SQLError?
     /// For each token that is an opening parenthesis the index of the one that closes it; -1 for all others.
     let closing: [Int32]
+    /// What stands for `$1`, `$2`, ..; none when they stand for themselves, as in a function's body.
+    var arguments: [Expression] = []
     private(set) var index = 0
     private(set) var depth = 0
     var deepest = 0

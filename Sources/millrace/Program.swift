@@ -32,6 +32,7 @@ enum Program {
             switch command {
             case .prompt, .help: try PromptCommand(arguments).run()
             case .run: try RunCommand(arguments).run()
+            case .serve: try ServeCommand(arguments).run()
             case .put: try PutCommand(arguments).run()
             case .tail: try TailCommand(arguments).run()
             case .status: try StatusCommand(arguments).run()

@@ -1,4 +1,4 @@
-// CSVDecoder: CSV (RFC 4180) → row batches, with the interface of JSONLinesDecoder.
+// CSVDecoder: CSV (RFC 4180), and PostgreSQL's text format of COPY → row batches, with the interface of JSONLinesDecoder.
 //
 // Fields belong to columns by position, or by the names in a header line (a header's unknown columns are ignored, columns it lacks are
 // NULL). An unquoted field equal to `nullText` is NULL. Texts are read as CAST reads them (TextFormat). A record that cannot be decoded
@@ -10,8 +10,22 @@ package struct CSVFormat: Sendable, Hashable {
     package var hasHeader = true
     /// What an unquoted field says for NULL.
     package var nullText = ""
+    /// PostgreSQL's text format: a backslash escapes, quotes mean nothing, no line is empty by accident, and `\.` ends.
+    package var isText = false
+    /// The columns of the fields, in order; a header is passed over then. nil: as the header says, or all by position.
+    package var columnNames: [String]?
 
     package init() {}
+
+    /// As COPY has it when nothing is said: tabs and `\N`.
+    package static var postgresText: CSVFormat {
+        var format = CSVFormat()
+        format.delimiter = 0x09
+        format.hasHeader = false
+        format.nullText = "\\N"
+        format.isText = true
+        return format
+    }
 }
 
 package final class CSVDecoder {
@@ -50,12 +64,12 @@ package final class CSVDecoder {
             nested = NestedFieldParser(schema: schema, slots: slots, changeKindKey: options.changeKindKey)
         }
         feed = LineFeed(startByteOffset: options.startByteOffset, limits: options.limits)
-        scanner = CSVRecordScanner(delimiter: format.delimiter)
+        scanner = CSVRecordScanner(delimiter: format.delimiter, isText: format.isText)
         badRows = BadRowList(limits: options.limits)
         lineCount = options.startLineCount
         nullText = Array(format.nullText.utf8)
         targets = .allocate(capacity: 0)
-        if !format.hasHeader || options.startByteOffset > 0 { mapByPosition() }
+        if !format.hasHeader || options.startByteOffset > 0 { mapWithoutHeader() }
     }
 
     deinit { targets.deallocate() }
@@ -85,6 +99,10 @@ package final class CSVDecoder {
     // MARK: Header
 
     private var fieldSlotCount: Int { schema.count + (slots.changeSlot == nil ? 0 : 1) }
+
+    private func mapWithoutHeader() {
+        if let names = format.columnNames { mapByName(names.map { Array($0.utf8) }) } else { mapByPosition() }
+    }
 
     private func mapByPosition() {
         setTargets((0..<fieldSlotCount).map { slots.slots + $0 })
@@ -159,7 +177,7 @@ package final class CSVDecoder {
 
     private func carryRecord(_ chunk: Buffer) {
         if feed.carryByteCount == 0 {
-            scanner = CSVRecordScanner(delimiter: format.delimiter)
+            scanner = CSVRecordScanner(delimiter: format.delimiter, isText: format.isText)
             isSkipping = false
         }
         let bytes = UnsafeRawBufferPointer(start: chunk.base + feed.position, count: chunk.byteCount - feed.position)
@@ -210,7 +228,9 @@ package final class CSVDecoder {
         var p = start
         if offset == 0 && end - p >= 3 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF { p += 3 }
         guard knowsTargets else { return decodeHeader(start, p, end) }
-        if p < end && (p.pointee == 0x0A || (p.pointee == 0x0D && p + 1 < end && p[1] == 0x0A)) {
+        if format.isText {
+            if let next = textEndMark(p, end) { return next }
+        } else if p < end && (p.pointee == 0x0A || (p.pointee == 0x0D && p + 1 < end && p[1] == 0x0A)) {
             lineCount += 1
             return p + (p.pointee == 0x0A ? 1 : 2)
         }
@@ -218,11 +238,13 @@ package final class CSVDecoder {
         let targets = targets
         let fieldCount = targets.count
         let row = rowCount
+        let (delimiter, isText) = (format.delimiter, format.isText)
         var index = 0
         var fault: (reason: String, column: Int)?
         var isMultiline = false
         while true {
-            let (field, stop, isOpen) = CSVScan.field(p, end, delimiter: format.delimiter)
+            let (field, stop, isOpen) =
+                isText ? CSVScan.textField(p, end, delimiter: delimiter) : CSVScan.field(p, end, delimiter: delimiter)
             if isOpen || stop == end { return giveUp() }
             let isLast = stop.pointee == 0x0A
             isMultiline = isMultiline || field.isQuoted
@@ -245,6 +267,15 @@ package final class CSVDecoder {
         }
         lineCount += isMultiline ? lineFeeds(TextBytes(start: start, count: p - start)) : 1
         return p
+    }
+
+    /// The position behind a line `\.`, which ends the data of a file and is no record.
+    private func textEndMark(_ p: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8>? {
+        guard end - p >= 3, p[0] == 0x5C, p[1] == 0x2E else { return nil }
+        let isWindows = p[2] == 0x0D && end - p >= 4
+        guard p[isWindows ? 3 : 2] == 0x0A else { return nil }
+        lineCount += 1
+        return p + (isWindows ? 4 : 3)
     }
 
     /// The record's end is not here: what was stored of it is taken back.
@@ -278,11 +309,16 @@ package final class CSVDecoder {
             if isLast { break }
         }
         lineCount += lineFeeds(TextBytes(start: start, count: p - start))
-        if names.count > 1 || names.first?.isEmpty == false { mapByName(names) }
+        if format.columnNames != nil {
+            mapWithoutHeader()
+        } else if names.count > 1 || names.first?.isEmpty == false {
+            mapByName(names)
+        }
         return p
     }
 
     /// The field's text; the last one's without the carriage return of the line's end.
+    @inline(__always)
     private func text(_ field: CSVField, _ isLast: Bool) -> TextBytes {
         if field.hasDoubledQuotes {
             let target = slots.heap.pointee.reserve(field.count)
@@ -305,6 +341,7 @@ package final class CSVDecoder {
     @inline(__always)
     private func store(_ field: CSVField, _ isLast: Bool, _ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int) -> String? {
         if field.isMalformed { return columnName(slot) + "text after a closing quote" }
+        if field.hasEscapes { return storeEscaped(field, isLast, slot, row) }
         let text = text(field, isLast)
         if !field.isQuoted && text.count == nullText.count && (text.count == 0 || text.elementsEqual(nullText)) {
             if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
@@ -317,6 +354,35 @@ package final class CSVDecoder {
             // It lies in the heap already.
             slots.heap.pointee.commit(text.count)
             slot.pointee.values.storeBytes(of: StringView(start, count: text.count), toByteOffset: row &* 16, as: StringView.self)
+            return nil
+        }
+        do throws(TextError) {
+            switch slot.pointee.kind {
+            case .list, .map, .structure: try nested?.store(text, slot, row)
+            default: try slots.store(text: text, slot, row)
+            }
+            return nil
+        } catch { return reason(error, text, slot) }
+    }
+
+    /// The same for a field of the text format that has escapes: NULL is written with one.
+    @inline(never)
+    private func storeEscaped(_ field: CSVField, _ isLast: Bool, _ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int) -> String? {
+        var field = field
+        if isLast, field.count > 0, field.start[field.count - 1] == 0x0D { field.count -= 1 }
+        if field.count == nullText.count, TextBytes(start: field.start, count: field.count).elementsEqual(nullText) {
+            if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
+            ColumnSlots.setNull(slot, row)
+            return nil
+        }
+        let target = slots.heap.pointee.reserve(field.count)
+        guard let count = CSVScan.unescape(field, target) else { return columnName(slot) + "a backslash at the end" }
+        let text = TextBytes(start: target, count: count)
+        // An escape can make bytes that are no text.
+        if slot.pointee.kind == .varchar || slot.pointee.kind == .json, !UTF8Text.isValid(text) { return columnName(slot) + "invalid UTF-8" }
+        if slot.pointee.kind == .varchar && !UTF8Text.exceeds(text, characters: slot.pointee.lengthMax) {
+            slots.heap.pointee.commit(text.count)
+            slot.pointee.values.storeBytes(of: StringView(UnsafePointer(target), count: text.count), toByteOffset: row &* 16, as: StringView.self)
             return nil
         }
         do throws(TextError) {

@@ -36,8 +36,13 @@ package final class Session {
     /// Executes a statement of `source`. Throws a StatementError (with its place) or an EngineError.
     package func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult {
         place = StatementPlace(source: source, span: statement.span)
+        return try locating(source) { try perform(statement.statement, text: Session.text(of: statement.span, in: source)) }
+    }
+
+    /// Gives every error of `body` its place in the source.
+    func locating<Result>(_ source: String, _ body: () throws -> Result) throws -> Result {
         do {
-            return try perform(statement.statement, text: Session.text(of: statement.span, in: source))
+            return try body()
         } catch let error as SQLError {
             throw StatementError(error: error, source: source)
         } catch let error as ExpressionFailure {
@@ -81,6 +86,10 @@ package final class Session {
         case .reset(let name):
             try settings.reset(name, to: defaults)
             return .done(tag: "RESET")
+        case .connection(.showSetting(let name)):
+            guard let text = settings.text(of: name.name) else { throw SessionSettings.unknown(name) }
+            return .rows(Cursor(schema: Session.textSchema([name.name.lowercased()]), rows: [[.string(text)]]))
+        case .connection(let inner): throw inner.needsConnection(at: statement.span)
         }
     }
 

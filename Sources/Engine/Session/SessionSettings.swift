@@ -110,7 +110,7 @@ package struct SessionSettings: Sendable {
         return families.contains(where: name.hasPrefix)
     }
 
-    private static func unknown(_ name: Identifier) -> SQLError {
+    static func unknown(_ name: Identifier) -> SQLError {
         let nearest = NearestName.find(name.name, among: names)
         return SQLError(
             "unrecognized setting \"\(name.name)\"", at: name.span,

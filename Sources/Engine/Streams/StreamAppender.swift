@@ -4,7 +4,8 @@
 // in the order of the input by whichever thread brings the one whose turn it is, while the others go on decoding. A line longer than the limit becomes one rejected
 // row; its bytes are dropped as they come, so memory does not grow with it.
 //
-// CSV: line feeds may stand inside quotes and a header names the columns, so one decoder reads everything in order.
+// CSV whose columns the caller names, and PostgreSQL's text format, the same way: only the cuts are found by following the quotes. CSV whose header names the
+// columns is read by one decoder, in order.
 //
 // A short input that comes whole is decoded and appended by the caller (`finish(last:)`): no thread is started for it.
 //
@@ -55,6 +56,8 @@ package final class StreamAppender: @unchecked Sendable {
     private let name: String
     private let schema: Schema
     private var options = DecodingOptions()
+    private let format: Format
+    /// Reads everything in order, when the input's own header says what is what.
     private let csv: CSVDecoder?
 
     private let lock = Lock()
@@ -77,6 +80,7 @@ package final class StreamAppender: @unchecked Sendable {
     private let threadCount: Int
 
     // The caller's side.
+    private var recordScanner: CSVRecordScanner?
     /// The caller does the workers' work.
     private var runsInline = false
     private var leftover: [Buffer] = []
@@ -95,11 +99,16 @@ package final class StreamAppender: @unchecked Sendable {
         options.columnsNotNull = Set(MandatoryColumns.indices(of: relation))
         options.batchRowLimit = 65_536
         options.readChanges(of: relation)
+        self.format = format
+        var inOrder: CSVDecoder?
         if case .csv(let csvFormat) = format {
-            csv = CSVDecoder(schema: schema, format: csvFormat, options: options)
-        } else {
-            csv = nil
+            if csvFormat.columnNames == nil {
+                inOrder = CSVDecoder(schema: schema, format: csvFormat, options: options)
+            } else {
+                recordScanner = CSVRecordScanner(delimiter: csvFormat.delimiter, isText: csvFormat.isText)
+            }
         }
+        csv = inOrder
         // One more than there are processors: one of them waits for the disk.
         threadCount = engine.options.workerCount + 1
     }
@@ -129,10 +138,10 @@ package final class StreamAppender: @unchecked Sendable {
             start = end
         }
         let rest = UnsafeRawBufferPointer(rebasing: chunk.allBytes[start...])
-        guard let last = LineSplitter.lastNewline(in: rest) else {
+        guard let end = recordScanner == nil ? LineSplitter.lastNewline(in: rest).map({ $0 + 1 }) : recordScanner?.lastRecordEnd(rest) else {
             return keep(chunk, from: start)
         }
-        let cut = start + last + 1
+        let cut = start + end
         var buffers = leftover
         let begin = byteOffset - leftoverByteCount
         buffers.append(Buffer(borrowing: chunk.base + start, byteCount: cut - start, owner: chunk))
@@ -193,6 +202,7 @@ package final class StreamAppender: @unchecked Sendable {
             skippedHead.append(contentsOf: buffer.allBytes.prefix(options.limits.badRowByteCountMax - skippedHead.count))
         }
         skippedByteCount = leftoverByteCount
+        if let scanner = recordScanner { recordScanner = CSVRecordScanner(delimiter: scanner.delimiter, isText: scanner.isText) }
         leftover = []
         leftoverByteCount = 0
     }
@@ -250,11 +260,7 @@ package final class StreamAppender: @unchecked Sendable {
     private func process(_ piece: Piece) {
         var decoding = options
         decoding.startByteOffset = piece.byteOffset
-        let decoder = JSONLinesDecoder(schema: schema, options: decoding)
-        for buffer in piece.buffers { decoder.append(buffer) }
-        decoder.finish()
-        var decoded: [DecodedBatch] = []
-        while let batch = decoder.nextBatch() { decoded.append(batch) }
+        let decoded = decode(piece, decoding)
         let batches = decoded.map(\.batch).filter { $0.count > 0 }
         let rejected = piece.rejected + decoded.flatMap(\.badRows)
         let lineCount = (decoded.last?.lineCount ?? 0) + piece.rejected.count
@@ -269,6 +275,23 @@ package final class StreamAppender: @unchecked Sendable {
             lock.locked { failure = failure ?? error }
         }
         changed.broadcast()
+    }
+
+    private func decode(_ piece: Piece, _ options: DecodingOptions) -> [DecodedBatch] {
+        var decoded: [DecodedBatch] = []
+        switch format {
+        case .json:
+            let decoder = JSONLinesDecoder(schema: schema, options: options)
+            for buffer in piece.buffers { decoder.append(buffer) }
+            decoder.finish()
+            while let batch = decoder.nextBatch() { decoded.append(batch) }
+        case .csv(let csvFormat):
+            let decoder = CSVDecoder(schema: schema, format: csvFormat, options: options)
+            for buffer in piece.buffers { decoder.append(buffer) }
+            decoder.finish()
+            while let batch = decoder.nextBatch() { decoded.append(batch) }
+        }
+        return decoded
     }
 
     /// Commits what is ready in the order of the input. Whoever brings the piece whose turn it is commits it and all that wait behind it; the others go

@@ -6,6 +6,7 @@
 // - the page may send a form or a script's request here: so what changes something must come from the same origin, when the browser says where it
 //   comes from (`Origin`, `Sec-Fetch-Site`). No CORS header is ever sent, so no foreign page can read an answer.
 
+import Platform
 import Syntax
 
 struct HTTPAdmission: Sendable {
@@ -70,49 +71,5 @@ struct HTTPAdmission: Sendable {
     private static func isSame(_ origin: String, host: String?) -> Bool {
         guard let host else { return false }
         return ["http://", "https://"].contains { origin.lowercased() == $0 + host.lowercased() }
-    }
-}
-
-enum Base64 {
-    /// RFC 4648, with padding.
-    static func encode(_ bytes: [UInt8]) -> String {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var word: UInt32 = 0
-            for index in start..<start + 3 { word = word << 8 | UInt32(index < group.endIndex ? bytes[index] : 0) }
-            for place in 0..<4 {
-                text.append(place <= group.count ? digits[Int(word >> UInt32(18 - 6 * place)) & 63] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// RFC 4648 with padding; nil when it is something else.
-    static func decode(_ text: String) -> [UInt8]? {
-        let bytes = Array(text.utf8)
-        guard bytes.count % 4 == 0 else { return nil }
-        var decoded: [UInt8] = []
-        var word: UInt32 = 0
-        for (index, byte) in bytes.enumerated() {
-            let value: UInt32
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = UInt32(byte - UInt8(ascii: "A"))
-            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = UInt32(byte - UInt8(ascii: "a")) + 26
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = UInt32(byte - UInt8(ascii: "0")) + 52
-            case UInt8(ascii: "+"): value = 62
-            case UInt8(ascii: "/"): value = 63
-            case UInt8(ascii: "=") where index >= bytes.count - 2 && (index == bytes.count - 1 || bytes[index + 1] == byte): value = 0
-            default: return nil
-            }
-            word = word << 6 | value
-            if index % 4 == 3 {
-                decoded += [UInt8(truncatingIfNeeded: word >> 16), UInt8(truncatingIfNeeded: word >> 8), UInt8(truncatingIfNeeded: word)]
-                word = 0
-            }
-        }
-        decoded.removeLast(min(decoded.count, bytes.suffix(2).count { $0 == UInt8(ascii: "=") }))
-        return decoded
     }
 }

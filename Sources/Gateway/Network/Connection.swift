@@ -136,7 +136,7 @@ package final class Connection: @unchecked Sendable, Watched {
 
     /// Calls the handler's `timedOut` after so long, once; nil takes the deadline away. Receiving does not move it: whoever wants that sets it again.
     package func setDeadline(milliseconds: Int?) {
-        guard let milliseconds, handler != nil else {
+        guard let milliseconds, lock.locked({ state != .closed }) else {
             deadlineNanoseconds = nil
             return
         }

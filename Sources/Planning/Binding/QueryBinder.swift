@@ -269,7 +269,9 @@ final class QueryBinder {
     private func rowCount(_ expression: Expression, _ clause: String) throws(SQLError) -> Int? {
         let bound = try ExpressionBinder(scope: Scope(), clause: .constant("argument of \(clause)")).bind(expression)
         switch bound.constantValue {
-        case .null?: return nil
+        case .null?:
+            ParameterTypes.current?.note(bound.span, .bigint)
+            return nil
         case .integer(let value)? where bound.type.isInteger:
             guard value >= 0 else {
                 throw SQLError("\(clause) must not be negative", at: expression.span, code: "2201W")

@@ -12,7 +12,10 @@ extension ExpressionTyping {
     ) throws(SQLError) -> BoundExpression {
         if operand.type == type { return operand }
         if type == .null { return operand }
-        if operand.type == .null || operand.kind == .constant(.null) { return .constant(.null, type, span: span) }
+        if operand.type == .null || operand.kind == .constant(.null) {
+            ParameterTypes.current?.note(operand.span, type)
+            return .constant(.null, type, span: span)
+        }
         guard canCast(operand.type, to: type) else {
             throw SQLError(
                 "cannot cast type \(operand.type.name.lowercased()) to \(type.name.lowercased())", at: span,

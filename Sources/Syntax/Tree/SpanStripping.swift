@@ -245,7 +245,38 @@ extension Statement: SpanStripping {
         case .explain(let explain, let statement): .explain(explain, statement.strippingSpans())
         case .set(let name, let value): .set(name.strippingSpans(), value.strippingSpans())
         case .reset(let name): .reset(name.strippingSpans())
+        case .connection(let statement): .connection(statement.strippingSpans())
         }
+    }
+}
+
+extension ConnectionStatement: SpanStripping {
+    @inline(never)
+    package func strippingSpans() -> ConnectionStatement {
+        switch self {
+        case .begin, .commit, .rollback, .transactionModes, .discard: self
+        case .declare(let name, let query, let holds): .declare(name.strippingSpans(), query.strippingSpans(), holds: holds)
+        case .fetch(let fetch): .fetch(CursorFetch(cursor: fetch.cursor.strippingSpans(), count: fetch.count, isMove: fetch.isMove))
+        case .close(let name): .close(name.strippingSpans())
+        case .copy(let copy): .copy(copy.strippingSpans())
+        case .prepare(let name, let types, let statement):
+            .prepare(name.strippingSpans(), types.strippingSpans(), statement.strippingSpans())
+        case .execute(let name, let values): .execute(name.strippingSpans(), values.strippingSpans())
+        case .deallocate(let name): .deallocate(name.strippingSpans())
+        case .unlisten(let name): .unlisten(name.strippingSpans())
+        case .showSetting(let name): .showSetting(name.strippingSpans())
+        }
+    }
+}
+
+extension Copy: SpanStripping {
+    package func strippingSpans() -> Copy {
+        var copy = self
+        switch source {
+        case .relation(let name, let columns): copy.source = .relation(name.strippingSpans(), columns.strippingSpans())
+        case .query(let query): copy.source = .query(query.strippingSpans())
+        }
+        return copy
     }
 }
 

@@ -23,6 +23,8 @@ package struct Statement: Hashable, Sendable {
         case set(Identifier, Expression)
         /// `RESET name`.
         case reset(Identifier)
+        /// BEGIN, DECLARE, FETCH, COPY, PREPARE, SHOW name ..
+        case connection(ConnectionStatement)
     }
 
     package var kind: Kind

@@ -1,12 +1,13 @@
 // CommandName: the commands and their specifications.
 
 enum CommandName: String, CaseIterable {
-    case prompt, run, put, tail, status, deploy, diff, test, log, checkpoint, backup, restore, help
+    case prompt, run, serve, put, tail, status, deploy, diff, test, log, checkpoint, backup, restore, help
 
     var specification: CommandSpecification {
         switch self {
         case .prompt, .help: Self.promptSpecification
         case .run: Self.runSpecification
+        case .serve: Self.serveSpecification
         case .put: Self.putSpecification
         case .tail: Self.tailSpecification
         case .status: Self.statusSpecification
@@ -40,6 +41,7 @@ enum CommandName: String, CaseIterable {
 
             Commands:
               run     execute SQL scripts
+              serve   open a data directory to PostgreSQL clients and to HTTP
               put     append standard input to a stream
               tail    print the rows of a stream
               status  show the streams and queries of a data directory
@@ -89,6 +91,46 @@ enum CommandName: String, CaseIterable {
             An INSERT INTO ... SELECT or CREATE QUERY that reads bounded sources only is waited for before the next statement. One
             that reads an unbounded source (a stream of the log, a generator without an end) goes on until SIGINT or SIGTERM, which
             write a checkpoint and end the program with 0.
+            """)
+
+    private static let serveSpecification = CommandSpecification(
+        usage: "serve [OPTIONS]",
+        summary: """
+            Opens a data directory, runs its queries, and serves it over the network until SIGINT or SIGTERM: psql and every other client of
+            PostgreSQL, and HTTP. On the signal statements end, the queries write a checkpoint, and the exit code is 0.
+            """,
+        options: [
+            data,
+            OptionSpecification(
+                name: "--listen", valueName: "ADDRESS", isRepeatable: true,
+                summary: """
+                    postgres://HOST:PORT, http://HOST:PORT, or HOST:PORT for both;
+                    repeatable (default postgres://127.0.0.1:5433 and
+                    http://127.0.0.1:8090); port 0 is any free one
+                    """),
+            OptionSpecification(
+                name: "--password-file", valueName: "FILE",
+                summary: """
+                    lines user:password, or user: and a SCRAM-SHA-256 verifier; without
+                    it everybody on this machine may come in, and nobody else
+                    """),
+            OptionSpecification(name: "--config", valueName: "FILE", summary: "settings as lines key = value; keys are these options"),
+            OptionSpecification(name: "--max-connections", valueName: "N", summary: "connections at the same time (default 16000)"),
+            OptionSpecification(name: "--max-active-statements", valueName: "N", summary: "statements that run at the same time (default 512)"),
+            OptionSpecification(name: "--max-statement-size", valueName: "SIZE", summary: "of a message with SQL (default 1M)"),
+            OptionSpecification(name: "--max-message-size", valueName: "SIZE", summary: "of any other message (default 64M)"),
+            OptionSpecification(name: "--max-connection-memory", valueName: "SIZE", summary: "for prepared statements and portals (default 64M)"),
+            OptionSpecification(name: "--max-result-rows", valueName: "N", summary: "of one result (default: no limit)"),
+            OptionSpecification(name: "--max-result-size", valueName: "SIZE", summary: "of one result (default: no limit)"),
+            OptionSpecification(name: "--drain-timeout", valueName: "SECONDS", summary: "how long the end waits for clients (default 10)"),
+            OptionSpecification(name: "--log-level", valueName: "LEVEL", summary: "debug, info (default), warning or error"),
+            OptionSpecification(name: "--log-format", valueName: "FORMAT", summary: "logfmt (default) or json"),
+            workers, stateMemory,
+        ],
+        notes: """
+            Each option is also a variable of the environment (--max-connections is MILLRACE_MAX_CONNECTIONS) and a key of the
+            configuration file (max_connections); the command line goes before the environment, and that before the file. While it runs,
+            DIR/server says where it can be reached.
             """)
 
     private static let putSpecification = CommandSpecification(

@@ -101,10 +101,15 @@ struct ParsedArguments {
     func byteCount(_ name: String, orVariable variable: String) throws(UsageError) -> Int? {
         let source = value(name) == nil ? variable : name
         guard let text = value(name) ?? getenv(variable).map({ String(cString: $0) }), !text.isEmpty else { return nil }
-        let shift = ["K": 10, "M": 20, "G": 30, "T": 40][text.suffix(1).uppercased()]
-        guard let number = Int(shift == nil ? text[...] : text.dropLast()), number > 0, number <= Int.max >> ((shift ?? 0) + 1) else {
+        guard let count = Self.byteCount(text) else {
             throw UsageError(message: "\(source) takes a size such as 512M or 4G, not \"\(text)\"")
         }
+        return count
+    }
+
+    static func byteCount(_ text: String) -> Int? {
+        let shift = ["K": 10, "M": 20, "G": 30, "T": 40][text.suffix(1).uppercased()]
+        guard let number = Int(shift == nil ? text[...] : text.dropLast()), number > 0, number <= Int.max >> ((shift ?? 0) + 1) else { return nil }
         return number << (shift ?? 0)
     }
 }

@@ -1,5 +1,6 @@
 // HTTPRequestParser: what it understands, what it refuses, and that neither depends on how bytes are cut.
 
+import Platform
 import XCTest
 
 @testable import Gateway
