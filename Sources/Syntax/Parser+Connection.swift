@@ -204,7 +204,7 @@ extension StatementParser {
             let word = try parseLabel("a format")
             guard let format = Copy.Format(rawValue: word.name.uppercased()), format != .binary else {
                 throw SQLError(
-                    "COPY has no format \"\(word.name)\"", at: word.span, hint: "formats are text and csv", code: SQLError.featureNotSupported)
+                    "COPY has no format \"\(word.name)\"", at: word.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
             }
             copy.format = format
         } else if acceptWord("HEADER") {
@@ -243,7 +243,7 @@ extension StatementParser {
                 try checkEncoding()
             } else {
                 if atWord("BINARY") {
-                    throw SQLError("COPY has no binary format here", at: current.span, hint: "formats are text and csv", code: SQLError.featureNotSupported)
+                    throw SQLError("COPY has no binary format here", at: current.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
                 }
                 try expectEnd()
             }

@@ -2,10 +2,10 @@
 
 import json
 import os
-import subprocess
 import time
 
-from support import MILLRACE, CommandTest, Terminal
+from served import ServedTest
+from support import Terminal
 
 SHOP = """
 CREATE STREAM sales (shop VARCHAR, amount DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '4' SECOND);
@@ -23,28 +23,14 @@ ROWS = """{"shop": "north", "amount": 9.99, "ts": "2026-01-01T10:00:01"}
 """
 
 
-class ServedDirectoryTests(CommandTest):
+class ServedDirectoryTests(ServedTest):
     def setUp(self):
         super().setUp()
         self.write("shop.sql", SHOP)
-        self.serve()
 
-    def serve(self):
-        self.server = self.start("serve", "--data", self.data, "--listen", "postgres://127.0.0.1:0", "--listen", "http://127.0.0.1:0")
-        path = os.path.join(self.data, "server")
-
-        def address():
-            self.assertIsNone(self.server.poll())
-            if not os.path.exists(path):
-                return None
-            with open(path) as file:
-                return dict(line.split() for line in file).get("postgres")
-
-        self.address = self.wait_until(address, "the server")
-
-    def stop_server(self):
-        self.stop(self.server)
-        self.assertFalse(os.path.exists(os.path.join(self.data, "server")))
+    @property
+    def address(self):
+        return self.addresses()["postgres"]
 
     def takings(self, *where):
         done = self.millrace("tail", "takings", *(where or ("--data", self.data)))

@@ -117,20 +117,7 @@ final class RemoteAccess: EngineAccess, @unchecked Sendable {
 
     func appender(stream: String, isCSV: Bool) throws -> any RowAppender {
         try finishRows()
-        let sql = "COPY \(Printer.quote(stream)) FROM STDIN WITH (FORMAT \(isCSV ? "csv, HEADER true" : "json"))"
-        return try translating {
-            try client.send(query: sql)
-            var failure: ServerMessage?
-            while true {
-                switch try client.next(timeoutMilliseconds: 60_000) {
-                case .copyIn: return RemoteAppender(client, place: RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count)))
-                case .failure(let message): failure = message
-                case .ready: throw failure.map { RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count)).error($0) } ?? EngineError("the server takes no rows")
-                case .idle: throw EngineError("\(title) does not answer")
-                default: continue
-                }
-            }
-        }
+        return RemoteAppender(client, stream: stream, isCSV: isCSV, title: title)
     }
 
     func tail(stream: String, from start: TailStart, follows: Bool) throws -> Cursor {
@@ -351,28 +338,93 @@ private final class RemoteRows: @unchecked Sendable {
     func abandon() { cancel() }
 }
 
+/// `COPY stream FROM STDIN`. It begins with the first row; of CSV with the line that names the columns, which the statement must tell.
 private final class RemoteAppender: RowAppender {
     private let client: PostgresClient
-    private let place: RemotePlace
+    private let stream: String
+    private let isCSV: Bool
+    private let title: String
+    private var place = RemotePlace(source: "", span: .none)
+    private var hasBegun = false
+    private var header: [UInt8] = []
     private var sent = StreamAppender.Counts()
     private static let messageByteCountMax = 256 << 10
+    private static let headerByteCountMax = 1 << 20
 
-    init(_ client: PostgresClient, place: RemotePlace) {
+    init(_ client: PostgresClient, stream: String, isCSV: Bool, title: String) {
         self.client = client
-        self.place = place
+        self.stream = stream
+        self.isCSV = isCSV
+        self.title = title
+    }
+
+    private func begin(columns: [String]) throws {
+        let list = columns.isEmpty ? "" : " (\(columns.map(Printer.quote).joined(separator: ", ")))"
+        let sql = "COPY \(Printer.quote(stream))\(list) FROM STDIN WITH (FORMAT \(isCSV ? "csv" : "json"))"
+        place = RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count))
+        try client.send(query: sql)
+        var failure: ServerMessage?
+        while true {
+            switch try client.next(timeoutMilliseconds: 60_000) {
+            case .copyIn:
+                hasBegun = true
+                return
+            case .failure(let message): failure = message
+            case .ready: throw failure.map { place.error($0) } ?? EngineError("\(title) takes no rows")
+            case .idle: throw EngineError("\(title) does not answer")
+            default: continue
+            }
+        }
     }
 
     func append(_ chunk: Buffer) throws {
+        defer { withExtendedLifetime(chunk) {} }
         let bytes = UnsafeRawBufferPointer(start: chunk.base, count: chunk.byteCount)
+        sent.bytes += bytes.count
+        do {
+            guard !hasBegun, isCSV else {
+                if !hasBegun { try begin(columns: []) }
+                return try send(bytes)
+            }
+            header += bytes
+            guard let end = header.firstIndex(of: UInt8(ascii: "\n")) else {
+                if header.count > RemoteAppender.headerByteCountMax { throw EngineError("the line that names the columns is too long") }
+                return
+            }
+            try begin(columns: RemoteAppender.names(header[..<end]))
+            let rest = Array(header[(end + 1)...])
+            header = []
+            try rest.withUnsafeBytes { try send($0) }
+        } catch let error as ClientError {
+            throw EngineError("\(title): \(error.description)")
+        }
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer) throws {
         var start = 0
         while start < bytes.count {
             let end = min(bytes.count, start + RemoteAppender.messageByteCountMax)
-            do throws(ClientError) { try client.send(copy: bytes[start..<end]) } catch { throw EngineError(error.description) }
+            try client.send(copy: bytes[start..<end])
             sent.rows += bytes[start..<end].count { $0 == UInt8(ascii: "\n") }
             start = end
         }
-        withExtendedLifetime(chunk) {}
-        sent.bytes += bytes.count
+    }
+
+    /// The names in the first line of a CSV text.
+    private static func names(_ line: ArraySlice<UInt8>) -> [String] {
+        var names: [String] = []
+        var name: [UInt8] = []
+        var isQuoted = false
+        for byte in line where byte != UInt8(ascii: "\r") {
+            switch byte {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: ",") where !isQuoted:
+                names.append(String(decoding: name, as: UTF8.self).trimmingSpaces)
+                name = []
+            default: name.append(byte)
+            }
+        }
+        return names + [String(decoding: name, as: UTF8.self).trimmingSpaces]
     }
 
     /// Lines sent, before the server has said what it made of them.
@@ -380,6 +432,10 @@ private final class RemoteAppender: RowAppender {
 
     func finish() throws -> StreamAppender.Counts {
         do {
+            if !hasBegun {
+                // Nothing came, or nothing but the names of columns; that the stream exists is to be checked all the same.
+                try begin(columns: header.isEmpty ? [] : RemoteAppender.names(header[...]))
+            }
             try client.endCopy()
             var failure: ServerMessage?
             var counts = StreamAppender.Counts()
@@ -391,16 +447,17 @@ private final class RemoteAppender: RowAppender {
                 case .ready:
                     if let failure { throw place.error(failure) }
                     for notice in client.takeNotices() {
-                        // `3 rows rejected: ...`: the number is what matters here, the rows are in the error stream.
-                        if let number = notice.message.split(separator: " ").lazy.compactMap({ Int($0) }).first { counts.rejected += number }
-                        counts.reasons.append(notice.message)
+                        // `3 rows were rejected: line 2: ..; line 5: ..`
+                        if let number = notice.message.split(separator: " ").first.flatMap({ Int($0) }) { counts.rejected += number }
+                        let reasons = notice.message.split(separator: ":", maxSplits: 1).last.map(String.init) ?? ""
+                        counts.reasons += reasons.split(separator: ";").map { String($0).trimmingSpaces }
                     }
                     return counts
                 default: continue
                 }
             }
         } catch let error as ClientError {
-            throw EngineError(error.description)
+            throw EngineError("\(title): \(error.description)")
         }
     }
 }

@@ -183,12 +183,3 @@ private final class StopRequest: @unchecked Sendable {
         lock.unlock()
     }
 }
-
-extension String {
-    fileprivate var trimmingSpaces: String {
-        var text = Substring(self)
-        while text.first == " " { text.removeFirst() }
-        while text.last == " " { text.removeLast() }
-        return String(text)
-    }
-}
