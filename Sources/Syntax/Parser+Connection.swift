@@ -201,10 +201,11 @@ extension StatementParser {
     private mutating func parseCopyOption(_ copy: inout Copy) throws(SQLError) {
         let span = current.span
         if acceptWord("FORMAT") {
-            let word = try parseLabel("a format")
-            guard let format = Copy.Format(rawValue: word.name.uppercased()), format != .binary else {
+            let token = current
+            let word = token.kind == .string ? try parseText("a format") : try parseLabel("a format").name
+            guard let format = Copy.Format(rawValue: word.uppercased()), format != .binary else {
                 throw SQLError(
-                    "COPY has no format \"\(word.name)\"", at: word.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
+                    "COPY has no format \"\(word)\"", at: token.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
             }
             copy.format = format
         } else if acceptWord("HEADER") {

@@ -36,7 +36,7 @@ extension Session {
                 throw SQLError("expected one statement, found another", at: statements[1].span, hint: "prepare each statement by itself")
             }
             let noted = ParameterTypes(places, declared: types)
-            var shape = try noted.whileNoting { try shape(of: statement.statement) }
+            var shape: StatementShape = try noted.whileNoting { try self.shape(of: statement.statement) }
             shape.parameterTypes = noted.found
             if let first = places.first { try Session.checkTakesParameters(statement.statement, at: first.span) }
             return shape

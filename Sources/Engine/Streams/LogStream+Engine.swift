@@ -75,12 +75,19 @@ extension StreamStatus {
         let statistics = Array(stream.statistics.prefix(shapes.count))
         let shards = statistics.enumerated().map { index, shard in
             let fault = stream.shards[index].damage.first.map { "\($0)" } ?? stream.shards[index].fault.map { "\($0)" }
-            return Shard(
-                oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount,
-                expiredRows: shard.expiredRowCount, givenUpRows: shard.givenUpRowCount, isClosed: shapes[index].isClosed, parents: shapes[index].parents,
-                firstHashKey: shapes[index].range.first, lastHashKey: shapes[index].range.last, rowCount: shard.rowCount,
-                segmentCount: shard.segmentCount, frameCount: shard.frameCount, lastArrivalMicroseconds: shard.arrivalMax, isFenced: shard.isFenced,
-                fault: fault)
+            var status = Shard(
+                oldestSequence: shard.oldestSequence, endSequence: shard.endSequence, byteCount: shard.byteCount, expiredRows: shard.expiredRowCount,
+                givenUpRows: shard.givenUpRowCount, fault: fault)
+            status.isClosed = shapes[index].isClosed
+            status.parents = shapes[index].parents
+            status.firstHashKey = shapes[index].range.first
+            status.lastHashKey = shapes[index].range.last
+            status.rowCount = Int(shard.rowCount)
+            status.segmentCount = shard.segmentCount
+            status.frameCount = shard.frameCount
+            status.lastArrivalMicroseconds = shard.arrivalMax
+            status.isFenced = shard.isFenced
+            return status
         }
         return StreamStatus(
             name: name, connector: connector, shards: shards, rowCount: statistics.reduce(0) { $0 + UInt64(max(0, $1.rowCount)) },

@@ -32,7 +32,7 @@ struct ConnectionSettings {
     private static let definitions: [Definition] = [
         Definition(name: "application_name", standard: "", rule: .free, isReported: true),
         Definition(name: "bytea_output", standard: "hex", rule: .one(["hex"])),
-        Definition(name: "client_encoding", standard: "UTF8", rule: .one(["UTF8", "UTF-8", "UNICODE"]), isReported: true),
+        Definition(name: "client_encoding", standard: "UTF8", rule: .one(["UTF8", "UNICODE", "SQL_ASCII"]), isReported: true),
         Definition(name: "client_min_messages", standard: "notice", rule: .free),
         Definition(name: "DateStyle", standard: "ISO, MDY", rule: .beginsWith("ISO"), isReported: true),
         Definition(name: "default_transaction_isolation", standard: "read committed", rule: .free),
@@ -126,7 +126,9 @@ struct ConnectionSettings {
             guard let count = Int(value), count >= 0 else { throw invalid("a whole number; 0 is no limit") }
             kept = value
         case .one(let choices):
-            guard choices.contains(where: { $0.lowercased() == value.lowercased() }) else { throw invalid("it is \(choices[0])") }
+            // PostgreSQL looks at letters and digits alone: `utf-8`, and asyncpg's `'utf-8'`.
+            func plain(_ text: String) -> String { text.lowercased().filter { $0.isLetter || $0.isNumber } }
+            guard choices.contains(where: { plain($0) == plain(value) }) else { throw invalid("it is \(choices[0])") }
             kept = choices[0]
         case .beginsWith(let word):
             guard value.uppercased().hasPrefix(word) else { throw invalid("dates are written as \(word) says") }

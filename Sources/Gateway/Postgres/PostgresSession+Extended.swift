@@ -54,6 +54,7 @@ extension PostgresSession {
             writer.message("3")
         case .close(.portal(let name)):
             remove(portal: name)
+            cursors.removeValue(forKey: name)?.rows.close()
             writer.message("3")
         default: break
         }
@@ -163,7 +164,12 @@ extension PostgresSession {
         describe(statement, formats: [])
     }
 
-    private func describe(portal name: String) throws { 
+    /// Cursors of DECLARE are portals, too.
+    private func describe(portal name: String) throws {
+        if portals[name] == nil, let rows = cursors[name]?.rows {
+            writer.rowDescription(rows.schema.wireColumns(isChangelog: rows.isChangelog))
+            return
+        }
         let portal = try self.portal(name)
         describe(portal.statement, formats: portal.resultFormats)
     }

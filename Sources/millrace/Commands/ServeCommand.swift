@@ -82,11 +82,11 @@ struct ServeCommand {
     /// A descriptor per connection: as many as the system allows, and a word when that is too few.
     private func raiseDescriptorLimit(_ log: ServerLog) {
         var limit = rlimit()
-        guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         let wanted = rlim_t(options.connectionCountMax + 1_000)
         if limit.rlim_cur < wanted {
             limit.rlim_cur = min(limit.rlim_max, wanted)
-            _ = setrlimit(RLIMIT_NOFILE, &limit)
+            _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         }
         if limit.rlim_cur < wanted {
             log.write(
