@@ -81,7 +81,7 @@ package struct ConfigurationFile: Sendable {
     package private(set) var entries: [Entry] = []
 
     package init(_ text: String) throws(NetworkError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let trimmed = Self.trimmed(line)
             if trimmed.isEmpty || trimmed.hasPrefix("#") { continue }
             guard let equals = trimmed.firstIndex(of: "=") else { throw NetworkError("line \(index + 1): expected key = value") }

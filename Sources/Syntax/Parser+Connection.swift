@@ -205,7 +205,7 @@ extension StatementParser {
             let word = token.kind == .string ? try parseText("a format") : try parseLabel("a format").name
             guard let format = Copy.Format(rawValue: word.uppercased()), format != .binary else {
                 throw SQLError(
-                    "COPY has no format \"\(word)\"", at: token.span, hint: "formats are text and csv", code: SQLError.featureNotSupported)
+                    "COPY has no format \"\(word)\"", at: token.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
             }
             copy.format = format
         } else if acceptWord("HEADER") {
@@ -244,7 +244,7 @@ extension StatementParser {
                 try checkEncoding()
             } else {
                 if atWord("BINARY") {
-                    throw SQLError("COPY has no binary format here", at: current.span, hint: "formats are text and csv", code: SQLError.featureNotSupported)
+                    throw SQLError("COPY has no binary format here", at: current.span, hint: "formats are text, csv and json", code: SQLError.featureNotSupported)
                 }
                 try expectEnd()
             }

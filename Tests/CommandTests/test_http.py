@@ -43,6 +43,13 @@ class SQLTest(HTTPTest):
         body = json.dumps({"sql": "SELECT 1 AS one"})
         done = self.ask("POST", "/v1/sql", body=body.encode(), headers={"Content-Type": "application/json"})
         self.assertEqual(done.splitlines()[0], b'{"one":1}')
+        body = json.dumps({"sql": "SELECT sensor, value FROM readings WHERE sensor = $1 OR value > $2 AND $3", "parameters": ["b", 1.25, True]})
+        rows = self.ask("POST", "/v1/sql", body=body.encode(), headers={"Content-Type": "application/json"}).splitlines()
+        self.assertEqual([json.loads(row) for row in rows[:-1]], [{"sensor": "a", "value": 1.5}, {"sensor": "b", "value": None}])
+        text = "'; DROP STREAM readings; --"
+        body = json.dumps({"sql": "INSERT INTO readings VALUES ($1, $2, $3)", "parameters": ["2026-01-01T00:00:02", text, None]})
+        self.ask("POST", "/v1/sql", body=body.encode(), headers={"Content-Type": "application/json"})
+        self.assertEqual(self.sql("SELECT sensor FROM readings WHERE value IS NULL")[-1], {"sensor": text})
 
     def test_errors_have_a_place(self):
         error = json.loads(self.ask("POST", "/v1/sql", body=b"SELECT 1;\nSELECT * FORM x", expect=400))["error"]
@@ -59,7 +66,9 @@ class SQLTest(HTTPTest):
         for body, headers, status in [
             (b"", {}, 400), (b"-- nothing", {}, 400), (b"\xff", {}, 400), (b"{", {"Content-Type": "application/json"}, 400),
             (b'{"sq":"SELECT 1"}', {"Content-Type": "application/json"}, 400),
-            (b'{"sql":"SELECT 1","parameters":[1]}', {"Content-Type": "application/json"}, 501), (b"SELECT '" + b"x" * (1 << 20) + b"'", {}, 413),
+            (b'{"sql":"SELECT 1","parameters":[1]}', {"Content-Type": "application/json"}, 400),
+            (b'{"sql":"SELECT $1","parameters":[[]]}', {"Content-Type": "application/json"}, 501),
+            (b"SELECT '" + b"x" * (1 << 20) + b"'", {}, 413),
         ]:
             with self.subTest(body[:30]):
                 self.assertIn("message", json.loads(self.ask("POST", "/v1/sql", body=body, headers=headers, expect=status))["error"])
@@ -216,6 +225,11 @@ class StreamTest(HTTPTest):
         for path in ("/v1/streams/readings?fromm=1", "/v1/streams/readings?from=yesterday", "/v1/streams/readings?limit=-1", "/v1/streams/readings?follow=maybe"):
             self.assertIn("message", json.loads(self.ask("GET", path, expect=400))["error"], path)
         self.ask("POST", "/v1/streams/readings", body=b"x", headers={"Content-Type": "image/png"}, expect=415)
+        self.sql('CREATE STREAM "a/b %" (n BIGINT)')
+        self.ask("POST", "/v1/streams/a%2Fb%20%25", body=b'{"n":7}')
+        self.assertEqual(self.ask("GET", "/v1/streams/a%2fb%20%25"), b'{"n":7}\n')
+        self.ask("GET", "/v1/streams/a/b", expect=404)
+        self.assertEqual(self.ask("HEAD", "/v1/streams/readings?follow=true"), b"")
         self.sql("CREATE STREAM numbers (n BIGINT) WITH (connector = 'blackhole')")
         self.ask("POST", "/v1/streams/numbers", body=b"{}", expect=409)
 
@@ -344,7 +358,7 @@ class ProtocolTest(HTTPTest):
 
 class PasswordTest(HTTPTest):
     def test_password(self):
-        self.write("password", "secret\n")
+        self.write("password", "millrace:secret\n")
         self.serve("--password-file", self.path("password"))
         self.ask("GET", "/v1/status", expect=401)
         self.assertIn("Basic", self.headers["WWW-Authenticate"])

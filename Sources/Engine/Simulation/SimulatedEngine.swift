@@ -95,13 +95,17 @@ package final class SimulatedEngine {
         return create
     }
 
-    /// What a saved query computes, as a text that can be compared: two definitions with the same one give the same.
+    /// What a saved query, or a view as a continuous query, computes, as a text that can be compared: two definitions with the same one give the same.
     package func signature(of statement: ParsedStatement, source: String) throws -> String {
-        guard case .createQuery(let create) = statement.statement.kind else { return "" }
         do {
             return try engine.withCatalog { catalog throws(SQLError) in
-                try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions)
-            }.query.plan.signature
+                switch statement.statement.kind {
+                case .createQuery(let create): try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions).query.plan.signature
+                case .createView(let create):
+                    try Planner.plan(create.query, mode: .continuous, catalog: catalog, options: session.plannerOptions).query.plan.signature
+                default: ""
+                }
+            }
         } catch let error as SQLError {
             throw StatementError(error: error, source: source)
         }

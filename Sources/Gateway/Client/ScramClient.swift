@@ -10,18 +10,21 @@ import Platform
 struct ScramClient {
     private let password: [UInt8]
     private let nonce: String
+    /// Servers take the name from the message that began the connection, so it is usually empty here.
+    private let user: String
     private var serverSignature: [UInt8] = []
 
     static let mechanism = "SCRAM-SHA-256"
     /// More would keep a person waiting for the sake of a server that only wants to keep them waiting.
     private static let iterationsMax = 1_000_000
 
-    init(password: String, nonce: String) {
+    init(password: String, nonce: String, user: String = "") {
+        self.user = user
         self.password = Array(password.utf8)
         self.nonce = nonce
     }
 
-    private var firstBare: String { "n=,r=\(nonce)" }
+    private var firstBare: String { "n=\(user),r=\(nonce)" }
     var first: String { "n,,\(firstBare)" }
 
     mutating func final(answering serverFirst: String) throws(ClientError) -> String {

@@ -237,7 +237,7 @@ package struct HTTPRequestParser: Sendable {
         guard let query else { throw HTTPFailure(400, "the query is malformed") }
         var request = HTTPRequest(
             method: String(decoding: method, as: UTF8.self), target: String(decoding: target, as: UTF8.self), path: path,
-            minorVersion: Int(version[7] - UInt8(ascii: "0")))
+            rawPath: String(decoding: rest[..<cut], as: UTF8.self), minorVersion: Int(version[7] - UInt8(ascii: "0")))
         request.query = query
         return request
     }

@@ -40,15 +40,17 @@ enum StreamAPI {
     @Sendable static func append(_ context: HTTPContext) throws {
         try context.checkParameters(["outcome"])
         let name = try checkedName(context)
-        let format = try format(context.request)
+        let isCSV = try isCSV(context.request)
         let wantsRows: Bool
         switch context.request.parameter("outcome") {
         case nil, "summary": wantsRows = false
         case "rows": wantsRows = true
         case .some(let other): throw APIError(400, SQLError.invalidParameter, "outcome is summary or rows, not \"\(other)\"")
         }
-        let appender = try context.engine.appender(stream: name, format: format, keepsOutcomes: wantsRows)
-        let counts = try take(context.exchange.body, into: appender)
+        let body = context.exchange.body
+        let first = isCSV ? body.next() : nil
+        let appender = try context.engine.appender(stream: name, format: isCSV ? .csv(csvFormat(first)) : .json, keepsOutcomes: wantsRows)
+        let counts = try take(body, first: first, into: appender)
         if wantsRows {
             try tell(context, appender.outcomes(), counts)
         } else {
@@ -56,22 +58,41 @@ enum StreamAPI {
         }
     }
 
-    private static func format(_ request: HTTPRequest) throws(APIError) -> StreamAppender.Format {
+    private static func isCSV(_ request: HTTPRequest) throws(APIError) -> Bool {
         switch request.contentType {
         // What curl --data-binary says when it is told nothing.
         case nil, "application/x-ndjson", "application/jsonl", "application/json-lines", "application/json", "application/x-www-form-urlencoded",
             "application/octet-stream", "text/plain":
-            return .json
-        case "text/csv": return .csv(CSVFormat())
+            return false
+        case "text/csv": return true
         case .some(let other):
             throw APIError(415, SQLError.featureNotSupported, "rows come as application/x-ndjson or text/csv, not as \(other)")
         }
     }
 
-    private static func take(_ body: HTTPBody, into appender: StreamAppender) throws -> StreamAppender.Counts {
+    /// A header that is plainly readable is read here, so that the records behind it can be decoded side by side; any other is left to the decoder,
+    /// which then reads everything in order.
+    private static func csvFormat(_ first: HTTPBody.Piece?) -> CSVFormat {
+        var format = CSVFormat()
+        guard case .bytes(let piece)? = first else { return format }
+        let bytes = UnsafeRawBufferPointer(start: piece.base, count: piece.byteCount)
+        if let end = bytes.firstIndex(of: 0x0A), bytes[..<end].allSatisfy({ $0 != 0x22 && $0 < 0x80 }) {
+            let line = bytes[..<end].last == 0x0D ? bytes[..<(end - 1)] : bytes[..<end]
+            if !line.isEmpty {
+                format.columnNames = line.split(separator: format.delimiter, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+            }
+        }
+        withExtendedLifetime(piece) {}
+        return format
+    }
+
+    private static func take(_ body: HTTPBody, first: HTTPBody.Piece?, into appender: StreamAppender) throws -> StreamAppender.Counts {
         var held: Buffer?
+        var next = first
         while true {
-            switch body.next() {
+            let piece = next ?? body.next()
+            next = nil
+            switch piece {
             case .bytes(let piece):
                 if let held { try appender.append(held) }
                 held = nil
@@ -150,7 +171,7 @@ enum StreamAPI {
         context.exchange.whenGone(isEndless: follows) { cursor.cancel() }
         var writer = TailWriter(
             exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json)
-        guard writer.begin() else { return }
+        guard writer.begin(), request.method != "HEAD" else { return }
         var quietMilliseconds = 0
         while limit > 0 {
             switch try cursor.next(timeoutMilliseconds: 500) {

@@ -145,6 +145,11 @@ extension PostgresSession {
     // MARK: COPY TO STDOUT
 
     private func copyOut(_ copy: Copy, _ statement: ParsedStatement, _ source: String) throws -> Int {
+        if copy.format == .json {
+            throw SQLError(
+                "COPY TO has no format json", at: statement.span, hint: "formats are text and csv; GET /v1/streams/NAME gives JSON lines",
+                code: SQLError.featureNotSupported)
+        }
         let format = Self.format(of: copy)
         let inner: ParsedStatement
         switch copy.source {

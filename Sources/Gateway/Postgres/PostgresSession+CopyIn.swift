@@ -32,6 +32,7 @@ extension PostgresSession {
 
     func beginCopy(_ copy: Copy, span: SourceSpan, isExtended: Bool) throws {
         guard case .relation(let name, let columns) = copy.source else { return }
+        if copy.format == .json { return try beginJSONCopy(name, columns, isExtended: isExtended) }
         var format = CSVFormat.postgresText
         let written = Self.format(of: copy)
         format.isText = !written.isCSV
@@ -42,6 +43,17 @@ extension PostgresSession {
         format.columnNames = target.columnNames
         self.copy = CopyIn(appender: try engine.appender(stream: target.name, format: .csv(format)), streamName: target.name, isExtended: isExtended)
         writer.copyResponse("G", columnCount: target.columnNames.count)
+    }
+
+    /// JSON lines, as `millrace put` sends them: keys name the columns.
+    private func beginJSONCopy(_ name: QualifiedName, _ columns: [Identifier], isExtended: Bool) throws {
+        if let first = columns.first {
+            throw SQLError(
+                "COPY with FORMAT json takes no columns", at: first.span, hint: "the keys of each object name them", code: SQLError.featureNotSupported)
+        }
+        let target = try engineSession.copyTarget(name, columns: [])
+        self.copy = CopyIn(appender: try engine.appender(stream: target.name, format: .json), streamName: target.name, isExtended: isExtended)
+        writer.copyResponse("G", columnCount: 1)
     }
 
     /// While a COPY takes data; false for a message that has nothing to do with it.

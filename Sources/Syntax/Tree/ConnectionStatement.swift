@@ -86,7 +86,7 @@ package struct Copy: Hashable, Sendable {
         case query(Query)
     }
 
-    package enum Format: String, Hashable, Sendable { case text = "TEXT", csv = "CSV", binary = "BINARY" }
+    package enum Format: String, Hashable, Sendable { case text = "TEXT", csv = "CSV", json = "JSON", binary = "BINARY" }
 
     package var source: Source
     package var isFrom: Bool

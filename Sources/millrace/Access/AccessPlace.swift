@@ -2,7 +2,7 @@
 // then it is asked.
 
 import Engine
-import Glibc
+import Platform
 
 struct AccessPlace {
     let directory: String
@@ -43,5 +43,14 @@ struct AccessPlace {
     func openForReading(owner: String, startsQueries: Bool = false) throws -> any EngineAccess {
         if let connect { return try RemoteAccess(connect) }
         return LocalAccess(try EngineSetup.openForReading(directory, owner: owner, startsQueries: startsQueries))
+    }
+
+    /// The same; a directory that is not there yet is an empty one, and is not made.
+    func openToCompare(owner: String) throws -> any EngineAccess {
+        guard connect == nil, !PosixFileSystem().exists(directory) else { return try openForReading(owner: owner) }
+        var options = EngineOptions()
+        options.isEphemeral = true
+        options.isSingleThreaded = true
+        return LocalAccess(try Engine(directory: directory, options: options, clock: SystemClock(), fileSystem: SimulatedFileSystem()))
     }
 }

@@ -5,11 +5,14 @@ import Columns
 import Engine
 import Syntax
 
-protocol EngineAccess: AnyObject {
+protocol EngineAccess: AnyObject, Sendable {
     /// What people call it: `data directory ./millrace-data`, `the server at 127.0.0.1:5433`.
     var title: String { get }
     /// Executes a statement of `source`. Rows are pulled from a cursor before the next statement is executed.
     func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult
+    /// Gives up the statement that is being executed, which then throws a CancelledStatement; from any thread. Does nothing where a statement is over
+    /// at once.
+    func cancel()
     /// What the last statement wants people to know; empties the list.
     func takeNotices() -> [String]
     /// For `put`.
@@ -22,6 +25,9 @@ protocol EngineAccess: AnyObject {
     func drain()
     func close() throws
 }
+
+/// A statement ended because somebody wanted it to.
+struct CancelledStatement: Error {}
 
 /// Bytes on their way into a stream.
 protocol RowAppender: AnyObject {

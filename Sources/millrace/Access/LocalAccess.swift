@@ -4,7 +4,8 @@ import Columns
 import Engine
 import Syntax
 
-final class LocalAccess: EngineAccess {
+final class LocalAccess: EngineAccess, @unchecked Sendable {
+    // Safe to share: one thread uses the session; `cancel` does nothing.
     let engine: Engine
     private let session: Session
 
@@ -16,6 +17,7 @@ final class LocalAccess: EngineAccess {
     var title: String { "data directory \(engine.directory)" }
 
     func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult { try session.execute(statement, source: source) }
+    func cancel() {}
     func takeNotices() -> [String] { session.takeNotices() }
 
     func appender(stream: String, isCSV: Bool) throws -> any RowAppender {

@@ -11,10 +11,23 @@ import Glibc
 import Platform
 import Syntax
 
-final class RemoteAccess: EngineAccess {
+final class RemoteAccess: EngineAccess, @unchecked Sendable {
+    // Safe to share: one thread uses it; what `cancel` touches shares safely itself.
     private let client: PostgresClient
     private var rows: RemoteRows?
     private var notices: [String] = []
+    private let isCancelling = Switch()
+
+    /// A flag that can be taken back.
+    private final class Switch: @unchecked Sendable {
+        // Safe to share: every access holds the lock.
+        private let lock = Lock()
+        private var isOn = false
+        var value: Bool {
+            get { lock.locked { isOn } }
+            set { lock.locked { isOn = newValue } }
+        }
+    }
 
     init(host: String, port: UInt16) throws {
         do {
@@ -48,6 +61,7 @@ final class RemoteAccess: EngineAccess {
     func execute(_ statement: ParsedStatement, source: String) throws -> StatementResult {
         try finishRows()
         let place = RemotePlace(source: source, span: statement.span)
+        isCancelling.value = false
         return try translating {
             try client.send(query: place.text)
             var tag = ""
@@ -62,13 +76,21 @@ final class RemoteAccess: EngineAccess {
                 case .failure(let message): failure = message
                 case .ready:
                     takeNotices(of: client)
-                    if let failure { throw place.error(failure) }
+                    if let failure {
+                        if isCancelling.value, failure.code == RemoteRows.cancelled { throw CancelledStatement() }
+                        throw place.error(failure)
+                    }
                     return .done(tag: tag)
                 case .copyIn: try client.endCopy()
                 case .copyOut, .copied, .copyDone, .row, .idle: continue
                 }
             }
         }
+    }
+
+    func cancel() {
+        isCancelling.value = true
+        client.cancel()
     }
 
     /// The rows of a statement that was given up are passed over.
@@ -95,20 +117,7 @@ final class RemoteAccess: EngineAccess {
 
     func appender(stream: String, isCSV: Bool) throws -> any RowAppender {
         try finishRows()
-        let sql = "COPY \(Printer.quote(stream)) FROM STDIN WITH (FORMAT \(isCSV ? "csv, HEADER true" : "json"))"
-        return try translating {
-            try client.send(query: sql)
-            var failure: ServerMessage?
-            while true {
-                switch try client.next(timeoutMilliseconds: 60_000) {
-                case .copyIn: return RemoteAppender(client, place: RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count)))
-                case .failure(let message): failure = message
-                case .ready: throw failure.map { RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count)).error($0) } ?? EngineError("the server takes no rows")
-                case .idle: throw EngineError("\(title) does not answer")
-                default: continue
-                }
-            }
-        }
+        return RemoteAppender(client, stream: stream, isCSV: isCSV, title: title)
     }
 
     func tail(stream: String, from start: TailStart, follows: Bool) throws -> Cursor {
@@ -241,7 +250,7 @@ private final class RemoteRows: @unchecked Sendable {
     private var isCancelled = false
     private var failure: ServerMessage?
 
-    private static let cancelled = "57014"
+    static let cancelled = "57014"
     private static let batchRowsMax = 4_096
 
     init(client: PostgresClient, fields: [PostgresClient.Field], place: RemotePlace, statement: Statement) {
@@ -329,28 +338,93 @@ private final class RemoteRows: @unchecked Sendable {
     func abandon() { cancel() }
 }
 
+/// `COPY stream FROM STDIN`. It begins with the first row; of CSV with the line that names the columns, which the statement must tell.
 private final class RemoteAppender: RowAppender {
     private let client: PostgresClient
-    private let place: RemotePlace
+    private let stream: String
+    private let isCSV: Bool
+    private let title: String
+    private var place = RemotePlace(source: "", span: .none)
+    private var hasBegun = false
+    private var header: [UInt8] = []
     private var sent = StreamAppender.Counts()
     private static let messageByteCountMax = 256 << 10
+    private static let headerByteCountMax = 1 << 20
 
-    init(_ client: PostgresClient, place: RemotePlace) {
+    init(_ client: PostgresClient, stream: String, isCSV: Bool, title: String) {
         self.client = client
-        self.place = place
+        self.stream = stream
+        self.isCSV = isCSV
+        self.title = title
+    }
+
+    private func begin(columns: [String]) throws {
+        let list = columns.isEmpty ? "" : " (\(columns.map(Printer.quote).joined(separator: ", ")))"
+        let sql = "COPY \(Printer.quote(stream))\(list) FROM STDIN WITH (FORMAT \(isCSV ? "csv" : "json"))"
+        place = RemotePlace(source: sql, span: SourceSpan(start: 0, end: sql.utf8.count))
+        try client.send(query: sql)
+        var failure: ServerMessage?
+        while true {
+            switch try client.next(timeoutMilliseconds: 60_000) {
+            case .copyIn:
+                hasBegun = true
+                return
+            case .failure(let message): failure = message
+            case .ready: throw failure.map { place.error($0) } ?? EngineError("\(title) takes no rows")
+            case .idle: throw EngineError("\(title) does not answer")
+            default: continue
+            }
+        }
     }
 
     func append(_ chunk: Buffer) throws {
+        defer { withExtendedLifetime(chunk) {} }
         let bytes = UnsafeRawBufferPointer(start: chunk.base, count: chunk.byteCount)
+        sent.bytes += bytes.count
+        do {
+            guard !hasBegun, isCSV else {
+                if !hasBegun { try begin(columns: []) }
+                return try send(bytes)
+            }
+            header += bytes
+            guard let end = header.firstIndex(of: UInt8(ascii: "\n")) else {
+                if header.count > RemoteAppender.headerByteCountMax { throw EngineError("the line that names the columns is too long") }
+                return
+            }
+            try begin(columns: RemoteAppender.names(header[..<end]))
+            let rest = Array(header[(end + 1)...])
+            header = []
+            try rest.withUnsafeBytes { try send($0) }
+        } catch let error as ClientError {
+            throw EngineError("\(title): \(error.description)")
+        }
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer) throws {
         var start = 0
         while start < bytes.count {
             let end = min(bytes.count, start + RemoteAppender.messageByteCountMax)
-            do throws(ClientError) { try client.send(copy: bytes[start..<end]) } catch { throw EngineError(error.description) }
+            try client.send(copy: bytes[start..<end])
             sent.rows += bytes[start..<end].count { $0 == UInt8(ascii: "\n") }
             start = end
         }
-        withExtendedLifetime(chunk) {}
-        sent.bytes += bytes.count
+    }
+
+    /// The names in the first line of a CSV text.
+    private static func names(_ line: ArraySlice<UInt8>) -> [String] {
+        var names: [String] = []
+        var name: [UInt8] = []
+        var isQuoted = false
+        for byte in line where byte != UInt8(ascii: "\r") {
+            switch byte {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: ",") where !isQuoted:
+                names.append(String(decoding: name, as: UTF8.self).trimmingSpaces)
+                name = []
+            default: name.append(byte)
+            }
+        }
+        return names + [String(decoding: name, as: UTF8.self).trimmingSpaces]
     }
 
     /// Lines sent, before the server has said what it made of them.
@@ -358,6 +432,10 @@ private final class RemoteAppender: RowAppender {
 
     func finish() throws -> StreamAppender.Counts {
         do {
+            if !hasBegun {
+                // Nothing came, or nothing but the names of columns; that the stream exists is to be checked all the same.
+                try begin(columns: header.isEmpty ? [] : RemoteAppender.names(header[...]))
+            }
             try client.endCopy()
             var failure: ServerMessage?
             var counts = StreamAppender.Counts()
@@ -369,16 +447,17 @@ private final class RemoteAppender: RowAppender {
                 case .ready:
                     if let failure { throw place.error(failure) }
                     for notice in client.takeNotices() {
-                        // `3 rows rejected: ...`: the number is what matters here, the rows are in the error stream.
-                        if let number = notice.message.split(separator: " ").lazy.compactMap({ Int($0) }).first { counts.rejected += number }
-                        counts.reasons.append(notice.message)
+                        // `3 rows were rejected: line 2: ..; line 5: ..`
+                        if let number = notice.message.split(separator: " ").first.flatMap({ Int($0) }) { counts.rejected += number }
+                        let reasons = notice.message.split(separator: ":", maxSplits: 1).last.map(String.init) ?? ""
+                        counts.reasons += reasons.split(separator: ";").map { String($0).trimmingSpaces }
                     }
                     return counts
                 default: continue
                 }
             }
         } catch let error as ClientError {
-            throw EngineError(error.description)
+            throw EngineError("\(title): \(error.description)")
         }
     }
 }

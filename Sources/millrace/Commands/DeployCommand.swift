@@ -27,7 +27,7 @@ struct DeployCommand {
     func run() throws -> ExitCode {
         guard let files = DeployedFiles.read(paths, values: values) else { return .failure }
         // Looking changes nothing, so it needs nobody's leave.
-        let access = isDry ? try place.openForReading(owner: "millrace deploy --dry-run") : try place.open(owner: "millrace deploy \(paths.joined(separator: " "))")
+        let access = isDry ? try place.openToCompare(owner: "millrace deploy --dry-run") : try place.open(owner: "millrace deploy \(paths.joined(separator: " "))")
         var code = ExitCode.failure
         do {
             code = try deploy(files, on: access)
@@ -83,6 +83,9 @@ struct DeployCommand {
         }
         let changed = plan.items.filter { $0.action != .keep }.count
         Console.note("\(Count.text(changed, "definition")) deployed to \(access.title) (\(Duration.milliseconds(clock.monotonicNanoseconds() - start)))")
+        if access is LocalAccess, plan.items.contains(where: { $0.definition.kind == .query }) {
+            Console.note("hint: queries run while a process holds the directory: millrace serve --data \(place.directory)")
+        }
         return .success
     }
 
@@ -110,7 +113,7 @@ struct DiffCommand {
     /// 1 when something differs.
     func run() throws -> ExitCode {
         guard let files = DeployedFiles.read(paths, values: values) else { return .failure }
-        let access = try place.openForReading(owner: "millrace diff")
+        let access = try place.openToCompare(owner: "millrace diff")
         var code = ExitCode.failure
         do {
             let plan = try DeploymentPlan(files, on: access, permissions: .init(dataLoss: true, rebuild: true, prune: prunes))

@@ -94,7 +94,9 @@ struct DeploymentPlan {
         }
         guard problems.isEmpty, refusals.isEmpty else { return }
 
-        let changedKeys = Set(files.definitions.filter { isChanged($0, then) }.map(\.key))
+        // What a materialized view holds is computed anew when its plan changes, whatever its text does.
+        let changedKeys = Set(
+            files.definitions.filter { isChanged($0, then) || ($0.kind == .materializedView && hasOtherPlan($0, now, then)) }.map(\.key))
         let changedViews = then.made.filter { $0.kind == .view && changedKeys.contains($0.key) && currentByKey[$0.key] != nil }
         var rebuilt = try replacements(then, changedKeys, now)
         // Queries whose plan changes, whatever their text does.
@@ -102,8 +104,7 @@ struct DeploymentPlan {
             items.append(try item(definition, then, now, changedKeys, rebuilt))
         }
         for index in items.indices where items[index].definition.kind == .query {
-            let key = items[index].definition.key
-            guard items[index].action == .keep, let old = now.signatures[key], let new = then.signatures[key], old != new else { continue }
+            guard items[index].action == .keep, hasOtherPlan(items[index].definition, now, then) else { continue }
             let reasons = changedViews.map(\.title) + then.made.filter { $0.kind == .function && changedKeys.contains($0.key) }.map(\.title)
             items[index].action = .change
             items[index].notes.append("because of \(reasons.isEmpty ? "what it reads" : reasons.joined(separator: ", "))")
@@ -112,6 +113,11 @@ struct DeploymentPlan {
         order(then, rebuilt, changedViews)
         explain(&now, then)
         if permissions.prune { prune() }
+    }
+
+    private func hasOtherPlan(_ definition: Definition, _ now: Rehearsal, _ then: Rehearsal) -> Bool {
+        guard let old = now.signatures[definition.key], let new = then.signatures[definition.key] else { return false }
+        return old != new
     }
 
     private func isChanged(_ definition: Definition, _ then: Rehearsal) -> Bool {
@@ -137,15 +143,20 @@ struct DeploymentPlan {
             var users: [String] = []
             switch definition.kind {
             case .stream, .table: users = now.engine.queriesUsing(before.name)
+            // Its own query has its name.
+            case .materializedView: users = now.engine.queriesUsing(before.name).filter { $0.lowercased() != before.name.lowercased() }
             case .function:
                 // A running query keeps the function that it was started with.
                 users = then.made.filter { query in
-                    query.kind == .query && currentByKey[query.key] != nil && now.signatures[query.key] != then.signatures[query.key]
+                    (query.kind == .query || query.kind == .materializedView) && currentByKey[query.key] != nil && now.signatures[query.key] != then.signatures[query.key]
                         && uses(query, before.name, now)
                 }.map(\.name)
             case .view, .query: continue
             }
-            for user in users { rebuilt[Definition.Key(space: "query", name: user.lowercased()), default: []].append(before.title) }
+            for user in users {
+                let isView = currentByKey[Definition.Key(space: "relation", name: user.lowercased())]?.kind == .materializedView
+                rebuilt[Definition.Key(space: isView ? "relation" : "query", name: user.lowercased()), default: []].append(before.title)
+            }
         }
         return rebuilt
     }
@@ -170,11 +181,17 @@ struct DeploymentPlan {
             var item = Item(action: .rebuild, definition: definition, before: before)
             item.notes.append("made anew because \(reasons.joined(separator: ", ")) is replaced: its state is lost, and it reads from the oldest row again")
             if !permissions.rebuild, !permissions.dataLoss {
-                refusals.append("query \(definition.name) would begin again, because \(reasons.joined(separator: ", ")) is replaced (--allow-rebuild)")
+                refusals.append("\(definition.title) would begin again, because \(reasons.joined(separator: ", ")) is replaced (--allow-rebuild)")
             }
             return item
         }
         guard changed.contains(definition.key) else { return Item(action: .keep, definition: definition, before: before) }
+        if definition.kind == .materializedView {
+            if !permissions.rebuild, !permissions.dataLoss {
+                refusals.append("\(definition.title) would be computed anew from what the log retains (--allow-rebuild)")
+            }
+            return Item(action: .rebuild, definition: definition, before: before, notes: ["computed anew from what the log retains"])
+        }
         var item = Item(action: .change, definition: definition, before: before)
         if definition.kind.isRelation {
             item.action = .replace
@@ -230,10 +247,10 @@ struct DeploymentPlan {
                 steps.append(Step(title: "change \(item.definition.title)", sql: item.definition.alter(inlining: views), undo: item.before?.alter()))
             }
         }
-        for item in items where item.definition.kind == .view {
+        for item in items where item.definition.kind == .view || item.definition.kind == .materializedView {
             let definition = item.definition
             switch item.action {
-            case .create: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
+            case .create, .rebuild: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
             case .change: steps.append(Step(title: "replace \(definition.title)", sql: definition.replace, undo: item.before?.replace))
             default: break
             }
@@ -287,7 +304,7 @@ struct DeploymentPlan {
     }
 
     private mutating func prune() {
-        let order: [Definition.Kind] = [.query, .view, .function, .table, .stream]
+        let order: [Definition.Kind] = [.query, .materializedView, .view, .function, .table, .stream]
         for kind in order {
             for definition in unmentioned.reversed() where definition.kind == kind {
                 var item = Item(action: .drop, definition: definition, before: definition)

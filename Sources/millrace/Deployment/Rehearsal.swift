@@ -32,10 +32,11 @@ struct Rehearsal {
             for definition in waiting {
                 do {
                     let (statement, source) = definition.inPlace
-                    let signature = try engine.signature(of: statement, source: source)
+                    let isComputed = definition.kind == .query || definition.kind == .materializedView
+                    let signature = isComputed ? try engine.signature(of: statement, source: source) : ""
                     if case .rows(let cursor) = try engine.execute(statement, source: source) { cursor.cancel() }
                     _ = engine.session.takeNotices()
-                    if definition.kind == .query { signatures[definition.key] = signature }
+                    if isComputed { signatures[definition.key] = signature }
                     made.append(definition)
                 } catch {
                     left.append(Problem(definition: definition, error: error))

@@ -33,7 +33,12 @@ final class StatementRunner {
     /// Executes a statement and shows its rows; returns when it is over, or, for a query without an end, when it has started.
     /// Bounded queries are waited for. `interruption` ends the waiting: a SELECT is cancelled, a bounded query stopped.
     func execute(_ statement: ParsedStatement, source: String, interruption: Interruption) throws -> Outcome {
-        let result = try access.execute(statement, source: source)
+        let result: StatementResult
+        do {
+            result = try interruption.whileRunning({ [access] in access.cancel() }) { try access.execute(statement, source: source) }
+        } catch is CancelledStatement {
+            return Outcome()
+        }
         for notice in access.takeNotices() { Console.note("notice: \(notice)") }
         switch result {
         case .done(let tag):

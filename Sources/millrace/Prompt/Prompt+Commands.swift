@@ -120,7 +120,10 @@ extension Prompt {
         defer { includeDepth -= 1 }
         do {
             let script = try Script(path: path, values: values)
-            for statement in script.statements where !Signals.stopRequested { try execute(statement, of: script.source) }
+            for statement in script.statements where !Signals.stopRequested {
+                lastStatement = RemotePlace(source: script.source, span: statement.span).text
+                try execute(statement, of: script.source)
+            }
         } catch {
             hasFailed = true
             Console.report(error, in: path)
