@@ -259,6 +259,7 @@ extension ConnectionStatement: SpanStripping {
     package func strippingSpans() -> ConnectionStatement {
         switch self {
         case .begin, .commit, .rollback, .transactionModes, .discard: self
+        case .savepoint(let action, let name): .savepoint(action, name.strippingSpans())
         case .declare(let name, let query, let holds): .declare(name.strippingSpans(), query.strippingSpans(), holds: holds)
         case .fetch(let fetch): .fetch(CursorFetch(cursor: fetch.cursor.strippingSpans(), count: fetch.count, isMove: fetch.isMove))
         case .close(let name): .close(name.strippingSpans())
