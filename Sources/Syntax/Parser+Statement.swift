@@ -30,7 +30,7 @@ extension StatementParser {
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return try parseShow() }
         if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
-        if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), peek(2).kind != .end { return try parseDescribeQuery() }
+        if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), isNextName(2) { return try parseDescribeQuery() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }

@@ -556,11 +556,11 @@ error: expected AS, found "("
 ========
 select a operator(pg_catalog.?) b
 --------
-error: unexpected character "?"
- --> line 1, column 29
+error: expected an operator, found "?"
+ --> line 1, column 30
   |
 1 | select a operator(pg_catalog.?) b
-  |                             ^
+  |                              ^
 ========
 select a collate "de_DE" from t
 --------
