@@ -62,7 +62,7 @@ package struct ServerOptions: Sendable {
     package var listen = [ListenAddress(.postgres, host: "127.0.0.1", port: 5_433), ListenAddress(.http, host: "127.0.0.1", port: 8_090)]
     package var users = PostgresUsers()
     package var connectionCountMax = 16_000
-    package var activeStatementCountMax = 512
+    package var activeStatementCountMax = 4_096
     package var postgres = PostgresLimits()
     /// How long the end waits for statements and connections.
     package var drainMilliseconds = 10_000
@@ -81,7 +81,7 @@ package struct ConfigurationFile: Sendable {
     package private(set) var entries: [Entry] = []
 
     package init(_ text: String) throws(NetworkError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let trimmed = Self.trimmed(line)
             if trimmed.isEmpty || trimmed.hasPrefix("#") { continue }
             guard let equals = trimmed.firstIndex(of: "=") else { throw NetworkError("line \(index + 1): expected key = value") }

@@ -8,6 +8,8 @@ import subprocess
 from support import MILLRACE, CommandTest
 
 PSQL = shutil.which("psql")
+# Sockets of the test that runs; closed with it.
+SOCKETS = []
 
 
 class ServedTest(CommandTest):
@@ -22,6 +24,8 @@ class ServedTest(CommandTest):
         self.serve(*self.options, environment=self.environment)
 
     def tearDown(self):
+        while SOCKETS:
+            SOCKETS.pop().close()
         if self.server is not None and self.server.poll() is None:
             self.server.send_signal(signal.SIGTERM)
             try:

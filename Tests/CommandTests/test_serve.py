@@ -8,13 +8,14 @@ import struct
 import subprocess
 import unittest
 
-from served import PSQL, ServedTest
+from served import PSQL, SOCKETS, ServedTest
 from support import MILLRACE, CommandTest
 
 
 def startup(port, **parameters):
     """A connection that has said who it is; what was answered is read up to ReadyForQuery or an error."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    SOCKETS.append(connection)
     body = struct.pack("!I", 196608)
     for name, value in {"user": "ann", **parameters}.items():
         body += name.encode() + b"\0" + value.encode() + b"\0"
@@ -184,10 +185,6 @@ class ConfigurationTest(CommandTest):
 
 
 class PasswordTest(ServedTest):
-    def setUp(self):
-        os.makedirs("/tmp", exist_ok=True)
-        super().setUp()
-
     def serve(self, *options, **more):
         self.write("passwords", "ann:s3cret,=x\nbob:other\n")
         super().serve("--password-file", self.path("passwords"), *options, **more)

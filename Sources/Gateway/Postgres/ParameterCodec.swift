@@ -103,8 +103,9 @@ enum ParameterCodec {
             let time = try reader.int64()
             let days = Int64(try reader.int32())
             let months = Int64(try reader.int32())
-            let (sum, overflows) = time.addingReportingOverflow(days * CivilCalendar.microsecondsPerDay)
-            guard !overflows else { throw ProtocolViolation(message: "an interval out of range") }
+            let (ofDays, isTooLong) = days.multipliedReportingOverflow(by: CivilCalendar.microsecondsPerDay)
+            let (sum, overflows) = time.addingReportingOverflow(ofDays)
+            guard !isTooLong, !overflows else { throw ProtocolViolation(message: "an interval out of range") }
             value = .interval(IntervalValue(months: months, microseconds: sum))
         case .array(let element):
             return (.list(try array(&reader, element)), type)

@@ -18,8 +18,7 @@ package struct PostgresUsers: Sendable {
 
     /// Lines `user:password` or `user:SCRAM-SHA-256$..`; `#` begins a comment.
     package init(text: String, salt: () -> [UInt8]?) throws(NetworkError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = line.last == "\r" ? line.dropLast() : line
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             if line.isEmpty || line.hasPrefix("#") { continue }
             guard let colon = line.firstIndex(of: ":"), colon != line.startIndex, line.index(after: colon) != line.endIndex else {
                 throw NetworkError("line \(index + 1) is not user:password")
