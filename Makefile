@@ -7,7 +7,7 @@ TEST_SCRATCH ?= .build-test
 TEST_FLAGS = -c release -Xswiftc -enable-testing -Xswiftc -DMILLRACE_CHECKS --scratch-path $(TEST_SCRATCH)
 MILLRACE = $(SCRATCH)/release/millrace
 
-.PHONY: build demo test unit-build unit-test command-test bench compare deps clean
+.PHONY: build demo test unit-build unit-test command-test bench compare deps test-deps clean
 
 build: deps
 	$(SWIFT) build -c release --scratch-path $(SCRATCH) --product millrace
@@ -35,10 +35,18 @@ unit-build: deps
 unit-test: unit-build
 	$(SWIFT) test $(TEST_FLAGS) --skip-build
 
+# The clients that people use, in a folder of their own. Where they cannot be installed the tests that need them are skipped, and say so.
+CLIENTS = .venv-test
+test-deps: deps
+	@if [ ! -e $(CLIENTS)/whole ]; then \
+	    { python3 -m venv --system-site-packages $(CLIENTS) && $(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r Tests/CommandTests/requirements.txt \
+	        && touch $(CLIENTS)/whole; } || echo "the Python clients could not be installed: their tests are skipped" >&2; \
+	fi
+
 # The real binary, built with the checks, from the outside. PATTERN chooses files: make command-test PATTERN=test_prompt.py
 PATTERN ?= test_*.py
-command-test: unit-build
-	MILLRACE=$(abspath $(TEST_SCRATCH)/release/millrace) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
+command-test: unit-build test-deps
+	PATH="$(abspath $(CLIENTS))/bin:$$PATH" MILLRACE=$(abspath $(TEST_SCRATCH)/release/millrace) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
 
 bench: build
 	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh
@@ -50,4 +58,4 @@ compare: build
 	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh compare $(QUERY) --against $(AGAINST)
 
 clean:
-	rm -rf $(SCRATCH) $(TEST_SCRATCH) .venv-bench Benchmarks/.cache
+	rm -rf $(SCRATCH) $(TEST_SCRATCH) .venv-bench $(CLIENTS) Benchmarks/.cache

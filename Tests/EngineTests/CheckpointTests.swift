@@ -274,10 +274,18 @@ final class CheckpointTests: XCTestCase {
     func testAnotherFormatVersionIsRefused() throws {
         let files = SimulatedFileSystem(seed: 6)
         let query = try CheckpointedGraph(files: files)
-        try Array("MRCHKPT1 and what it held".utf8).withUnsafeBytes {
-            try files.open("/q/" + CheckpointStore.manifestName(4), .truncate).write($0, at: 0)
+        func put(_ bytes: [UInt8]) throws {
+            try bytes.withUnsafeBytes { try files.open("/q/" + CheckpointStore.manifestName(4), .truncate).write($0, at: 0) }
         }
-        XCTAssertThrowsError(try query.reload()) { error in XCTAssertTrue("\(error)".contains("format version 1"), "\(error)") }
+        let body = Array("and what it held".utf8)
+        var bytes = Array("MRCHKPT7".utf8) + withUnsafeBytes(of: UInt64(body.count).littleEndian) { Array($0) } + body
+        bytes += withUnsafeBytes(of: bytes.withUnsafeBytes { CRC32C.checksum($0) }.littleEndian) { Array($0) }
+        try put(bytes)
+        XCTAssertThrowsError(try query.reload()) { error in XCTAssertTrue("\(error)".contains("format version 7"), "\(error)") }
+        // A damaged byte there is damage, which the checkpoint before makes good.
+        bytes[bytes.count - 1] ^= 1
+        try put(bytes)
+        XCTAssertNoThrow(try query.reload())
     }
 
     func testAnEpochIsPublishedOnce() throws {

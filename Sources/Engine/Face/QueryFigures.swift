@@ -35,19 +35,6 @@ package struct QueryFigures: Sendable {
 
     /// The longest that a row which is there has waited.
     package var behindMicroseconds: Int64? { sources.flatMap(\.shards).compactMap(\.behindMicroseconds).max() }
-
-    /// The operator that worked most between two readings, and which part of the time; the figures before may be of an earlier life.
-    package func busiest(since before: QueryFigures?, elapsedNanoseconds: UInt64) -> (index: Int, share: Double)? {
-        guard elapsedNanoseconds > 0 else { return nil }
-        var best: (index: Int, share: Double)?
-        for (index, entry) in operators.enumerated() {
-            let earlier = before.flatMap { index < $0.operators.count ? $0.operators[index].busyNanoseconds : nil } ?? 0
-            guard entry.busyNanoseconds >= earlier else { continue }
-            let share = Double(entry.busyNanoseconds - earlier) / Double(elapsedNanoseconds)
-            if share > (best?.share ?? 0) { best = (index, share) }
-        }
-        return best
-    }
 }
 
 extension QueryRunner {

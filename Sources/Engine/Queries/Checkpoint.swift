@@ -155,12 +155,6 @@ package struct CheckpointManifest: Sendable {
 
     package static func decode(_ bytes: [UInt8]) throws(Fault) -> CheckpointManifest {
         guard bytes.count >= 8, bytes.starts(with: anyMagic) else { throw Fault(offset: 0, message: "no checkpoint") }
-        guard bytes.starts(with: magic) else {
-            throw Fault(
-                offset: 7,
-                message: "it has format version \(String(decoding: bytes[7...7], as: UTF8.self)), and this version of Millrace reads version 2 only",
-                isForeign: true)
-        }
         guard bytes.count >= headByteCount + 4 else { throw Fault(offset: bytes.count, message: "ends too early") }
         let length = load64(bytes[...], at: 8)
         guard length == Int64(bytes.count - headByteCount - 4) else {
@@ -168,6 +162,13 @@ package struct CheckpointManifest: Sendable {
         }
         let crc = bytes.withUnsafeBytes { CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0[..<(bytes.count - 4)])) }
         guard crc == load32(bytes[...], at: bytes.count - 4) else { throw Fault(offset: 0, message: "the checksum does not fit the content") }
+        // Length and checksum keep their places in every version: another version is told from a damaged byte.
+        guard bytes.starts(with: magic) else {
+            throw Fault(
+                offset: 7,
+                message: "it has format version \(String(decoding: bytes[7...7], as: UTF8.self)), and this version of Millrace reads version 2 only",
+                isForeign: true)
+        }
         var reader = StateReader(Array(bytes[headByteCount..<bytes.count - 4]))
         do throws(StateError) {
             return try read(from: &reader)

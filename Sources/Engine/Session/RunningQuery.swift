@@ -32,6 +32,8 @@ package final class RunningQuery: @unchecked Sendable {
     private let notice: @Sendable (String) -> Void
     /// Used by the query's own thread only.
     private var lastDetailed: UInt64 = 0
+    private var lastDetailedEpoch: UInt64?
+    private static let detailsMilliseconds = 200
     private var saidFault: (fault: String, nanoseconds: UInt64) = ("", 0)
     /// The waker's version before the last step that found nothing to do.
     private var idleVersion: UInt64?
@@ -249,6 +251,8 @@ package final class RunningQuery: @unchecked Sendable {
                 publish(runner, idleVersion: version, now: now)
                 lastPublished = now
                 var milliseconds = waker?.pollMilliseconds ?? 5
+                // The details of the last epochs are shown soon, also when nothing more comes.
+                if lastDetailedEpoch != runner.epoch { milliseconds = min(milliseconds, Self.detailsMilliseconds) }
                 if let deadline { milliseconds = min(milliseconds, max(1, Int((deadline - clock.nowMicroseconds()) / 1_000) + 1)) }
                 waker?.wait(changedFrom: version, milliseconds: milliseconds)
             }
@@ -259,9 +263,10 @@ package final class RunningQuery: @unchecked Sendable {
     /// `now` in monotonic nanoseconds: what costs more to find out is looked for a few times a second only.
     private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil, now: UInt64? = nil) {
         var details: (holdup: String?, figures: QueryFigures)?
-        if now == nil || now.map({ $0 &- lastDetailed > 200_000_000 }) == true {
+        if now == nil || now.map({ $0 &- lastDetailed >= UInt64(Self.detailsMilliseconds) * 1_000_000 }) == true {
             details = (runner.holdup(), runner.figures())
             lastDetailed = now ?? lastDetailed
+            lastDetailedEpoch = runner.epoch
         }
         lock.locked {
             hasRecovered = true

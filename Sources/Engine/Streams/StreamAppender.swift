@@ -155,7 +155,17 @@ package final class StreamAppender: @unchecked Sendable {
     /// No more input but this: waits until everything has been appended.
     package func finish(last chunk: Buffer) throws(EngineError) -> Counts {
         runsInline = threads.isEmpty
-        try append(chunk)
+        if csv == nil, skippedByteCount == 0, leftoverByteCount + chunk.byteCount <= options.limits.lineByteCountMax {
+            // One append, also when the last line has no line feed.
+            let begin = byteOffset - leftoverByteCount
+            let buffers = leftover + [chunk]
+            leftover = []
+            leftoverByteCount = 0
+            byteOffset += chunk.byteCount
+            try enqueue(Piece(ticket: nextTicket, buffers: buffers, byteOffset: begin))
+        } else {
+            try append(chunk)
+        }
         return try finish()
     }
 

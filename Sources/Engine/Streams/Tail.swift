@@ -25,7 +25,6 @@ package final class TailCursor: Sendable {
     package let schema: Schema
     /// Whether rows may carry change kinds.
     package let isChangelog: Bool
-    package let shardCount: Int
     private let reader: TailReader
     private let isCancelled = Flag()
 
@@ -33,8 +32,10 @@ package final class TailCursor: Sendable {
         self.reader = reader
         self.isChangelog = isChangelog
         schema = reader.stream.schema
-        shardCount = reader.stream.shards.count
     }
+
+    /// The row of each shard that comes next; there may be more shards later, each from its first row on. Used by the thread that calls `next`.
+    package var positions: [UInt64] { reader.next }
 
     /// The next rows. Used by one thread at a time.
     package func next(timeoutMilliseconds: Int) throws -> TailEvent {

@@ -124,7 +124,7 @@ enum ConsoleStyle {
         pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
         details.statement pre{padding:0 18px 16px;color:var(--soft)}
         .columns{display:grid;grid-template-columns:1fr 1fr;gap:24px}
-        .columns>*{min-width:0}
+        .columns>*{min-width:0}.stack{display:flex;flex-direction:column;gap:24px}
         .editor{position:relative}
         .editor textarea{display:block;width:100%;min-height:132px;padding:14px 18px;border:0;border-bottom:1px solid var(--line);background:var(--panel);font:13.5px/1.55 var(--mono);tab-size:4;resize:vertical;outline-offset:-2px}
         .tools{display:flex;flex-wrap:wrap;align-items:center;gap:10px;padding:10px 18px}

@@ -100,13 +100,11 @@ package final class HTTPBody: @unchecked Sendable {
         while blocks.isEmpty, !hasEnded, failure == nil { changed.wait(lock) }
         if count < wantedByteCount, !hasEnded, failure == nil { changed.wait(lock, milliseconds: 1) }
         isAwaited = false
-        if let failure {
-            lock.unlock()
-            return .failure(failure)
-        }
+        // What came before a failure comes first.
         guard !blocks.isEmpty else {
+            let failure = failure
             lock.unlock()
-            return .end
+            return failure.map { .failure($0) } ?? .end
         }
         let (buffer, used) = blocks.removeFirst()
         count -= used

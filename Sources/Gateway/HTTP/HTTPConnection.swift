@@ -32,7 +32,17 @@ final class HTTPConnection: ConnectionHandler, @unchecked Sendable {
         parser = HTTPRequestParser(limits: server.options.limits)
     }
 
-    func start(_ connection: Connection) { connection.setDeadline(milliseconds: server.options.idleMilliseconds) }
+    /// Unless a request has come already.
+    func start(_ connection: Connection) {
+        if exchange == nil, !headHasBegun { connection.setDeadline(milliseconds: server.options.idleMilliseconds) }
+    }
+
+    /// Answers once and closes, whatever comes.
+    func turnAway(_ connection: Connection, _ failure: HTTPFailure) {
+        isOver = true
+        connection.send(server.refusal(failure))
+        connection.loop.post { connection.finish() }
+    }
 
     // MARK: Events
 

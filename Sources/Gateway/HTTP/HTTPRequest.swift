@@ -18,6 +18,8 @@ package struct HTTPRequest: Hashable, Sendable {
     package var target: String
     /// Decoded; begins with `/`, or is `*`.
     package var path: String
+    /// As it was sent, so that a slash in a name is no separator.
+    package var rawPath: String
     /// Decoded, in their order.
     package var query: [(name: String, value: String)] = []
     /// Of `HTTP/1.x`.
@@ -29,10 +31,11 @@ package struct HTTPRequest: Hashable, Sendable {
     /// Whether the client is willing to use the connection again.
     package var keepsAlive = true
 
-    package init(method: String, target: String, path: String, minorVersion: Int) {
+    package init(method: String, target: String, path: String, rawPath: String, minorVersion: Int) {
         self.method = method
         self.target = target
         self.path = path
+        self.rawPath = rawPath
         self.minorVersion = minorVersion
     }
 

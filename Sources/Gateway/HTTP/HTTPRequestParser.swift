@@ -49,6 +49,8 @@ package struct HTTPRequestParser: Sendable {
     private var state = State.head
     /// How much of the head was looked at in vain.
     private var scannedByteCount = 0
+    /// Whether its first line has ended there.
+    private var hasRequestLine = false
 
     package init(limits: HTTPLimits = HTTPLimits()) { self.limits = limits }
 
@@ -152,18 +154,16 @@ package struct HTTPRequestParser: Sendable {
         let found = input.withUnsafeBytes { bytes in
             Result { () throws(HTTPFailure) in try findHeadEnd(bytes) }
         }
-        let (end, hasLine) = try found.get()
-        guard let end else {
+        guard let end = try found.get() else {
             scannedByteCount = input.count
             if input.count > limits.headByteCountMax { throw HTTPFailure(431, "the head takes more than \(limits.headByteCountMax) bytes") }
-            if !hasLine, input.count > limits.requestLineByteCountMax {
-                throw HTTPFailure(414, "the request line takes more than \(limits.requestLineByteCountMax) bytes")
-            }
+            if !hasRequestLine, input.count > limits.requestLineByteCountMax { throw tooLongLine }
             return .needMore
         }
         guard end <= limits.headByteCountMax else { throw HTTPFailure(431, "the head takes more than \(limits.headByteCountMax) bytes") }
         let bytes = input.take(end)
         scannedByteCount = 0
+        hasRequestLine = false
         let request = try HTTPRequestParser.request(bytes, limits)
         switch request.framing {
         case .none, .length(0): state = .empty
@@ -173,24 +173,27 @@ package struct HTTPRequestParser: Sendable {
         return .head(request)
     }
 
-    /// Where the head ends (behind the empty line), and whether its first line has ended.
-    private func findHeadEnd(_ bytes: UnsafeRawBufferPointer) throws(HTTPFailure) -> (end: Int?, hasLine: Bool) {
+    private var tooLongLine: HTTPFailure { HTTPFailure(414, "the request line takes more than \(limits.requestLineByteCountMax) bytes") }
+
+    /// Where the head ends: behind the empty line.
+    private mutating func findHeadEnd(_ bytes: UnsafeRawBufferPointer) throws(HTTPFailure) -> Int? {
         // A line end may lie across what was looked at and what is new.
         var index = max(0, scannedByteCount - 3)
-        var hasLine = false
-        if index > 0 { hasLine = bytes[..<index].contains(0x0A) }
         while index < bytes.count {
             let byte = bytes[index]
             if byte == 0x0A {
                 guard index > 0, bytes[index - 1] == 0x0D else { throw HTTPFailure(400, "a line ends without a carriage return") }
-                hasLine = true
-                if index >= 3, bytes[index - 2] == 0x0A { return (index + 1, true) }
+                if !hasRequestLine {
+                    guard index < limits.requestLineByteCountMax + 2 else { throw tooLongLine }
+                    hasRequestLine = true
+                }
+                if index >= 3, bytes[index - 2] == 0x0A { return index + 1 }
             } else if byte == 0 {
                 throw HTTPFailure(400, "the head holds a NUL")
             }
             index += 1
         }
-        return (nil, hasLine)
+        return nil
     }
 
     /// `bytes`: up to and with the empty line; every line ends with CRLF.
@@ -199,9 +202,6 @@ package struct HTTPRequestParser: Sendable {
         // Behind the last line feed, and the empty line itself.
         lines = lines.dropLast(2)
         guard let first = lines.popFirst()?.dropLast() else { throw HTTPFailure(400, "the request is empty") }
-        guard first.count <= limits.requestLineByteCountMax else {
-            throw HTTPFailure(414, "the request line takes more than \(limits.requestLineByteCountMax) bytes")
-        }
         var request = try requestLine(first)
         guard lines.count <= limits.headerCountMax else { throw HTTPFailure(431, "the request has more than \(limits.headerCountMax) headers") }
         for line in lines { request.headers.append(try header(line.dropLast())) }
@@ -237,7 +237,7 @@ package struct HTTPRequestParser: Sendable {
         guard let query else { throw HTTPFailure(400, "the query is malformed") }
         var request = HTTPRequest(
             method: String(decoding: method, as: UTF8.self), target: String(decoding: target, as: UTF8.self), path: path,
-            minorVersion: Int(version[7] - UInt8(ascii: "0")))
+            rawPath: String(decoding: rest[..<cut], as: UTF8.self), minorVersion: Int(version[7] - UInt8(ascii: "0")))
         request.query = query
         return request
     }

@@ -23,13 +23,13 @@ struct HTTPRoute: Sendable {
         self.handler = handler
     }
 
-    /// What stands for the variable part, empty when there is none; nil when the path is another one.
+    /// What stands for the variable part, decoded, empty when there is none; nil when the path (as it was sent) is another one.
     func match(_ path: String) -> String? {
         guard shown.hasSuffix("{name}") else { return path == shown ? "" : nil }
         let prefix = shown.dropLast("{name}".count)
         guard path.hasPrefix(prefix) else { return nil }
         let name = path.dropFirst(prefix.count)
-        return name.isEmpty || name.contains("/") ? nil : String(name)
+        return name.isEmpty || name.contains("/") ? nil : HTTPText.percentDecoded(name.utf8, plusIsSpace: false)
     }
 
     static let all: [HTTPRoute] = [

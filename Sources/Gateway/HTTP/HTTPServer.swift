@@ -72,8 +72,7 @@ package final class HTTPServer: @unchecked Sendable {
     package func accept(_ connection: Connection) -> (any ConnectionHandler)? {
         let handler = HTTPConnection(self)
         guard connections.add(1, ordering: .relaxed).newValue <= options.connectionCountMax else {
-            connection.send(refusal(HTTPFailure(503, "there are \(options.connectionCountMax) connections already")))
-            connection.loop.post { connection.finish() }
+            handler.turnAway(connection, HTTPFailure(503, "there are \(options.connectionCountMax) connections already"))
             return handler
         }
         // A connection takes a deadline when it has its handler.
@@ -148,7 +147,7 @@ package final class HTTPServer: @unchecked Sendable {
     private func find(_ request: HTTPRequest) throws(APIError) -> (HTTPRoute, String?) {
         var allowed: [String] = []
         for route in routes {
-            guard let name = route.match(request.path) else { continue }
+            guard let name = route.match(request.rawPath) else { continue }
             if route.methods.contains(request.method) { return (route, name.isEmpty ? nil : name) }
             allowed += route.methods
         }

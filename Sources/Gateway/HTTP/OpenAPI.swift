@@ -73,7 +73,7 @@ enum OpenAPI {
                   "required": true,
                   "content": {
                     "text/plain": {"schema": {"type": "string"}},
-                    "application/json": {"schema": {"type": "object", "required": ["sql"], "properties": {"sql": {"type": "string"}, "parameters": {"type": "array", "description": "Not supported yet", "maxItems": 0}}}}
+                    "application/json": {"schema": {"type": "object", "required": ["sql"], "properties": {"sql": {"type": "string"}, "parameters": {"type": "array", "description": "Values of $1, $2, ... of the one statement", "items": {"type": ["string", "number", "boolean", "null"]}}}}}
                   }
                 },
                 "responses": {

@@ -1,6 +1,6 @@
 // SQLAPI: `POST /v1/sql`: statements in, their rows out as they come.
 //
-// The body is SQL, or JSON `{"sql": "..."}`. The answer is lines of JSON: an object a row; after each statement `{"done":{"tag":"SELECT 3","rows":3}}`; a
+// The body is SQL, or JSON `{"sql": "...", "parameters": [...]}` (one statement then). The answer is lines of JSON: an object a row; after each statement `{"done":{"tag":"SELECT 3","rows":3}}`; a
 // notice as `{"notice":"..."}`; when a statement fails `{"error":{...}}`, and nothing after it is executed. What fails before anything was written is told by
 // the status too. With `?rows=arrays` a row is an array and `{"columns":[...]}` comes before the first, so that a row can never be taken for something else.
 // `Accept: text/csv` gives the rows as CSV.
@@ -20,12 +20,14 @@ enum SQLAPI {
     @Sendable static func execute(_ context: HTTPContext) throws {
         try context.checkParameters(["rows"])
         let arrays = try rowsAreArrays(context.request.parameter("rows"))
-        let sql = try statementText(context)
+        let (sql, parameters) = try statementText(context)
+        let session = context.engine.makeSession()
+        let arguments = try parameters.map { try self.arguments($0, of: sql, session) } ?? []
         let statements: [ParsedStatement]
-        do throws(SQLError) { statements = try Parser.parseScript(sql) } catch { throw StatementError(error: error, source: sql) }
+        do throws(SQLError) { statements = try Parser.parseScript(sql, arguments: arguments) } catch { throw StatementError(error: error, source: sql) }
         guard !statements.isEmpty else { throw APIError(400, SQLError.syntaxError, "the body holds no statement") }
         var run = StatementRun(
-            context: context, session: context.engine.makeSession(), format: context.request.accepts("text/csv") ? .csv : arrays ? .arrays : .objects)
+            context: context, session: session, format: context.request.accepts("text/csv") ? .csv : arrays ? .arrays : .objects)
         for (index, statement) in statements.enumerated() {
             guard try run.execute(statement, source: sql, number: index + 1) else { return }
         }
@@ -40,22 +42,50 @@ enum SQLAPI {
         }
     }
 
-    private static func statementText(_ context: HTTPContext) throws -> String {
-        let bytes = try context.exchange.body.collect(byteCountMax: context.options.statementByteCountMax, what: "a statement")
+    private static func statementText(_ context: HTTPContext) throws -> (sql: String, parameters: [JSONDocument]?) {
+        let limit = context.options.statementByteCountMax
+        if case .length(let count) = context.request.framing, count > limit { throw APIError(413, SQLError.programLimitExceeded, "a statement may take \(limit) bytes") }
+        let bytes = try context.exchange.body.collect(byteCountMax: limit, what: "a statement")
         guard context.request.contentType == "application/json" else {
             guard let sql = String(validating: bytes, as: UTF8.self) else { throw APIError(400, "22021", "the body is not UTF-8") }
-            return sql
+            return (sql, nil)
         }
         let document = try JSONDocument(bytes)
         guard case .object(let members) = document else { throw APIError(400, SQLError.invalidParameter, "the body is not an object with the member \"sql\"") }
         for member in members where !["sql", "parameters"].contains(member.name) {
             throw APIError(400, SQLError.invalidParameter, "there is no member \"\(member.name)\"", hint: "the members are \"sql\" and \"parameters\"")
         }
-        if case .array(let parameters)? = document["parameters"], !parameters.isEmpty {
-            throw APIError(501, SQLError.featureNotSupported, "parameters are not supported yet", hint: "write the values into the statement")
-        }
         guard case .string(let sql)? = document["sql"] else { throw APIError(400, SQLError.invalidParameter, "the member \"sql\" is not a text") }
-        return sql
+        switch document["parameters"] {
+        case nil, .null: return (sql, nil)
+        case .array(let parameters): return (sql, parameters.isEmpty ? nil : parameters)
+        default: throw APIError(400, SQLError.invalidParameter, "the member \"parameters\" is not an array")
+        }
+    }
+
+    /// The values of `$1`, `$2`, .. as literals of the types that their places give them.
+    private static func arguments(_ values: [JSONDocument], of sql: String, _ session: Session) throws -> [Expression] {
+        guard let shape = try session.shape(of: sql, declared: []) else { throw APIError(400, SQLError.syntaxError, "the body holds no statement") }
+        guard shape.parameterTypes.count == values.count else {
+            throw APIError(
+                400, APIError.protocolViolation, "the statement has \(shape.parameterTypes.count) parameters, and \(values.count) were given")
+        }
+        return try zip(values, shape.parameterTypes).enumerated().map { index, pair in
+            func literal(_ literal: Literal) -> Expression { Expression(.literal(literal), span: .none) }
+            let value: Expression
+            switch pair.0 {
+            case .null: value = literal(.null)
+            case .boolean(let isTrue): value = literal(.boolean(isTrue))
+            case .string(let text): value = literal(.string(text))
+            // As text, which the cast to the parameter's type reads exactly.
+            case .number(let digits): value = literal(.string(digits))
+            case .array, .object:
+                throw APIError(
+                    501, SQLError.featureNotSupported, "parameter $\(index + 1) is an array or an object, which is not supported yet",
+                    hint: "give its text, and cast it in the statement")
+            }
+            do throws(SQLError) { return try Session.argument(value, as: pair.1) } catch { throw StatementError(error: error, source: sql) }
+        }
     }
 
     private enum Format { case objects, arrays, csv }

@@ -5,6 +5,15 @@ import Dataflow
 import Engine
 
 package enum StatusDocument {
+    /// A line.
+    package static func text(_ status: EngineStatus) -> String {
+        let buffer = ByteBuffer()
+        var json = JSONWriter(buffer)
+        json.object { append(status, to: &$0) }
+        buffer.append(0x0A)
+        return buffer.string
+    }
+
     package static func append(_ status: EngineStatus, to json: inout JSONWriter) {
         json.member("directory", status.directory)
         json.member("held_by", status.heldBy)
@@ -28,6 +37,7 @@ package enum StatusDocument {
                     $0.member("expired_rows", shard.expiredRows)
                     $0.member("given_up_rows", shard.givenUpRows)
                     $0.member("last_arrival", shard.lastArrivalMicroseconds.map(instant))
+                    $0.member("closed", shard.isClosed)
                     $0.member("fenced", shard.isFenced)
                     $0.member("fault", shard.fault)
                 }

@@ -5,7 +5,8 @@
 // `?outcome=rows`, told in its place. The body of a request that breaks off has been appended up to there, like that of `millrace put`.
 //
 // `GET /v1/streams/{name}?from=..&follow=true`: JSON lines, CSV, or server-sent events by Accept. An event's id says where every shard stands,
-// `shard:sequence` of the last row given, several separated by commas; a client that comes back with it as Last-Event-ID goes on behind it.
+// `shard:sequence` of the last row given, several separated by commas; a client that comes back with it as Last-Event-ID goes on behind it. A shard that is
+// not named begins at its first row: it had given nothing, or has come since by a split.
 
 import Columns
 import Engine
@@ -39,15 +40,17 @@ enum StreamAPI {
     @Sendable static func append(_ context: HTTPContext) throws {
         try context.checkParameters(["outcome"])
         let name = try checkedName(context)
-        let format = try format(context.request)
+        let isCSV = try isCSV(context.request)
         let wantsRows: Bool
         switch context.request.parameter("outcome") {
         case nil, "summary": wantsRows = false
         case "rows": wantsRows = true
         case .some(let other): throw APIError(400, SQLError.invalidParameter, "outcome is summary or rows, not \"\(other)\"")
         }
-        let appender = try context.engine.appender(stream: name, format: format, keepsOutcomes: wantsRows)
-        let counts = try take(context.exchange.body, into: appender)
+        let body = context.exchange.body
+        let first = isCSV ? body.next() : nil
+        let appender = try context.engine.appender(stream: name, format: isCSV ? .csv(csvFormat(first)) : .json, keepsOutcomes: wantsRows)
+        let counts = try take(body, first: first, into: appender)
         if wantsRows {
             try tell(context, appender.outcomes(), counts)
         } else {
@@ -55,22 +58,41 @@ enum StreamAPI {
         }
     }
 
-    private static func format(_ request: HTTPRequest) throws(APIError) -> StreamAppender.Format {
+    private static func isCSV(_ request: HTTPRequest) throws(APIError) -> Bool {
         switch request.contentType {
         // What curl --data-binary says when it is told nothing.
         case nil, "application/x-ndjson", "application/jsonl", "application/json-lines", "application/json", "application/x-www-form-urlencoded",
             "application/octet-stream", "text/plain":
-            return .json
-        case "text/csv": return .csv(CSVFormat())
+            return false
+        case "text/csv": return true
         case .some(let other):
             throw APIError(415, SQLError.featureNotSupported, "rows come as application/x-ndjson or text/csv, not as \(other)")
         }
     }
 
-    private static func take(_ body: HTTPBody, into appender: StreamAppender) throws -> StreamAppender.Counts {
+    /// A header that is plainly readable is read here, so that the records behind it can be decoded side by side; any other is left to the decoder,
+    /// which then reads everything in order.
+    private static func csvFormat(_ first: HTTPBody.Piece?) -> CSVFormat {
+        var format = CSVFormat()
+        guard case .bytes(let piece)? = first else { return format }
+        let bytes = UnsafeRawBufferPointer(start: piece.base, count: piece.byteCount)
+        if let end = bytes.firstIndex(of: 0x0A), bytes[..<end].allSatisfy({ $0 != 0x22 && $0 < 0x80 }) {
+            let line = bytes[..<end].last == 0x0D ? bytes[..<(end - 1)] : bytes[..<end]
+            if !line.isEmpty {
+                format.columnNames = line.split(separator: format.delimiter, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+            }
+        }
+        withExtendedLifetime(piece) {}
+        return format
+    }
+
+    private static func take(_ body: HTTPBody, first: HTTPBody.Piece?, into appender: StreamAppender) throws -> StreamAppender.Counts {
         var held: Buffer?
+        var next = first
         while true {
-            switch body.next() {
+            let piece = next ?? body.next()
+            next = nil
+            switch piece {
             case .bytes(let piece):
                 if let held { try appender.append(held) }
                 held = nil
@@ -135,8 +157,10 @@ enum StreamAPI {
         let request = context.request
         let isEvents = request.accepts("text/event-stream")
         let follows = try isEvents || context.flag("follow")
-        let start = try request.parameter("from").map(place) ?? (follows ? .latest : .trimHorizon)
+        var start = try request.parameter("from").map(place) ?? (follows ? .latest : .trimHorizon)
         let positions = try request.header("last-event-id").map(positions) ?? [:]
+        // What an id does not name had given nothing yet, or did not exist.
+        if !positions.isEmpty { start = .trimHorizon }
         var limit = Int.max
         if let text = request.parameter("limit") {
             guard let count = Int(text), count >= 0 else { throw APIError(400, SQLError.invalidParameter, "limit is a number of rows, not \"\(text)\"") }
@@ -146,9 +170,8 @@ enum StreamAPI {
         defer { cursor.cancel() }
         context.exchange.whenGone(isEndless: follows) { cursor.cancel() }
         var writer = TailWriter(
-            exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json,
-            positions: positions)
-        guard writer.begin() else { return }
+            exchange: context.exchange, cursor: cursor, format: isEvents ? .events : request.accepts("text/csv") ? .csv : .json)
+        guard writer.begin(), request.method != "HEAD" else { return }
         var quietMilliseconds = 0
         while limit > 0 {
             switch try cursor.next(timeoutMilliseconds: 500) {
@@ -213,15 +236,15 @@ enum StreamAPI {
         let json: JSONLinesEncoder
         let csv: CSVEncoder
         private var out: ByteBuffer?
-        /// The last row given of each shard.
+        /// The last row given of each shard, or the one before the first that will be.
         private var last: [UInt64?]
 
-        init(exchange: HTTPExchange, cursor: TailCursor, format: Format, positions: [Int: UInt64]) {
+        init(exchange: HTTPExchange, cursor: TailCursor, format: Format) {
             self.exchange = exchange
             self.format = format
             json = JSONLinesEncoder(schema: cursor.schema, writesChangeKind: cursor.isChangelog)
             csv = CSVEncoder(schema: cursor.schema, writesChangeKind: cursor.isChangelog)
-            last = (0..<cursor.shardCount).map { shard in positions[shard].flatMap { $0 > 0 ? $0 - 1 : nil } }
+            last = cursor.positions.map { $0 > 0 ? $0 - 1 : nil }
         }
 
         mutating func begin() -> Bool {
@@ -247,8 +270,9 @@ enum StreamAPI {
                 case .json: json.append(rows.batch, rows: start..<end, to: out)
                 case .csv: csv.append(rows.batch.slice(start..<end), to: out)
                 case .events:
+                    while last.count <= rows.shard { last.append(nil) }
                     for row in start..<end {
-                        if rows.shard < last.count { last[rows.shard] = rows.firstSequence &+ UInt64(row) }
+                        last[rows.shard] = rows.firstSequence &+ UInt64(row)
                         out.append("id: \(identity)\ndata: ")
                         // The encoder ends the line, and an empty one ends the event.
                         json.append(rows.batch, rows: row..<(row + 1), to: out)

@@ -2,6 +2,7 @@
 
 import Columns
 import Engine
+import Gateway
 
 enum StatusReport {
     // MARK: For a person
@@ -60,43 +61,5 @@ enum StatusReport {
 
     // MARK: For a program
 
-    static func json(_ status: EngineStatus) -> String {
-        var json = JSONObjectText()
-        json.object {
-            $0.member("directory", status.directory)
-            $0.member("held_by", status.heldBy)
-            $0.array("streams", status.streams) { json, stream in
-                json.member("name", stream.name)
-                json.member("connector", stream.connector)
-                json.member("rows", stream.rowCount)
-                json.member("error_rows", stream.errorRows)
-                json.array("shards", stream.shards) { json, shard in
-                    json.member("oldest_sequence", shard.oldestSequence)
-                    json.member("end_sequence", shard.endSequence)
-                    json.member("bytes", shard.byteCount)
-                    json.member("expired_rows", shard.expiredRows)
-                    json.member("given_up_rows", shard.givenUpRows)
-                    json.member("closed", shard.isClosed)
-                    json.member("fault", shard.fault)
-                }
-            }
-            $0.array("queries", status.queries) { json, query in
-                json.member("name", query.name)
-                json.member("state", query.state.rawValue)
-                json.member("reason", query.reason)
-                json.member("epoch", query.epoch)
-                json.member("rows_in", query.rowsIn)
-                json.member("rows_out", query.rowsOut)
-                json.member("late_rows", query.lateRows)
-                json.member("failed_rows", query.failedRows)
-                json.member("rejected_rows", query.rejectedRows)
-                json.member("watermark", watermark(query.watermark))
-                json.member("behind", query.behind)
-                json.member("state_bytes", query.stateByteCount)
-                json.member("checkpoint_epoch", query.checkpointEpoch)
-                json.member("statement", query.statement)
-            }
-        }
-        return json.text + "\n"
-    }
+    static func json(_ status: EngineStatus) -> String { StatusDocument.text(status) }
 }
