@@ -43,10 +43,13 @@ package indirect enum SQLType: Hashable, Sendable {
     package struct Field: Hashable, Sendable {
         package var name: String
         package var type: SQLType
+        /// The number by which PostgreSQL knows the type, where that says more than the type: an OID is a BIGINT, "char" a text.
+        package var typeNumber: UInt32?
 
-        package init(name: String, type: SQLType) {
+        package init(name: String, type: SQLType, typeNumber: UInt32? = nil) {
             self.name = name
             self.type = type
+            self.typeNumber = typeNumber
         }
     }
 

@@ -61,8 +61,12 @@ extension Engine {
         var isBounded = true
         var polls = false
         var canCatchUp = true
-        for node in nodes {
-            let source = try makeSource(node.relation, isBounded: mode == .bounded)
+        let filters = planned.plan.scanFilters()
+        for (index, node) in nodes.enumerated() {
+            let isSnapshot = node.relation.connector == RelationDefinition.snapshotConnector
+            let source = isSnapshot
+                ? try snapshotSource(node, filter: index < filters.count ? filters[index] : nil)
+                : try makeSource(node.relation, isBounded: mode == .bounded)
             sources.append(UpsertSource.reading(source, of: node.relation))
             guard !(source is LogSource) else {
                 if mode != .bounded { isBounded = false }
@@ -85,6 +89,7 @@ extension Engine {
     }
 
     private func makeSource(_ relation: RelationDefinition, isBounded: Bool) throws -> any ReplayableSource {
+        if relation.connector == RelationDefinition.systemConnector { return systemSource(relation) }
         if let object = object(named: relation.name), let stream = stream(of: object) {
             let isEnded = endedStreams.map { streams in { @Sendable in streams.contains(relation.name) } }
             return LogSource(stream: stream, name: relation.name, isBounded: isBounded, isEnded: isEnded)
@@ -101,7 +106,7 @@ extension Engine {
         if start == nil, mode == .continuous, isSelect { start = .latest }
         return try zip(planned.plan.scanNodes, sources).map { node, source in
             try (0..<source.shardCount).map { shard in
-                guard let stream = object(named: node.relation.name).flatMap({ stream(of: $0) }) else {
+                guard !node.relation.connector.hasPrefix("$"), let stream = object(named: node.relation.name).flatMap({ stream(of: $0) }) else {
                     // A file or a generator has no past and no present: it is read from its beginning.
                     return source.start(shard: shard)
                 }

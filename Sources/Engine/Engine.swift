@@ -42,6 +42,8 @@ package final class Engine: @unchecked Sendable {
     private var threads: [JoinableThread] = []
     private var sinks: [String: SharedSink] = [:]
     private var feeders: [UInt64: Feeder] = [:]
+    private let materializedLock = Lock()
+    private var materializedTables: [UInt64: MaterializedTable] = [:]
     private var nextAnonymous = 1
     private var maintenance: JoinableThread?
     private let maintenanceLock = Lock()
@@ -87,6 +89,7 @@ package final class Engine: @unchecked Sendable {
             do { try StateMemory.shared.limit(to: byteCount, directory: directory) } catch { throw EngineError("\(error)") }
         }
         try reconcile()
+        try removeUnwrittenViews()
         removeLeftQueries()
         startFeeders()
         if !options.isSingleThreaded {
@@ -121,6 +124,12 @@ package final class Engine: @unchecked Sendable {
             // What cannot be removed now goes at the next opening; so does what a dropped query left.
             do { try log.drop(stream) } catch { options.onNotice("the files of \(stream.name) cannot be removed: \(error)") }
         }
+    }
+
+    /// Removes the stream of a materialized view whose query never came to be: CREATE was cut off, and not acknowledged.
+    private func removeUnwrittenViews() throws(EngineError) {
+        let queries = Set(catalog.objects.filter(\.isQuery).map(\.name))
+        for object in catalog.objects where object.relation?.isMaterializedView == true && !queries.contains(object.name) { try dropRelation(object) }
     }
 
     /// Removes what a dropped query, or an alteration that was cut off, has left.
@@ -175,6 +184,14 @@ package final class Engine: @unchecked Sendable {
         try lock.locked { () throws(Failure) -> Result in try body(catalog) }
     }
 
+    func withMaterializedTables<Result>(_ body: (inout [UInt64: MaterializedTable]) -> Result) -> Result {
+        materializedLock.locked { body(&materializedTables) }
+    }
+
+    func setPaused(_ object: CatalogObject, _ isPaused: Bool) throws(EngineError) {
+        try lock.locked { () throws(EngineError) in try catalog.setPaused(id: object.id, isPaused) }
+    }
+
     func object(named name: String) -> CatalogObject? { lock.locked { catalog.relationOrView(named: name) } }
     func queryObject(named name: String) -> CatalogObject? { lock.locked { catalog.query(named: name) } }
     func functionObject(named name: String) -> CatalogObject? { lock.locked { catalog.functionObject(named: name) } }
@@ -224,6 +241,7 @@ package final class Engine: @unchecked Sendable {
             feeders[object.id] = nil
             sinks[object.name] = nil
         }
+        withMaterializedTables { $0[object.id] = nil }
         try removeFromCatalog(object)
         do {
             if let stream = log.stream(id: object.id) {
@@ -355,23 +373,27 @@ package final class Engine: @unchecked Sendable {
 
     private func startSavedQueries() {
         for object in catalogObjects() {
-            guard case .query(let create) = object.definition else { continue }
-            do {
-                let session = makeSession()
-                session.settings.querySettings = object.settings
-                let planned = try withCatalog { catalog throws(SQLError) in
-                    try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions)
-                }
-                let target = try self.target(planned.target, at: create.insert.target.span)
-                _ = try start(
-                    planned.query, name: object.name, errorName: object.name, target: target, savedAs: create, existing: object,
-                    statement: object.sql, settings: session.runnerSettings, workerCount: options.workerCount, checksFirst: false)
-            } catch {
+            guard object.isQuery, !object.isPaused else { continue }
+            do { try startSaved(object) } catch {
                 let reason = (error as? SQLError)?.message ?? "\(error)"
                 options.onNotice("query \(object.name) cannot be started: \(reason)")
                 register(RunningQuery.failed(name: object.name, id: object.id, statement: object.sql, reason: reason))
             }
         }
+    }
+
+    /// Starts a saved query where it stopped.
+    func startSaved(_ object: CatalogObject) throws {
+        guard case .query(let create) = object.definition else { return }
+        let session = makeSession()
+        session.settings.querySettings = object.settings
+        let planned = try withCatalog { catalog throws(SQLError) in
+            try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions)
+        }
+        let target = try self.target(planned.target, at: create.insert.target.span)
+        _ = try start(
+            planned.query, name: object.name, errorName: object.name, target: target, savedAs: create, existing: object,
+            statement: object.sql, settings: session.runnerSettings, workerCount: options.workerCount, checksFirst: false)
     }
 
     /// Waits until the saved queries have processed what the log holds now; bounded ones until they have ended.
@@ -406,6 +428,7 @@ package final class Engine: @unchecked Sendable {
             if fault != lastMaintenanceFault { options.onNotice(fault) }
             lastMaintenanceFault = fault
         }
+        followMaterializedViews()
         for feeder in lock.locked({ Array(feeders.values) }) {
             do { try feeder.feed(nowMicroseconds: clock.nowMicroseconds()) } catch {
                 if feeder.isNew(fault: "\(error)") { options.onNotice("\(error)") }
@@ -442,7 +465,7 @@ package final class Engine: @unchecked Sendable {
     /// A saved query that does not run in this process, as its newest checkpoint shows it.
     private func storedProgress(_ object: CatalogObject) -> QueryProgress {
         var progress = QueryProgress(name: object.name)
-        progress.state = .stopped
+        progress.state = object.isPaused ? .paused : .stopped
         progress.statement = object.sql
         let folder = queryDirectory(object)
         guard fileSystem.exists(folder) else { return progress }
@@ -463,6 +486,11 @@ package final class Engine: @unchecked Sendable {
     }
 
     package func status() -> EngineStatus {
+        EngineStatus(
+            directory: directory, heldBy: options.isReadOnly ? LockOwner.read(directory, fileSystem) : nil, streams: streamStatus(), queries: queryProgress())
+    }
+
+    func streamStatus() -> [StreamStatus] {
         var streams: [StreamStatus] = []
         for object in catalogObjects() {
             guard let relation = object.relation else { continue }
@@ -479,7 +507,7 @@ package final class Engine: @unchecked Sendable {
             let errors = streams[index].name + "_errors"
             streams[index].errorRows = streams.first { $0.name == errors }?.rowCount ?? 0
         }
-        return EngineStatus(directory: directory, heldBy: options.isReadOnly ? LockOwner.read(directory, fileSystem) : nil, streams: streams, queries: queryProgress())
+        return streams
     }
 
     /// What there is to be named: for completion at a prompt.

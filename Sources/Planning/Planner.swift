@@ -171,7 +171,8 @@ package enum Planner {
             return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
         case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
         case .connection(let inner): throw inner.needsConnection(at: statement.span)
-        case .createRelation, .createFunction, .alterStream, .drop, .show, .describe, .set, .reset:
+        case .createRelation, .createFunction, .alterStream, .drop, .show, .describe, .describeQuery, .pause, .explainAnalyze, .explainWatermark, .set,
+            .reset:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
                 code: SQLError.featureNotSupported)

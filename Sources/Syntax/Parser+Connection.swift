@@ -21,10 +21,19 @@ extension StatementParser {
             try parseTransactionEnd()
             return .commit
         case "ROLLBACK", "ABORT":
-            if atWord("TO", 1) || (atWord("WORK", 1) && atWord("TO", 2)) || atWord("PREPARED", 1) { return nil }
+            if atWord("PREPARED", 1) { return nil }
             advance()
+            if atWord("TO") || ((atWord("WORK") || atWord("TRANSACTION")) && atWord("TO", 1)) {
+                _ = acceptWord("WORK") || acceptWord("TRANSACTION")
+                advance()
+                return try parseSavepoint(.rollback)
+            }
             try parseTransactionEnd()
             return .rollback
+        case "SAVEPOINT", "RELEASE":
+            let action: SavepointAction = atWord("RELEASE") ? .release : .set
+            advance()
+            return try parseSavepoint(action)
         case "SET": return try parseTransactionSetting()
         case "DECLARE": return try parseDeclare()
         case "FETCH", "MOVE": return try parseFetchStatement()
@@ -371,5 +380,14 @@ extension StatementParser {
             return .connection(.showSetting(Identifier("transaction_isolation", span: previousSpan)))
         }
         return .connection(.showSetting(try parseSettingName()))
+    }
+}
+
+extension StatementParser {
+    /// Behind SAVEPOINT, RELEASE and ROLLBACK TO: a name, before which the latter two may have SAVEPOINT.
+    @inline(never)
+    private mutating func parseSavepoint(_ action: SavepointAction) throws(SQLError) -> ConnectionStatement {
+        if action != .set, atWord("SAVEPOINT"), peek(1).kind != .end { advance() }
+        return .savepoint(action, try parseIdentifier("the name of a savepoint"))
     }
 }

@@ -14,11 +14,9 @@ extension StatementParser {
         }
         // It stays until it is dropped, or with the temporary directory of a script.
         if at(.temporary), isNext(.view) || isNext(.table) || isNext(.stream) { advance() }
-        for word in ["CATALOG", "DATABASE", "SCHEMA", "INDEX", "MODEL", "MATERIALIZED"] where atWord(word) {
+        for word in ["CATALOG", "DATABASE", "SCHEMA", "INDEX", "MODEL"] where atWord(word) {
             throw SQLError(
-                "CREATE \(word) is not supported", at: current.span,
-                hint: word == "MATERIALIZED" ? "CREATE QUERY name AS INSERT INTO stream SELECT .. keeps a stream up to date" : nil,
-                code: SQLError.featureNotSupported)
+                "CREATE \(word) is not supported", at: current.span, code: SQLError.featureNotSupported)
         }
         let kind = try parseObjectKind()
         var ifNotExists = false
@@ -32,13 +30,14 @@ extension StatementParser {
         switch kind {
         case .stream, .table:
             return .createRelation(try parseRelation(kind, name, orReplace: orReplace, ifNotExists: ifNotExists))
-        case .view:
+        case .view, .materializedView:
             let columns = at(.leftParenthesis) ? try parseIdentifierList("a column name") : []
             passComment()
             try expect(.as)
             try expectQuery()
-            return .createView(
-                CreateView(name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: columns, query: try parseQuery()))
+            var view = CreateView(name: name, orReplace: orReplace, ifNotExists: ifNotExists, columns: columns, query: try parseQuery())
+            view.isMaterialized = kind == .materializedView
+            return .createView(view)
         case .query: return .createQuery(try parseSavedQuery(name, orReplace: orReplace, ifNotExists: ifNotExists))
         case .function:
             return .createFunction(try parseFunction(name, orReplace: orReplace, ifNotExists: ifNotExists))

@@ -112,6 +112,8 @@ extension StatementParser {
             default: return nil
             }
         case .at: return isNext(.time) && peek(2).keyword == .zone ? .timeZone : nil
+        // However it is spelt, an operator named so binds as the many do.
+        case nil where atOperatorCall: return .other
         case nil: return atWord("OVERLAPS") && isNext(.leftParenthesis) ? .membership : nil
         default: return nil
         }
@@ -119,9 +121,11 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseBinary(_ left: Expression, _ precedence: Precedence) throws(SQLError) -> Expression {
-        let token = current
+        let isNamed = atOperatorCall
+        let token = isNamed ? try takeOperatorCall() : current
         guard let binaryOperator = BinaryOperator(token) else { throw unexpected() }
         advance()
+        if isNamed { try expect(.rightParenthesis) }
         try sink()
         if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis) {
             if startsQuery(at: index + 1) { return try parseQuantified(left, binaryOperator) }
@@ -130,6 +134,38 @@ extension StatementParser {
         let right = try parseOperators(precedence.tighter)
         return Expression(
             .binary(binaryOperator, left, right, operatorSpan: token.span), span: left.span.union(right.span))
+    }
+
+    /// `OPERATOR(pg_catalog.~)`, as programs write who must not depend on a search path.
+    private var atOperatorCall: Bool { atWord("OPERATOR") && isNext(.leftParenthesis) }
+
+    /// Up to the operator itself.
+    @inline(never)
+    private mutating func takeOperatorCall() throws(SQLError) -> Token {
+        advance()
+        advance()
+        if peek(1).symbol == .dot {
+            _ = try parseIdentifier("a schema")
+            advance()
+        }
+        guard current.kind == .symbol, BinaryOperator(current) != nil else {
+            forgetExpectations()
+            note("an operator")
+            throw unexpected()
+        }
+        return current
+    }
+
+    /// `COLLATE "default"`: text has one order here, that of its characters' numbers.
+    @inline(never)
+    private mutating func parseCollation() throws(SQLError) {
+        advance()
+        let name = try parseQualifiedName("a collation")
+        guard ["default", "c", "posix", "ucs_basic"].contains(name.last.name.lowercased()) else {
+            throw SQLError(
+                "collation \"\(name.last.name)\" is not supported", at: name.span, hint: "text is ordered by its code points: COLLATE \"C\"",
+                code: SQLError.featureNotSupported)
+        }
     }
 
     /// `ANY (query)` behind a comparison.
@@ -249,6 +285,8 @@ extension StatementParser {
                 let type = try parseTypeName()
                 try sink()
                 expression = Expression(.cast(expression, type, isTry: false), span: expression.span.union(type.span))
+            } else if atWord("COLLATE"), isName(peek(1)) {
+                try parseCollation()
             } else if at(.leftBracket) {
                 advance()
                 let index = try parseExpression()

@@ -61,11 +61,12 @@ extension StatementParser {
         repeat {
             if at(.in), isName(peek(1)) { advance() }
             // `DOUBLE PRECISION` is a type, `double DOUBLE` a name and a type.
-            var isNamed = isName(current) && peek(1).kind == .word && Self.typeFamilies[peek(1).text.uppercased()] != nil
+            var isNamed = isName(current) && peek(1).kind == .word && Self.isTypeWord(peek(1))
             // `INT ARRAY` is a type as well.
-            if isNamed, peek(1).keyword == .array, peek(2).symbol != .less, Self.typeFamilies[current.text.uppercased()] != nil { isNamed = false }
+            if isNamed, peek(1).keyword == .array, peek(2).symbol != .less, Self.isTypeWord(current) { isNamed = false }
             // `x INTT`: what follows a name that is no type was meant to be one.
-            if isName(current), Self.typeFamilies[current.text.uppercased()] == nil, isName(peek(1)) { isNamed = true }
+            if isName(current), !Self.isTypeWord(current), isName(peek(1)) { isNamed = true }
+            if atWord("PG_CATALOG"), peek(1).symbol == .dot { isNamed = false }
             let name = isNamed ? takeIdentifier() : nil
             parameters.append(CreateFunction.Parameter(name: name, type: try parseTypeName()))
             try checkCount(parameters.count, max: 100, what: "parameters")

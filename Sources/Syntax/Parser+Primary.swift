@@ -109,6 +109,7 @@ extension StatementParser {
         case .case: return try parseCase()
         case .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp: return try parseNiladic(keyword)
         case .array where isNext(.leftBracket): return try parseArrayConstructor()
+        case .array where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseArrayQuery()
         case .map where isNext(.leftBracket): return try parseMap()
         case .interval where startsInterval(): return try parseInterval()
         case .date, .time, .timestamp, .timestamptz, .timestampLtz:
@@ -143,6 +144,13 @@ extension StatementParser {
         let start = current.span
         let query = try parseQueryArgument()
         return Expression(.exists(query), span: span(from: start))
+    }
+
+    @inline(never)
+    private mutating func parseArrayQuery() throws(SQLError) -> Expression {
+        let start = current.span
+        let query = try parseQueryArgument()
+        return Expression(.arrayQuery(query), span: span(from: start))
     }
 
     @inline(never)

@@ -50,13 +50,17 @@ extension StatementParser {
         let outer = deepest
         deepest = depth
         let start = current.span
+        let isRecursive = at(.with) && isNext(.recursive) && peek(2).keyword != .as
         let with = at(.with) ? try parseWith() : []
         var query = try parseSetOperations(minimumPrecedence: 1)
         let tail = try parseTail()
         if !with.isEmpty || !tail.isEmpty {
             // A query in parentheses keeps what it has; what stands outside applies to its result.
             if !query.with.isEmpty && !with.isEmpty || query.hasTail && !tail.isEmpty { query = try wrapped(query) }
-            if !with.isEmpty { query.with = with }
+            if !with.isEmpty {
+                query.with = with
+                query.isRecursive = isRecursive
+            }
             if !tail.isEmpty { query.setTail(tail) }
         }
         query.span = span(from: start)
@@ -77,9 +81,7 @@ extension StatementParser {
     @inline(never)
     private mutating func parseWith() throws(SQLError) -> [CommonTable] {
         advance()
-        if at(.recursive) {
-            throw SQLError("WITH RECURSIVE is not supported", at: current.span, code: SQLError.featureNotSupported)
-        }
+        if at(.recursive), peek(1).keyword != .as { advance() }
         var tables: [CommonTable] = []
         repeat {
             let name = try parseIdentifier("a table name")

@@ -29,6 +29,8 @@ extension StatementParser {
         if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return try parseShow() }
+        if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
+        if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), peek(2).kind != .end { return try parseDescribeQuery() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
         if accept(.set) { return try parseSet() }
@@ -54,6 +56,35 @@ extension StatementParser {
     private mutating func parseReset() throws(SQLError) -> Statement.Kind {
         if current.kind == .end { return .reset(Identifier("ALL", span: previousSpan)) }
         return .reset(accept(.all) ? Identifier("ALL", span: previousSpan) : try parseSettingName())
+    }
+
+    /// `PAUSE QUERY name`, `RESUME MATERIALIZED VIEW name`.
+    @inline(never)
+    private mutating func parsePause() throws(SQLError) -> Statement.Kind {
+        let isPaused = atWord("PAUSE")
+        advance()
+        var kind = ObjectKind.query
+        if acceptMaterializedView() {
+            kind = .materializedView
+        } else {
+            note("MATERIALIZED VIEW")
+            guard accept(.query) || accept(.pump) else { throw unexpected(hint: "\(isPaused ? "PAUSE" : "RESUME") QUERY name") }
+        }
+        return .pause(kind, try parseQualifiedName("a query name"), isPaused: isPaused)
+    }
+
+    mutating func acceptMaterializedView() -> Bool {
+        guard atWord("MATERIALIZED"), isNext(.view) else { return false }
+        advance()
+        advance()
+        return true
+    }
+
+    @inline(never)
+    private mutating func parseDescribeQuery() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        return .describeQuery(try parseQualifiedName("a query name"))
     }
 
     /// `ALTER QUERY name AS INSERT ..`.
@@ -135,7 +166,8 @@ extension StatementParser {
         case "LISTEN", "NOTIFY": hint = "SELECT STREAM goes on with what arrives"
         case "LOCK": hint = "there is nothing to lock: rows are only appended"
         case "ADD", "REMOVE", "LOAD", "UNLOAD": hint = "functions are written in SQL: CREATE FUNCTION"
-        case "STOP": hint = "DROP QUERY ends a saved query"
+        case "STOP": hint = "PAUSE QUERY stops a saved query until RESUME QUERY, DROP QUERY ends it"
+        case "REFRESH": hint = "a materialized view is kept up to date by itself"
         default: return nil
         }
         return SQLError("\(word) is not supported", at: current.span, hint: hint, code: SQLError.featureNotSupported)
@@ -193,6 +225,7 @@ extension StatementParser {
     mutating func parseObjectKind() throws(SQLError) -> ObjectKind {
         if accept(.stream) { return .stream }
         if accept(.table) { return .table }
+        if acceptMaterializedView() { return .materializedView }
         if accept(.view) { return .view }
         if accept(.query) || accept(.pump) { return .query }
         if accept(.function) { return .function }
@@ -203,6 +236,11 @@ extension StatementParser {
     private mutating func parseShow() throws(SQLError) -> Statement.Kind {
         if accept(.streams) { return .show(.streams) }
         if accept(.tables) { return .show(.tables) }
+        if atWord("MATERIALIZED"), isNext(.views) {
+            advance()
+            advance()
+            return .show(.materializedViews)
+        }
         if accept(.views) { return .show(.views) }
         if accept(.queries) || accept(.pumps) { return .show(.queries) }
         if accept(.functions) { return .show(.functions) }
@@ -216,13 +254,41 @@ extension StatementParser {
         }
         if accept(.all) { return .show(.definitions) }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
+        if isNextName(2), acceptMaterializedView() { return .show(.create(try parseQualifiedName("a materialized view's name"))) }
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .show(.create(try parseQualifiedName("a stream, table, view or query name")))
     }
 
+    private func isNextName(_ distance: Int) -> Bool { peek(distance).kind == .word || peek(distance).kind == .quotedWord }
+
+    /// `ANALYZE name`, `ANALYZE QUERY name`, `ANALYZE SELECT ..`; PostgreSQL's `(ANALYZE)` too.
+    @inline(never)
+    private mutating func parseAnalyze() throws(SQLError) -> Statement.Kind {
+        let inParentheses = accept(.leftParenthesis)
+        advance()
+        if inParentheses { try expect(.rightParenthesis) }
+        if isName(current), !current.isStatementWord || peek(1).kind == .end || peek(1).symbol == .dot {
+            return .explainAnalyze(.query(try parseQualifiedName("a query name")))
+        }
+        if at(.query) || at(.pump) {
+            advance()
+            return .explainAnalyze(.query(try parseQualifiedName("a query name")))
+        }
+        return .explainAnalyze(.statement(try parseStatement()))
+    }
+
+    @inline(never)
+    private mutating func parseExplainWatermark() throws(SQLError) -> Statement.Kind {
+        advance()
+        if at(.query) || at(.pump), isNextName(1) { advance() }
+        return .explainWatermark(try parseQualifiedName("a query name"))
+    }
+
     @inline(never)
     private mutating func parseExplain() throws(SQLError) -> Statement.Kind {
+        if atWord("ANALYZE") || (at(.leftParenthesis) && atWord("ANALYZE", 1)) { return try parseAnalyze() }
+        if at(.watermark) { return try parseExplainWatermark() }
         var kind: ExplainKind?
         if accept(.logical) {
             kind = .logical
@@ -268,5 +334,15 @@ extension StatementParser {
             return .set(name, Expression(.literal(.string(word.name)), span: word.span))
         }
         return .set(name, try parseExpression())
+    }
+}
+
+extension Token {
+    /// Whether a statement that EXPLAIN takes can begin so.
+    fileprivate var isStatementWord: Bool {
+        switch keyword {
+        case .select, .with, .values, .insert, .create, .table, .query, .pump: true
+        default: false
+        }
     }
 }

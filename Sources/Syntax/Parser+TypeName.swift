@@ -27,6 +27,16 @@ extension StatementParser {
         "JSON": .plain(.json), "JSONB": .plain(.json),
     ]
 
+    /// Types of PostgreSQL's catalog, which its tables and those who read them speak of; `"char"`, in quotes, is one more. What each appears as in
+    /// `grammar/types.ebnf` is tested.
+    static let systemTypes: Set<String> = [
+        "oid", "name", "regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "int2vector", "oidvector", "xid", "pg_node_tree",
+    ]
+
+    static func isTypeWord(_ token: Token) -> Bool {
+        typeFamilies[token.text.uppercased()] != nil || (token.kind == .word && systemTypes.contains(token.text.lowercased()))
+    }
+
     /// Types of other systems, and what is nearest to them here.
     private static let foreignTypes = [
         "NUMBER": "DECIMAL", "VARCHAR2": "VARCHAR", "NVARCHAR": "VARCHAR", "CLOB": "VARCHAR", "UUID": "VARCHAR", "DATETIME": "TIMESTAMP", "DATETIME2": "TIMESTAMP",
@@ -61,7 +71,17 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseTypeKind() throws(SQLError) -> TypeName.Kind {
+        // Types have one schema.
+        if atWord("PG_CATALOG"), peek(1).symbol == .dot {
+            advance()
+            advance()
+        }
         let token = current
+        let isSystem = token.kind == .word && Self.systemTypes.contains(token.text.lowercased())
+        if isSystem || (token.kind == .quotedWord && token.text == "char") {
+            advance()
+            return .system(token.text.lowercased())
+        }
         guard token.kind == .word, let family = Self.typeFamilies[token.text.uppercased()] else {
             if token.kind == .word || token.kind == .quotedWord, isName(token) {
                 let nearest = Self.foreignTypes[token.text.uppercased()] ?? NearestName.find(token.text, among: Self.typeFamilies.keys.sorted())

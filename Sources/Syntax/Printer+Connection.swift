@@ -5,6 +5,7 @@ extension Printer {
     static func connection(_ statement: ConnectionStatement) -> String {
         switch statement {
         case .begin, .commit, .rollback: return statement.name
+        case .savepoint(let action, let name): return "\(action.rawValue) \(quote(name.name))"
         case .transactionModes: return "SET TRANSACTION READ WRITE"
         case .declare(let name, let query, let holds):
             return "DECLARE \(quote(name.name)) CURSOR \(holds ? "WITH HOLD " : "")FOR\n" + self.query(query, indent: 0)

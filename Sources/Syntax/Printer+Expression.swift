@@ -9,6 +9,7 @@ extension Printer {
         case .unary, .binary, .not, .isTest, .isDistinct, .between, .inList, .inQuery, .quantified, .like, .atTimeZone:
             return operation(expression.kind)
         case .exists(let query): return "EXISTS (\(self.query(query, indent: nil)))"
+        case .arrayQuery(let query): return "ARRAY(\(self.query(query, indent: nil)))"
         case .scalarQuery(let query): return "(\(self.query(query, indent: nil)))"
         case .caseWhen(let operand, let branches, let otherwise): return caseWhen(operand, branches, otherwise)
         case .cast(let operand, let type, let isTry):

@@ -19,7 +19,7 @@ extension Printer {
     static func query(_ query: Query, indent: Int?) -> String {
         var text = ""
         if !query.with.isEmpty {
-            text += "WITH " + query.with.map { table in
+            text += (query.isRecursive ? "WITH RECURSIVE " : "WITH ") + query.with.map { table in
                 let columns = table.columns.isEmpty ? "" : " (\(names(table.columns)))"
                 return "\(quote(table.name.name))\(columns) AS \(enclosed(table.query, indent: indent))"
             }.joined(separator: ", ")

@@ -16,7 +16,7 @@ extension Printer {
         case .createRelation(let relation): return createRelation(relation)
         case .createView(let view):
             let columns = view.columns.isEmpty ? "" : " (\(names(view.columns)))"
-            return create("VIEW", view.name, orReplace: view.orReplace, ifNotExists: view.ifNotExists) + columns + " AS\n"
+            return create(view.isMaterialized ? "MATERIALIZED VIEW" : "VIEW", view.name, orReplace: view.orReplace, ifNotExists: view.ifNotExists) + columns + " AS\n"
                 + query(view.query, indent: 0)
         case .createQuery(let query):
             return create("QUERY", query.name, orReplace: query.orReplace, ifNotExists: query.ifNotExists) + body(query)
@@ -33,6 +33,11 @@ extension Printer {
             return "DROP \(kind.rawValue) \(ifExists ? "IF EXISTS " : "")" + names.map { qualified($0) }.joined(separator: ", ")
         case .show(let kind): return "SHOW " + show(kind)
         case .describe(let name): return "DESCRIBE " + qualified(name)
+        case .describeQuery(let name): return "DESCRIBE QUERY " + qualified(name)
+        case .pause(let kind, let name, let isPaused): return "\(isPaused ? "PAUSE" : "RESUME") \(kind.rawValue) " + qualified(name)
+        case .explainAnalyze(.query(let name)): return "EXPLAIN ANALYZE QUERY " + qualified(name)
+        case .explainAnalyze(.statement(let inner)): return "EXPLAIN ANALYZE " + self.statement(inner)
+        case .explainWatermark(let name): return "EXPLAIN WATERMARK QUERY " + qualified(name)
         case .explain(let kind, let inner):
             return "EXPLAIN \(kind.map { $0.rawValue + " " } ?? "")" + self.statement(inner)
         case .set(let name, let value):
@@ -51,6 +56,7 @@ extension Printer {
         case .streams: "STREAMS"
         case .tables: "TABLES"
         case .views: "VIEWS"
+        case .materializedViews: "MATERIALIZED VIEWS"
         case .queries: "QUERIES"
         case .functions: "FUNCTIONS"
         case .all: "ALL"

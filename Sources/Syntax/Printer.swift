@@ -83,6 +83,7 @@ package enum Printer {
         case .row(let fields):
             return "ROW<" + fields.map { "\(quote($0.name.name)) \(typeName($0.type))" }.joined(separator: ", ") + ">"
         case .json: return "JSON"
+        case .system(let name): return name == "char" ? "\"char\"" : name.uppercased()
         }
     }
 

@@ -546,13 +546,39 @@ error: expected a column name, found ")"
 1 | select * from tumble(table bid, descriptor(), interval '1' second)
   |                                            ^
 ========
-with recursive a as (select 1) select * from a
+with recursive a (select 1) select * from a
 --------
-error: WITH RECURSIVE is not supported
- --> line 1, column 6
+error: expected AS, found "("
+ --> line 1, column 18
   |
-1 | with recursive a as (select 1) select * from a
-  |      ^^^^^^^^^
+1 | with recursive a (select 1) select * from a
+  |                  ^
+========
+select a operator(pg_catalog.?) b
+--------
+error: unexpected character "?"
+ --> line 1, column 29
+  |
+1 | select a operator(pg_catalog.?) b
+  |                             ^
+========
+select a collate "de_DE" from t
+--------
+error: collation "de_DE" is not supported
+ --> line 1, column 18
+  |
+1 | select a collate "de_DE" from t
+  |                  ^^^^^^^
+hint: text is ordered by its code points: COLLATE "C"
+========
+pause stream s
+--------
+error: expected MATERIALIZED VIEW, QUERY or PUMP, found "stream"
+ --> line 1, column 7
+  |
+1 | pause stream s
+  |       ^^^^^^
+hint: PAUSE QUERY name
 ========
 with a (select 1) select * from a
 --------

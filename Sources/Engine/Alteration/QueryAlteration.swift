@@ -246,6 +246,15 @@ extension Session {
 
     private func queryToAlter(_ name: QualifiedName) throws -> CatalogObject {
         guard let object = engine.queryObject(named: name.last.name) else { throw unknown("query", name, among: engine.queryNames) }
+        if engine.object(named: object.name)?.relation?.isMaterializedView == true {
+            throw SQLError(
+                "\"\(object.name)\" is a materialized view, whose query cannot be altered yet", at: name.span,
+                hint: "CREATE OR REPLACE MATERIALIZED VIEW \(object.name) AS .. makes it anew from what the log retains", code: SQLError.featureNotSupported)
+        }
+        if object.isPaused {
+            throw SQLError(
+                "query \"\(object.name)\" is paused", at: name.span, hint: "RESUME QUERY \(object.name) first", code: "55000")
+        }
         return object
     }
 }

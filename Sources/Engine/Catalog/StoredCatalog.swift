@@ -4,7 +4,7 @@
 //
 //     millrace catalog 1
 //     next <id>
-//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>       flags: 1 for a changelog stream; of a query its QuerySettings
+//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>       flags: 1 for a changelog stream; of a query its QuerySettings, and whether it is paused
 //     <name><SQL>
 //     ...
 //     crc <CRC32C of all before it, decimal>
@@ -76,6 +76,8 @@ package struct CatalogObject: Sendable {
     package var settings = QuerySettings()
     /// Of a query: how often its definition was exchanged; its state lies in a folder of its own each time.
     package var generation = 0
+    /// Of a query: it does not run until it is resumed.
+    package var isPaused = false
 
     /// Below `queries`.
     static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
@@ -86,7 +88,7 @@ package struct CatalogObject: Sendable {
 
     package var kindName: String {
         switch definition {
-        case .relation(let relation): relation.kind.rawValue
+        case .relation(let relation): relation.isMaterializedView ? ObjectKind.materializedView.rawValue : relation.kind.rawValue
         case .view: ObjectKind.view.rawValue
         case .query: ObjectKind.query.rawValue
         case .function: ObjectKind.function.rawValue
@@ -105,6 +107,8 @@ package final class StoredCatalog: Catalog {
     /// What opening found damaged that does no harm.
     package private(set) var notices: [String] = []
 
+    /// Behind a query's flags.
+    private static let pausedMark = "!paused"
     private static let headline = "millrace catalog 1"
 
     package init(directory: String, fileSystem: any FileSystem, isWritable: Bool) throws(EngineError) {
@@ -123,6 +127,10 @@ package final class StoredCatalog: Catalog {
         case .view(let view, _): .view(view)
         default: nil
         }
+    }
+
+    package func systemRelation(schema: String?, named name: String) -> RelationDefinition? {
+        SystemRelation.find(schema: schema, named: name)?.definition
     }
 
     package var entryNames: [String] { objects.filter(\.isRelationOrView).map(\.name).sorted() }
@@ -186,6 +194,11 @@ package final class StoredCatalog: Catalog {
         }
     }
 
+    package func setPaused(id: UInt64, _ isPaused: Bool) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }), objects[index].isPaused != isPaused else { return }
+        try change { $0[index].isPaused = isPaused }
+    }
+
     /// Ends the message of an error after which nobody can tell which catalog lasts.
     static let uncertainty = "the change may be there after the next opening all the same"
 
@@ -218,8 +231,10 @@ package final class StoredCatalog: Catalog {
             let sql = Array(object.sql.utf8)
             var flags = "0"
             if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
-            if object.isQuery { flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") }
-            text.append(contentsOf: "entry \(object.id) \(object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
+            if object.isQuery {
+                flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") + (object.isPaused ? StoredCatalog.pausedMark : "")
+            }
+            text.append(contentsOf: "entry \(object.id) \(object.relation?.kind.rawValue ?? object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
             text.append(contentsOf: sql)
             text.append(10)
@@ -330,6 +345,7 @@ package final class StoredCatalog: Catalog {
                 var relation = try Planner.define(create, catalog: self)
                 relation.isChangelog = entry.flags == "1"
                 definition = .relation(relation)
+            case .createView(let create) where create.isMaterialized: definition = .query(Session.savedQuery(of: create))
             case .createView(let create):
                 let (view, schema) = try Planner.define(create, catalog: self)
                 definition = .view(view, schema)
@@ -337,12 +353,14 @@ package final class StoredCatalog: Catalog {
             case .createFunction(let create): definition = .function(try Planner.restore(create))
             default: throw SQLError("no definition", at: statement.span)
             }
-            let flags = entry.flags.split(separator: "@", maxSplits: 1)
-            objects.append(
-                CatalogObject(
+            let isPaused = entry.flags.hasSuffix(StoredCatalog.pausedMark)
+            let flags = entry.flags.dropLast(isPaused ? StoredCatalog.pausedMark.count : 0).split(separator: "@", maxSplits: 1)
+            var object = CatalogObject(
                     id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
-                    settings: flags.first.flatMap { QuerySettings(text: $0) } ?? QuerySettings(),
-                    generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0))
+                    settings: flags.first.flatMap { QuerySettings(text: $0[...]) } ?? QuerySettings(),
+                    generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0)
+            object.isPaused = isPaused
+            objects.append(object)
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }

@@ -82,7 +82,8 @@ package enum CursorEvent {
 /// How a query that runs is doing.
 package struct QueryProgress: Sendable {
     /// `waiting`: something has run out (room on the disk, open files); the query goes on by itself when it is there again.
-    package enum State: String, Sendable { case running, ended, failed, stopped, waiting }
+    /// `paused`: by PAUSE QUERY, until RESUME QUERY, also after a restart.
+    package enum State: String, Sendable { case running, ended, failed, stopped, waiting, paused }
 
     package var name: String
     package var state: State = .running
@@ -135,15 +136,6 @@ package struct StreamStatus: Sendable {
         package var isFenced = false
         /// Damage or fencing, for people; nil when healthy.
         package var fault: String?
-
-        package init(oldestSequence: UInt64, endSequence: UInt64, byteCount: Int, expiredRows: UInt64, givenUpRows: UInt64, fault: String?) {
-            self.oldestSequence = oldestSequence
-            self.endSequence = endSequence
-            self.byteCount = byteCount
-            self.expiredRows = expiredRows
-            self.givenUpRows = givenUpRows
-            self.fault = fault
-        }
     }
 
     package var name: String
@@ -183,4 +175,12 @@ package enum TailStart: Sendable {
     case sequence(UInt64)
     /// Arrival time, microseconds since 1970.
     case time(Int64)
+}
+
+extension StreamStatus.Shard {
+    package init(oldestSequence: UInt64, endSequence: UInt64, byteCount: Int, expiredRows: UInt64, givenUpRows: UInt64, fault: String?) {
+        self.init(
+            oldestSequence: oldestSequence, endSequence: endSequence, byteCount: byteCount, expiredRows: expiredRows, givenUpRows: givenUpRows,
+            isClosed: false, fault: fault)
+    }
 }

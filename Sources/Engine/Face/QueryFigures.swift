@@ -14,6 +14,8 @@ package struct QueryFigures: Sendable {
         package var behindRows: Int64
         /// How long the oldest of those has been there; 0 when there is none, nil when that is not known.
         package var behindMicroseconds: Int64?
+        /// Wall clock, microseconds: when the watermark was first seen where it stands; nil before it has been looked at twice.
+        package var sinceMicroseconds: Int64?
     }
 
     package struct Source: Sendable {
@@ -21,6 +23,8 @@ package struct QueryFigures: Sendable {
         package var rowsIn: Int
         package var watermark: Int64
         package var shards: [SourceShard]
+        /// As of a shard.
+        package var sinceMicroseconds: Int64?
     }
 
     package var operators: [DataflowStatus.Operator] = []
@@ -35,6 +39,21 @@ package struct QueryFigures: Sendable {
 
     /// The longest that a row which is there has waited.
     package var behindMicroseconds: Int64? { sources.flatMap(\.shards).compactMap(\.behindMicroseconds).max() }
+}
+
+extension QueryFigures {
+    /// Notes since when watermarks stand where they are, from what was known before. `now` is wall-clock time.
+    mutating func note(before: QueryFigures?, nowMicroseconds now: Int64) {
+        for index in sources.indices {
+            let earlier = before.flatMap { index < $0.sources.count ? $0.sources[index] : nil }
+            sources[index].sinceMicroseconds = earlier?.watermark == sources[index].watermark ? earlier?.sinceMicroseconds ?? now : now
+            for shard in sources[index].shards.indices {
+                let last = earlier.flatMap { shard < $0.shards.count ? $0.shards[shard] : nil }
+                sources[index].shards[shard].sinceMicroseconds =
+                    last?.watermark == sources[index].shards[shard].watermark ? last?.sinceMicroseconds ?? now : now
+            }
+        }
+    }
 }
 
 extension QueryRunner {

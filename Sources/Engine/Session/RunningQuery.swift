@@ -264,7 +264,9 @@ package final class RunningQuery: @unchecked Sendable {
     private func publish(_ runner: QueryRunner, idleVersion version: UInt64? = nil, now: UInt64? = nil) {
         var details: (holdup: String?, figures: QueryFigures)?
         if now == nil || now.map({ $0 &- lastDetailed >= UInt64(Self.detailsMilliseconds) * 1_000_000 }) == true {
-            details = (runner.holdup(), runner.figures())
+            var figures = runner.figures()
+            if let wall = runner.wallMicroseconds { figures.note(before: lock.locked { latest.figures }, nowMicroseconds: wall) }
+            details = (runner.holdup(), figures)
             lastDetailed = now ?? lastDetailed
             lastDetailedEpoch = runner.epoch
         }

@@ -8,6 +8,10 @@ extension Session {
     func createRelation(_ create: CreateRelation, text: String) throws -> StatementResult {
         if let source = create.source { return try createRelation(create, from: source) }
         let tag = "CREATE \(create.kind.rawValue)"
+        // The engine's own notes in a definition.
+        if let option = create.options.first(where: { $0.key.hasPrefix("$") }) {
+            throw SQLError("there is no option '\(option.key)'", at: option.keySpan, code: SQLError.invalidParameter)
+        }
         let relation = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
         if let existing = engine.object(named: create.name.last.name) {
             if create.ifNotExists { return .done(tag: tag) }
@@ -51,6 +55,7 @@ extension Session {
     }
 
     func createView(_ create: CreateView, text: String) throws -> StatementResult {
+        if create.isMaterialized { return try createMaterializedView(create, text: text) }
         let (view, schema) = try engine.withCatalog { catalog throws(SQLError) in try Planner.define(create, catalog: catalog) }
         if let existing = engine.object(named: create.name.last.name) {
             if create.ifNotExists { return .done(tag: "CREATE VIEW") }
@@ -77,12 +82,15 @@ extension Session {
             }
             let isRight =
                 switch (kind, found.definition) {
-                case (.view, .view), (.query, .query), (.stream, .relation), (.table, .relation): true
+                case (.materializedView, .relation(let relation)): relation.isMaterializedView
+                case (.stream, .relation(let relation)), (.table, .relation(let relation)): !relation.isMaterializedView
+                case (.query, .query): engine.object(named: found.name)?.relation?.isMaterializedView != true
+                case (.view, .view): true
                 default: false
                 }
             guard isRight else {
                 throw SQLError(
-                    "\"\(found.name)\" is a \(found.kindName.lowercased())", at: name.span, hint: "use DROP \(found.kindName)",
+                    "\"\(found.name)\" is a \(shownKind(found).lowercased())", at: name.span, hint: "use DROP \(shownKind(found))",
                     code: SQLError.undefinedTable)
             }
             try dropObject(found, at: name.span)
@@ -95,13 +103,14 @@ extension Session {
             try engine.dropQuery(object)
             return
         }
-        let users = engine.queriesUsing(object.name)
-        guard users.isEmpty else {
-            throw SQLError(
-                "\"\(object.name)\" is used by query \(users.joined(separator: ", "))", at: span,
-                hint: "DROP QUERY \(users[0]) first", code: "2BP01")
-        }
+        if object.relation?.isMaterializedView == true { return try dropMaterializedView(object, at: span) }
+        try refuseWhenRead(object, at: span)
         try engine.dropRelation(object)
+    }
+
+    /// The query of a materialized view goes with the view.
+    private func shownKind(_ object: CatalogObject) -> String {
+        object.isQuery && engine.object(named: object.name)?.relation?.isMaterializedView == true ? ObjectKind.materializedView.rawValue : object.kindName
     }
 
     func unknown(_ kind: String, _ name: QualifiedName, among names: [String]) -> SQLError {
@@ -114,7 +123,7 @@ extension Session {
 
     func show(_ kind: ShowKind) throws -> Cursor {
         switch kind {
-        case .streams: return relations { $0.kind == .stream }
+        case .streams: return relations { $0.kind == .stream && !$0.isMaterializedView }
         case .tables: return relations { $0.kind == .table }
         case .views:
             let rows = engine.catalogObjects().compactMap { object -> [Value]? in
@@ -122,6 +131,13 @@ extension Session {
                 return [.string(object.name), .string(object.sql)]
             }
             return Cursor(schema: Session.textSchema(["name", "definition"]), rows: rows)
+        case .materializedViews:
+            let rows = engine.catalogObjects().filter { $0.relation?.isMaterializedView == true }.map { object -> [Value] in
+                let query = engine.queryObject(named: object.name)
+                let state = engine.queryProgress().first { $0.name == object.name }?.state.rawValue
+                return [.string(object.name), .text(state), .text(query?.sql)]
+            }
+            return Cursor(schema: Session.textSchema(["name", "state", "definition"]), rows: rows)
         case .queries: return queries()
         case .functions: return functions()
         case .all:
@@ -133,10 +149,13 @@ extension Session {
             else {
                 throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
             }
-            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(object.sql)]])
+            // What a person wrote for a materialized view is its query's definition.
+            let written = object.relation?.isMaterializedView == true ? engine.queryObject(named: object.name) ?? object : object
+            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(written.sql)]])
         case .definitions:
-            // In the order in which they were made, so that they can be executed again.
-            let rows = engine.catalogObjects().map { [Value.string($0.kindName), .string($0.name), .string($0.sql)] }
+            // In the order in which they were made, so that they can be executed again. A materialized view is made by its query's statement.
+            let rows = engine.catalogObjects().filter { $0.relation?.isMaterializedView != true }
+                .map { [Value.string(shownKind($0)), .string($0.name), .string($0.sql)] }
             return Cursor(schema: Session.textSchema(["kind", "name", "definition"]), rows: rows)
         }
     }
@@ -172,6 +191,7 @@ extension Session {
                 .integer(progress.failedRows + progress.rejectedRows), .integer(progress.expiredRows), .integer(progress.behind),
                 progress.watermark == .min || progress.watermark == .max ? .null : .integer(progress.watermark),
                 progress.holdup.map { .string($0) } ?? .null, .integer(Int64(progress.stateByteCount)),
+                .integer(Int64(clamping: progress.checkpointEpoch)), progress.figures?.behindMicroseconds.map { .integer($0 / 1_000) } ?? .null,
                 progress.reason.map { .string($0) } ?? .null,
             ]
         }
@@ -181,7 +201,8 @@ extension Session {
                 .init(name: "rows_in", type: .bigint), .init(name: "rows_out", type: .bigint), .init(name: "late", type: .bigint),
                 .init(name: "failed", type: .bigint), .init(name: "expired", type: .bigint), .init(name: "behind", type: .bigint),
                 .init(name: "watermark", type: .timestamp(precision: 3)), .init(name: "held_back_by", type: .text),
-                .init(name: "state_bytes", type: .bigint), .init(name: "reason", type: .text),
+                .init(name: "state_bytes", type: .bigint), .init(name: "checkpoint", type: .bigint), .init(name: "lag_ms", type: .bigint),
+                .init(name: "reason", type: .text),
             ]), rows: rows)
     }
 

@@ -57,7 +57,7 @@ extension Session {
         if create.shards == nil, relation.shardCount > 1 { create.shards = Expression(.literal(.integer(String(relation.shardCount))), span: .none) }
         guard part == .everything else { return }
         let written = Set(create.options.map { $0.key.lowercased() })
-        var options = relation.options
+        var options = relation.options.filter { !$0.key.hasPrefix("$") }
         if relation.connector != "log" { options["connector"] = relation.connector }
         // Another connector has options of its own.
         if written.contains("connector") { options = [:] }
@@ -66,7 +66,7 @@ extension Session {
         }
     }
 
-    private static func column(_ name: String, _ type: SQLType, isNotNull: Bool) throws(SQLError) -> ColumnClause {
+    static func column(_ name: String, _ type: SQLType, isNotNull: Bool) throws(SQLError) -> ColumnClause {
         let cast = try Parser.parseExpression("CAST(NULL AS \(type.name))")
         guard case .cast(_, let typeName, _) = cast.kind else {
             throw SQLError("a column cannot be of type \(type.name)", at: .none, code: SQLError.featureNotSupported)

@@ -10,6 +10,10 @@ import Syntax
 /// What is known of a statement before it is executed.
 package struct StatementShape: Sendable {
     package var parameterTypes: [SQLType] = []
+    /// The number of a parameter's type in pg_type where that says more: of `$1::oid[]` in a query about the catalog.
+    package var parameterNumbers: [UInt32?] = []
+    /// The same by the byte at which the parameter stands.
+    var numbersByPlace: [Int: UInt32] = [:]
     /// The rows it will give; nil when it gives none.
     package var schema: Schema?
     package var isChangelog = false
@@ -38,6 +42,10 @@ extension Session {
             let noted = ParameterTypes(places, declared: types)
             var shape: StatementShape = try noted.whileNoting { try self.shape(of: statement.statement) }
             shape.parameterTypes = noted.found
+            shape.parameterNumbers = shape.parameterTypes.indices.map { index in
+                declared.count > index && declared[index] != nil
+                    ? nil : places.first { $0.number == index + 1 && shape.numbersByPlace[$0.span.start] != nil }.flatMap { shape.numbersByPlace[$0.span.start] }
+            }
             if let first = places.first { try Session.checkTakesParameters(statement.statement, at: first.span) }
             return shape
         }
@@ -47,6 +55,10 @@ extension Session {
         var shape = StatementShape()
         switch statement.kind {
         case .query(let query):
+            if let (schema, numbers) = try systemSchema(query) {
+                (shape.schema, shape.numbersByPlace) = (schema, numbers)
+                return shape
+            }
             let planned = try engine.withCatalog { catalog throws(SQLError) in
                 try Planner.plan(query, mode: nil, catalog: catalog, options: plannerOptions)
             }.query
@@ -56,7 +68,8 @@ extension Session {
             _ = try engine.withCatalog { catalog throws(SQLError) in try Planner.plan(insert, catalog: catalog, options: plannerOptions) }
         case .show(let kind): shape.schema = try show(kind).schema
         case .describe(let name): shape.schema = try describe(name).schema
-        case .explain: shape.schema = Session.textSchema(["plan"])
+        case .describeQuery: shape.schema = Session.textSchema(["property", "value"])
+        case .explain, .explainAnalyze, .explainWatermark: shape.schema = Session.textSchema(["plan"])
         case .connection(.showSetting(let name)): shape.schema = Session.textSchema([name.name.lowercased()])
         default: break
         }

@@ -8,6 +8,7 @@ import Syntax
 
 extension Session {
     func select(_ query: Query) throws -> StatementResult {
+        if let cursor = try systemSelect(query) { return .rows(cursor) }
         let (planned, mode) = try engine.withCatalog { catalog throws(SQLError) in
             try Planner.plan(query, mode: nil, catalog: catalog, options: plannerOptions)
         }
@@ -40,6 +41,7 @@ extension Session {
             try Planner.plan(insert, catalog: catalog, options: plannerOptions)
         }
         planned.query.notices.forEach(note)
+        try Session.refuseView(planned.target, at: insert.target.span)
         let target = try engine.target(planned.target, at: insert.target.span)
         let isConstant = Session.isConstant(insert.query)
         let name = isConstant ? target.name : engine.uniqueName(for: target.name)
@@ -59,6 +61,10 @@ extension Session {
     func createQuery(_ create: CreateQuery, text: String) throws -> StatementResult {
         let name = create.name.last.name
         if let existing = engine.queryObject(named: name) {
+            if existing.isPaused, create.ifNotExists || (create.orReplace && existing.sql == text) {
+                note("query \"\(existing.name)\" is paused: RESUME QUERY \(existing.name) lets it go on")
+                return .done(tag: "CREATE QUERY")
+            }
             if create.ifNotExists || (create.orReplace && existing.sql == text), let running = engine.runningQuery(named: existing.name) {
                 return .running(tag: "CREATE QUERY", running)
             }
@@ -73,12 +79,21 @@ extension Session {
             try Planner.plan(create.insert, catalog: catalog, options: plannerOptions)
         }
         planned.query.notices.forEach(note)
+        try Session.refuseView(planned.target, at: create.insert.target.span)
         let target = try engine.target(planned.target, at: create.insert.target.span)
         let running = try engine.start(
             planned.query, name: name, errorName: name, target: target, savedAs: create, kept: settings.querySettings, statement: text,
             settings: runnerSettings,
             workerCount: settings.workerCount, checksFirst: true)
         return .running(tag: "CREATE QUERY", running)
+    }
+
+    /// Only its own query writes a materialized view.
+    static func refuseView(_ target: RelationDefinition, at span: SourceSpan) throws(SQLError) {
+        guard target.isMaterializedView else { return }
+        throw SQLError(
+            "\"\(target.name)\" is a materialized view: its own query alone writes it", at: span, hint: "CREATE OR REPLACE MATERIALIZED VIEW gives it another",
+            code: "42809")
     }
 
     /// VALUES, or a SELECT without FROM: done at once.

@@ -12,6 +12,8 @@ import Syntax
 package final class Session {
     let engine: Engine
     var settings: SessionSettings
+    /// For whom it speaks.
+    package var identity = SessionIdentity()
     private let defaults: SessionSettings
     private(set) var notices: [String] = []
     /// The statement being executed, for errors that come while its rows are pulled.
@@ -70,6 +72,11 @@ package final class Session {
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))
+        case .describeQuery(let name): return .rows(try describeQuery(name))
+        case .pause(let kind, let name, let isPaused): return try pause(kind, name, isPaused: isPaused)
+        case .explainAnalyze(.query(let name)): return .rows(Session.plan(try analyze(name)))
+        case .explainAnalyze(.statement(let inner)): return .rows(Session.plan(try analyze(inner)))
+        case .explainWatermark(let name): return .rows(Session.plan(try explainWatermark(name)))
         case .explain(let kind, let inner):
             if case .alterQuery(let create) = inner.kind, kind == nil { return .rows(Session.plan(try explainAlter(create))) }
             let lines = try engine.withCatalog { catalog throws(SQLError) in

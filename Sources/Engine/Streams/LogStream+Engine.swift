@@ -34,7 +34,7 @@ extension StreamOptions {
         guard relation.connector == "log" || Connectors.isLive(relation.connector) else { return nil }
         let options = ConnectorOptions(relation)
         if relation.connector == "log" {
-            let known = names + ["connector", "format", "changelog"] + FileFormat.debeziumOptionNames
+            let known = names + ["connector", "format", "changelog", RelationDefinition.materializedOption] + FileFormat.debeziumOptionNames
             for name in relation.options.keys.sorted() where !known.contains(name) {
                 throw ConnectorError(
                     "\(relation.name): a stream of the log has no option '\(name)'" + Nearest.suggestion(for: name, among: names)

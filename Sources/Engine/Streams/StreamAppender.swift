@@ -395,6 +395,7 @@ extension Engine {
     ) throws(EngineError) -> StreamAppender {
         let (object, stream) = try logStream(named: name)
         guard let relation = object.relation else { throw EngineError("\(name) is not a stream") }
+        guard !relation.isMaterializedView else { throw EngineError("\(name) is a materialized view: its own query alone writes it") }
         if relation.isDebezium, case .csv = format {
             throw EngineError("\(object.name) has format 'debezium-json': its rows come as change events, not as CSV")
         }

@@ -37,6 +37,7 @@ final class PostgresConnection: ConnectionHandler, PostgresPeer, @unchecked Send
     private var id: Int32?
     private var secret: [UInt8] = []
     private var user = ""
+    private var database = ""
     private var settings = ConnectionSettings()
     /// Of a message that is too large: what is still to be passed over.
     private var skippedByteCount = 0
@@ -203,7 +204,8 @@ final class PostgresConnection: ConnectionHandler, PostgresPeer, @unchecked Send
             for (name, value) in parameters {
                 switch name {
                 case "user": user = value
-                case "database", "replication": if name == "replication", value != "false" {
+                case "database": database = value
+                case "replication": if name == "replication", value != "false" {
                     throw ErrorReport(.fatal, "0A000", "replication connections are not supported", hint: "SELECT STREAM goes on with what arrives")
                 }
                 case "options": for (name, value) in Self.options(value) { try settings.start(name, value) }
@@ -297,6 +299,11 @@ final class PostgresConnection: ConnectionHandler, PostgresPeer, @unchecked Send
     private func welcome() {
         let session = PostgresSession(engine: server.engine, peer: self, limits: server.limits, clock: server.clock)
         session.settings = settings
+        session.engineSession.identity.user = user
+        session.engineSession.identity.database = database.isEmpty ? user : database
+        session.engineSession.identity.processID = Int64(id ?? 0)
+        session.engineSession.identity.serverVersion = ConnectionSettings.serverVersion
+        session.engineSession.identity.setting = { [weak session] name in session?.settings.text(of: name) }
         let writer = session.writer
         writer.message("R") { writer.int32(0) }
         for (name, value) in settings.reported { writer.parameterStatus(name, value) }

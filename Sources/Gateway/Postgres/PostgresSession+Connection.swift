@@ -13,12 +13,34 @@ struct DeclaredCursor {
 }
 
 extension PostgresSession {
+    /// Savepoints are brackets within the bracket: going back to one lets a failed transaction go on, and takes nothing back.
+    private func savepoint(_ action: SavepointAction, _ name: String) throws -> String {
+        guard transaction != .idle else { throw ErrorReport(.error, "25P01", "\(action.rawValue) can only be used in transaction blocks") }
+        if action == .set {
+            guard savepoints.count < 1_000 else { throw ErrorReport(.error, "54000", "a transaction can have at most 1000 savepoints") }
+            savepoints.append(name)
+            return "SAVEPOINT"
+        }
+        guard let place = savepoints.lastIndex(of: name) else { throw ErrorReport(.error, "3B001", "savepoint \"\(name)\" does not exist") }
+        if action == .release {
+            savepoints.removeSubrange(place...)
+            return "RELEASE"
+        }
+        savepoints.removeSubrange((place + 1)...)
+        transaction = .open
+        if hasChanged {
+            notice("what this transaction has inserted and defined stays", .warning, "01000", hint: "every statement is durable when it is complete")
+        }
+        return "ROLLBACK"
+    }
+
     func begin(_ connection: ConnectionStatement, _ statement: ParsedStatement, _ source: String) throws -> Begun {
         switch connection {
         case .begin:
             if transaction == .idle {
                 transaction = .open
                 hasChanged = false
+                savepoints = []
             } else {
                 notice("there is already a transaction in progress", .warning, "25001")
             }
@@ -34,6 +56,7 @@ extension PostgresSession {
             }
             endTransaction()
             return .complete("ROLLBACK")
+        case .savepoint(let action, let name): return .complete(try savepoint(action, name.name))
         case .transactionModes: return .complete("SET")
         case .declare(let name, let query, let holds): return try declare(name, query, holds: holds, statement, source)
         case .fetch(let fetch): return .fetched(Fetched(rows: try cursor(fetch.cursor).rows, count: fetch.count, isMove: fetch.isMove))

@@ -92,7 +92,8 @@ extension PostgresSession {
         var shape = try engineSession.shape(of: sql, declared: declared) ?? StatementShape()
         try describe(first, in: &shape)
         let found = shape.parameterTypes.enumerated().map { index, type in
-            index < oids.count && oids[index] != 0 && oids[index] != 705 ? oids[index] : WireType(type).oid
+            index < oids.count && oids[index] != 0 && oids[index] != 705
+                ? oids[index] : (index < shape.parameterNumbers.count ? shape.parameterNumbers[index] : nil) ?? WireType(type).oid
         }
         return PreparedStatement(
             source: sql, parameterTypes: shape.parameterTypes, parameterOIDs: found, schema: shape.schema, isChangelog: shape.isChangelog,

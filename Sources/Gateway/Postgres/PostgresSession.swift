@@ -52,6 +52,8 @@ final class PostgresSession {
     var transaction = TransactionStatus.idle
     /// Whether a statement of the open transaction has changed something for good.
     var hasChanged = false
+    /// Of the open transaction, the oldest first.
+    var savepoints: [String] = []
     var statements: [String: PreparedStatement] = [:]
     var portals: [String: Portal] = [:]
     var cursors: [String: DeclaredCursor] = [:]
@@ -278,7 +280,7 @@ final class PostgresSession {
     func checkTransaction(_ statement: Statement) throws(ErrorReport) {
         guard transaction == .failed else { return }
         switch statement.kind {
-        case .connection(.commit), .connection(.rollback): return
+        case .connection(.commit), .connection(.rollback), .connection(.savepoint(.rollback, _)): return
         default:
             throw ErrorReport(.error, "25P02", "current transaction is aborted, commands ignored until end of transaction block")
         }

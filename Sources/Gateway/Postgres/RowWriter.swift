@@ -6,10 +6,12 @@ struct RowWriter {
     let columns: [WireColumn]
     private let isChangelog: Bool
     private let formats: [WireFormat]
+    private let numbers: [UInt32?]
 
     init(schema: Schema, isChangelog: Bool, formats: [WireFormat] = []) {
         columns = schema.wireColumns(isChangelog: isChangelog, formats: formats)
         self.isChangelog = isChangelog
+        numbers = schema.fields.contains { $0.typeNumber != nil } ? schema.fields.map(\.typeNumber) : []
         // Of the columns behind the change kind, one by one.
         self.formats = columns.dropFirst(isChangelog ? 1 : 0).map(\.format)
     }
@@ -39,7 +41,7 @@ struct RowWriter {
         }
     }
 
-    func cells(of batch: RowBatch) -> WireCells { WireCells(batch.columns, formats: formats.isEmpty ? [.text] : formats) }
+    func cells(of batch: RowBatch) -> WireCells { WireCells(batch.columns, formats: formats.isEmpty ? [.text] : formats, numbers: numbers) }
 }
 
 /// The lines of COPY TO STDOUT.

@@ -15,13 +15,14 @@ final class WireCells {
     private let nested: RowText?
     let count: Int
 
-    init(_ columns: [Column], formats: [WireFormat]) {
+    init(_ columns: [Column], formats: [WireFormat], numbers: [UInt32?] = []) {
         self.columns = columns
         count = columns.count
         nested = columns.contains { WireCell.isJSONText($0.type) } ? RowText(columns) : nil
         cells = .allocate(capacity: max(columns.count, 1))
         for (index, column) in columns.enumerated() {
-            (cells + index).initialize(to: WireCell(column, isBinary: WireFormat.of(index, in: formats) == .binary, &blocks))
+            (cells + index).initialize(to: WireCell(
+                column, isBinary: WireFormat.of(index, in: formats) == .binary, number: index < numbers.count ? numbers[index] : nil, &blocks))
         }
     }
 
@@ -45,7 +46,7 @@ final class WireCells {
 
 struct WireCell {
     enum Kind: UInt8 {
-        case boolean, int16, int32, int64, real, double, decimal, string, bytes, date, time, timestamp, timestampTZ, interval, array, nested, null
+        case boolean, int16, int32, int64, real, double, decimal, string, bytes, date, time, timestamp, timestampTZ, interval, array, vector, nested, null
     }
 
     let kind: Kind
@@ -70,7 +71,8 @@ struct WireCell {
         }
     }
 
-    init(_ column: Column, isBinary: Bool, _ blocks: inout [UnsafeMutablePointer<WireCell>]) {
+    /// `number` is the type's in pg_type, where it is one that SQLType does not know.
+    init(_ column: Column, isBinary: Bool, number: UInt32? = nil, _ blocks: inout [UnsafeMutablePointer<WireCell>]) {
         var digits = 0
         var elementOID: UInt32 = 0
         var child: UnsafeMutablePointer<WireCell>?
@@ -78,7 +80,7 @@ struct WireCell {
         case .boolean: kind = .boolean
         case .smallint: kind = .int16
         case .integer: kind = .int32
-        case .bigint: kind = .int64
+        case .bigint: kind = number == 26 || number == 28 ? .int32 : .int64
         case .real: kind = .real
         case .double: kind = .double
         case .decimal(_, let scale):
@@ -98,10 +100,12 @@ struct WireCell {
             digits = precision
         case .interval: kind = .interval
         case .array(let element) where WireType.arrayOID(of: element) != nil:
-            kind = .array
-            elementOID = WireType(element).oid
+            // int2vector and oidvector are written without braces; arrays of OID, NAME and "char".
+            kind = number == 22 || number == 30 ? .vector : .array
+            let elementNumber: UInt32? = [30: 26, 1_028: 26, 1_003: 19, 1_002: 18][number ?? 0]
+            elementOID = elementNumber ?? WireType(element).oid
             let block = UnsafeMutablePointer<WireCell>.allocate(capacity: 1)
-            block.initialize(to: WireCell(column.children[0], isBinary: isBinary, &blocks))
+            block.initialize(to: WireCell(column.children[0], isBinary: isBinary, number: elementNumber, &blocks))
             blocks.append(block)
             child = block
         case .array, .row, .map: kind = .nested
@@ -152,6 +156,7 @@ struct WireCell {
         case .time: WireTime.appendTime(int64(row), digits: digits, to: buffer)
         case .interval: IntervalText.append(IntervalValue(packed: values.load(fromByteOffset: row &* 16, as: Int128.self)), to: buffer)
         case .array: appendArrayText(row, to: buffer)
+        case .vector: appendVectorText(row, to: buffer)
         case .nested, .null: break
         }
     }
@@ -174,6 +179,16 @@ struct WireCell {
             Self.appendElement(scratch.text, to: buffer)
         }
         buffer.append(UInt8(ascii: "}"))
+    }
+
+    /// `1 2`.
+    private func appendVectorText(_ row: Int, to buffer: ByteBuffer) {
+        guard let child else { return }
+        let list = values.load(fromByteOffset: row &* 8, as: ListView.self)
+        for index in 0..<Int(list.length) {
+            if index > 0 { buffer.append(UInt8(ascii: " ")) }
+            child.pointee.appendText(Int(list.offset) + index, to: buffer)
+        }
     }
 
     private static func appendElement(_ text: TextBytes, to buffer: ByteBuffer) {
@@ -220,7 +235,7 @@ struct WireCell {
             Self.put(interval.microseconds &- days &* CivilCalendar.microsecondsPerDay, to: buffer)
             Self.put(Int32(truncatingIfNeeded: days), to: buffer)
             Self.put(Int32(truncatingIfNeeded: interval.months), to: buffer)
-        case .array: appendArrayBinary(row, to: buffer)
+        case .array, .vector: appendArrayBinary(row, to: buffer)
         case .nested, .null: break
         }
     }

@@ -21,6 +21,15 @@ struct WireType: Equatable, Sendable {
         self.modifier = modifier
     }
 
+    init(_ field: SQLType.Field) {
+        guard let number = field.typeNumber else {
+            self.init(field.type)
+            return
+        }
+        let byteCount = [26: 4, 28: 4, 18: 1, 19: 64][number] ?? -1
+        self.init(oid: number, byteCount: byteCount, modifier: -1)
+    }
+
     init(_ type: SQLType) {
         switch type {
         case .boolean: self.init(oid: 16, byteCount: 1, modifier: -1)
@@ -108,7 +117,7 @@ extension Schema {
     /// As a client sees it; a changelog has its change kind in front.
     func wireColumns(isChangelog: Bool, formats: [WireFormat] = []) -> [WireColumn] {
         var columns = isChangelog ? [WireColumn(name: "op", type: .text)] : []
-        for field in fields { columns.append(WireColumn(name: field.name, type: WireType(field.type))) }
+        for field in fields { columns.append(WireColumn(name: field.name, type: WireType(field))) }
         for index in columns.indices { columns[index].format = WireFormat.of(index, in: formats) }
         return columns
     }

@@ -132,6 +132,7 @@ struct ExpressionBinder {
         let span = expression.span
         switch expression.kind {
         case .star: return SQLError("\"*\" can only stand in a select list and in count(*)", at: span)
+        case .arrayQuery: return notYet("ARRAY of a query over streams is", span)
         case .inQuery, .exists, .scalarQuery: return notYet("subqueries in \(clause.name) are", span)
         case .quantified: return notYet("ANY and ALL of a query here are", span)
         case .descriptor, .tableArgument, .cursor:
@@ -349,6 +350,12 @@ struct ExpressionBinder {
     @inline(never)
     private func bindSpecialCall(_ call: FunctionCall, _ expression: Expression) throws(SQLError) -> BoundExpression? {
         let span = expression.span
+        // PostgreSQL's own schema, which programs name so as not to depend on a search path.
+        if call.name.parts.count == 2, call.name.parts[0].name.lowercased() == "pg_catalog" {
+            var call = call
+            call.name = QualifiedName([call.name.last], span: call.name.span)
+            return try bindCall(Expression(.call(call), span: span))
+        }
         guard call.name.parts.count == 1 else {
             throw SQLError(
                 "function \(call.name.parts.map(\.name).joined(separator: ".")) does not exist", at: call.name.span,

@@ -62,6 +62,16 @@ extension QueryBinder {
             try count(query.plan.nodeCount, span: name.span)
             return query
         }
+        let schema = name.parts.count > 1 ? name.parts[name.parts.count - 2].name : nil
+        let system = catalog.systemRelation(schema: schema, named: name.last.name)
+        if let system, schema != nil || catalog.entry(named: name.last.name) == nil {
+            if mode == .continuous {
+                throw SQLError(
+                    "\"\(system.name)\" cannot be read by a query that goes on: it is not a stream", at: name.span,
+                    hint: "a plain SELECT reads it as it is now", code: SQLError.featureNotSupported)
+            }
+            return try bindRelation(system, span: name.span)
+        }
         guard let entry = catalog.entry(named: name.last.name) else {
             let written = name.parts.map(\.name).joined(separator: ".")
             let known = commonTableNames(context) + catalog.entryNames
@@ -107,7 +117,14 @@ extension QueryBinder {
                 "\"\(relation.name)\" cannot be read: connector '\(relation.connector)' only takes rows", at: span,
                 hint: "write into a stream (CREATE STREAM, without a connector) to read the rows again", code: SQLError.featureNotSupported)
         }
-        let relation = readsVersions && relation.watermark != nil ? UpsertScan.versions(relation) : relation
+        var relation = relation
+        if mode == .bounded, relation.isMaterializedView {
+            // The rows that hold now, all of one epoch, and not the changes that led to them.
+            relation.connector = RelationDefinition.snapshotConnector
+            relation.isChangelog = false
+            relation.watermark = nil
+        }
+        relation = readsVersions && relation.watermark != nil ? UpsertScan.versions(relation) : relation
         let physical = relation.physicalSchema
         var plan = LogicalPlan.scan(LogicalScan(relation: relation, columns: Array(0..<physical.count)))
         if relation.isReadAsUpsert { plan = try UpsertScan.plan(relation, mode: mode, span: span) }

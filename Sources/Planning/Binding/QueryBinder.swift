@@ -84,6 +84,12 @@ final class QueryBinder {
         context.isTopLevel = false
         context.stateTTL = [:]
         context.emit = query.emit ?? outer.emit
+        if query.isRecursive, let table = query.with.first(where: { $0.query.reads($0.name) }) {
+            throw SQLError(
+                "WITH RECURSIVE over streams and tables is not supported", at: table.name.span,
+                hint: "a table that reads itself can be evaluated over the relations of pg_catalog and information_schema only",
+                code: SQLError.featureNotSupported)
+        }
         try bindCommonTables(query.with, &context)
 
         let bound: BoundQuery
@@ -354,5 +360,34 @@ extension BoundQuery {
                 text: expression.text.isEmpty ? columns[index].name : expression.text)
         }
         return .project(input, columns)
+    }
+}
+
+extension Query {
+    /// Whether a table of that name stands in FROM somewhere.
+    fileprivate func reads(_ name: Identifier) -> Bool {
+        with.contains { $0.query.reads(name) } || body.reads(name)
+    }
+}
+
+extension QueryBody {
+    fileprivate func reads(_ name: Identifier) -> Bool {
+        switch self {
+        case .select(let select): select.from.contains { $0.reads(name) }
+        case .setOperation(_, _, let left, let right, _): left.reads(name) || right.reads(name)
+        case .values: false
+        }
+    }
+}
+
+extension TableExpression {
+    fileprivate func reads(_ name: Identifier) -> Bool {
+        switch kind {
+        case .name(let table, _): table.parts.count == 1 && table.last.name.lowercased() == name.name.lowercased()
+        case .query(let query): query.reads(name)
+        case .join(_, let left, let right, _): left.reads(name) || right.reads(name)
+        case .match(let input, _), .lateral(let input): input.reads(name)
+        case .function, .unnest: false
+        }
     }
 }

@@ -72,6 +72,14 @@ package struct RelationDefinition: Hashable, Sendable {
     /// Whether rows go in and do not come out.
     package var isSinkOnly: Bool { connector == "blackhole" || connector == "print" }
 
+    /// The changelog of a materialized view: written by the saved query of the same name, and looked up by plain SELECTs as the relation that it is.
+    package var isMaterializedView: Bool { options[RelationDefinition.materializedOption] != nil }
+    package static let materializedOption = "$materialized"
+
+    /// Rows that are made when they are read (`connector` of pg_catalog's relations), and what a plain SELECT sees of a materialized view.
+    package static let systemConnector = "$system"
+    package static let snapshotConnector = "$snapshot"
+
     /// Whether a query that takes rows back cannot write here.
     package var isAppendOnly: Bool {
         switch options["changelog"]?.lowercased() {
@@ -151,6 +159,8 @@ package struct UserFunction: Hashable, Sendable {
 package protocol Catalog {
     /// The entry whose name matches: exactly, or without regard to case when only one does.
     func entry(named name: String) -> CatalogEntry?
+    /// A relation about the catalog itself, such as pg_catalog.pg_class; `schema` is nil when none is written.
+    func systemRelation(schema: String?, named name: String) -> RelationDefinition?
     /// Every name, for suggestions; sorted.
     var entryNames: [String] { get }
     /// The function whose name matches, without regard to case.
@@ -160,6 +170,7 @@ package protocol Catalog {
 }
 
 extension Catalog {
+    package func systemRelation(schema: String?, named name: String) -> RelationDefinition? { nil }
     package func function(named name: String) -> UserFunction? { nil }
     package var functionNames: [String] { [] }
 }

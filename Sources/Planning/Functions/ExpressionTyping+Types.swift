@@ -56,6 +56,16 @@ extension ExpressionTyping {
             }
             return .map(keyType, try type(value, depth: depth + 1))
         case .json: return .json
+        case .system(let system):
+            // What the values of these are where nothing looks them up.
+            switch system {
+            case "oid", "xid": return .bigint
+            case "name", "char", "pg_node_tree": return .text
+            default:
+                throw SQLError(
+                    "type \(system) is only known in queries of pg_catalog and information_schema", at: name.span,
+                    hint: "read the relation's row in pg_class", code: SQLError.featureNotSupported)
+            }
         }
     }
 

@@ -25,6 +25,9 @@ package final class ParameterTypes: @unchecked Sendable {
 
     package var found: [SQLType] { types.map { $0 ?? .text } }
 
+    /// Notes the type that a NULL at a place was given, when a statement is being planned for its parameters.
+    package static func note(_ span: SourceSpan, _ type: SQLType) { current?.note(span, type) }
+
     func note(_ span: SourceSpan, _ type: SQLType) {
         guard type != .null, let number = numbers[span.start], types[number] == nil else { return }
         types[number] = type

@@ -43,6 +43,9 @@ extension PhysicalPlan {
         return uniqueKeys.contains { $0.isSubset(of: columns) }
     }
 
+    /// Columns of which each combination of values stands in one row of the result at a time; nil when none are known.
+    package var resultKey: [Int]? { uniqueKeys.min { $0.count < $1.count }?.sorted() }
+
     /// Sets of columns of which each combination of values stands in one row at a time.
     var uniqueKeys: [Set<Int>] {
         switch self {

@@ -8,6 +8,8 @@ package indirect enum ConnectionStatement: Hashable, Sendable {
     case commit
     /// `ROLLBACK`, `ABORT`.
     case rollback
+    /// `SAVEPOINT name`, `RELEASE name`, `ROLLBACK TO name`.
+    case savepoint(SavepointAction, Identifier)
     /// `SET TRANSACTION ..`, `SET SESSION CHARACTERISTICS AS TRANSACTION ..`: the modes have no meaning here.
     case transactionModes
     /// `DECLARE name CURSOR [WITH HOLD] FOR query`.
@@ -34,6 +36,7 @@ package indirect enum ConnectionStatement: Hashable, Sendable {
         case .begin: "BEGIN"
         case .commit: "COMMIT"
         case .rollback: "ROLLBACK"
+        case .savepoint(let action, _): action.rawValue
         case .transactionModes: "SET TRANSACTION"
         case .declare: "DECLARE"
         case .fetch(let fetch): fetch.isMove ? "MOVE" : "FETCH"
@@ -52,7 +55,7 @@ package indirect enum ConnectionStatement: Hashable, Sendable {
     package func needsConnection(at span: SourceSpan) -> SQLError {
         let hint: String
         switch self {
-        case .begin, .commit, .rollback, .transactionModes: hint = "every INSERT is a transaction of its own"
+        case .begin, .commit, .rollback, .savepoint, .transactionModes: hint = "every INSERT is a transaction of its own"
         case .copy: hint = "millrace put STREAM appends standard input; connector = 'file' reads and writes files"
         default: hint = "statements are executed as they stand"
         }
@@ -60,6 +63,8 @@ package indirect enum ConnectionStatement: Hashable, Sendable {
         return SQLError("\(name) is not supported", at: place, hint: hint, code: SQLError.featureNotSupported)
     }
 }
+
+package enum SavepointAction: String, Hashable, Sendable { case set = "SAVEPOINT", release = "RELEASE", rollback = "ROLLBACK TO" }
 
 package enum DiscardKind: String, Hashable, Sendable, CaseIterable {
     case all = "ALL", plans = "PLANS", sequences = "SEQUENCES", temporary = "TEMP"

@@ -30,6 +30,8 @@ package struct Expression: Hashable, Sendable {
         case exists(Query)
         /// `(SELECT ...)` as a value.
         case scalarQuery(Query)
+        /// `ARRAY(SELECT ...)`: the values of the query's one column, in its order.
+        case arrayQuery(Query)
         /// `x [NOT] LIKE p [ESCAPE e]`, `ILIKE`, `SIMILAR TO`.
         case like(Expression, pattern: Expression, escape: Expression?, LikeKind, negated: Bool)
         /// `CASE [operand] WHEN .. THEN .. [ELSE ..] END`.

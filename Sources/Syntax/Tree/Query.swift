@@ -3,6 +3,8 @@
 /// `WITH .. SELECT .. UNION .. ORDER BY .. LIMIT .. EMIT ..`.
 package struct Query: Hashable, Sendable {
     package var with: [CommonTable]
+    /// `WITH RECURSIVE`: its tables may read themselves.
+    package var isRecursive = false
     package var body: QueryBody
     package var orderBy: [OrderItem]
     package var limit: Expression?

@@ -63,6 +63,7 @@ extension Expression: SpanStripping {
             .inQuery(operand.strippingSpans(), query.strippingSpans(), negated: negated)
         case .exists(let query): .exists(query.strippingSpans())
         case .scalarQuery(let query): .scalarQuery(query.strippingSpans())
+        case .arrayQuery(let query): .arrayQuery(query.strippingSpans())
         case .cursor(let query): .cursor(query.strippingSpans())
         case .like(let operand, let pattern, let escape, let like, let negated):
             .like(
@@ -136,13 +137,15 @@ extension OrderItem: SpanStripping {
 
 extension Query: SpanStripping {
     package func strippingSpans() -> Query {
-        Query(
+        var stripped = Query(
             with: with.map {
                 CommonTable(
                     name: $0.name.strippingSpans(), columns: $0.columns.strippingSpans(), query: $0.query.strippingSpans())
             },
             body: body.strippingSpans(), orderBy: orderBy.strippingSpans(), limit: limit.strippingSpans(),
             offset: offset.strippingSpans(), emit: emit, startFrom: startFrom.strippingSpans(), span: .none)
+        stripped.isRecursive = isRecursive
+        return stripped
     }
 }
 
@@ -229,15 +232,16 @@ extension Statement: SpanStripping {
         case .query(let query): .query(query.strippingSpans())
         case .insert(let insert): .insert(insert.strippingSpans())
         case .createRelation(let relation): .createRelation(relation.strippingSpans())
-        case .createView(let view):
-            .createView(
-                CreateView(
-                    name: view.name.strippingSpans(), orReplace: view.orReplace, ifNotExists: view.ifNotExists,
-                    columns: view.columns.strippingSpans(), query: view.query.strippingSpans()))
+        case .createView(let view): .createView(view.strippingSpans())
         case .createQuery(let query): .createQuery(query.strippingSpans())
         case .alterQuery(let query): .alterQuery(query.strippingSpans())
         case .alterStream(let alter): .alterStream(alter.strippingSpans())
         case .createFunction(let function): .createFunction(function.strippingSpans())
+        case .pause(let kind, let name, let isPaused): .pause(kind, name.strippingSpans(), isPaused: isPaused)
+        case .explainAnalyze(.query(let name)): .explainAnalyze(.query(name.strippingSpans()))
+        case .explainAnalyze(.statement(let statement)): .explainAnalyze(.statement(statement.strippingSpans()))
+        case .explainWatermark(let name): .explainWatermark(name.strippingSpans())
+        case .describeQuery(let name): .describeQuery(name.strippingSpans())
         case .drop(let object, let names, let ifExists): .drop(object, names: names.strippingSpans(), ifExists: ifExists)
         case .show(.create(let name)): .show(.create(name.strippingSpans()))
         case .show: kind
@@ -255,6 +259,7 @@ extension ConnectionStatement: SpanStripping {
     package func strippingSpans() -> ConnectionStatement {
         switch self {
         case .begin, .commit, .rollback, .transactionModes, .discard: self
+        case .savepoint(let action, let name): .savepoint(action, name.strippingSpans())
         case .declare(let name, let query, let holds): .declare(name.strippingSpans(), query.strippingSpans(), holds: holds)
         case .fetch(let fetch): .fetch(CursorFetch(cursor: fetch.cursor.strippingSpans(), count: fetch.count, isMove: fetch.isMove))
         case .close(let name): .close(name.strippingSpans())
@@ -330,5 +335,15 @@ extension CreateRelation: SpanStripping {
                 case .query(let query): .query(query.strippingSpans())
                 }
             })
+    }
+}
+
+extension CreateView: SpanStripping {
+    package func strippingSpans() -> CreateView {
+        var view = CreateView(
+            name: name.strippingSpans(), orReplace: orReplace, ifNotExists: ifNotExists, columns: columns.strippingSpans(),
+            query: query.strippingSpans())
+        view.isMaterialized = isMaterialized
+        return view
     }
 }

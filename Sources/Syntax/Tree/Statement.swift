@@ -17,8 +17,16 @@ package struct Statement: Hashable, Sendable {
         case show(ShowKind)
         /// `DESCRIBE name`, `DESC name`.
         case describe(QualifiedName)
+        /// `DESCRIBE QUERY name`.
+        case describeQuery(QualifiedName)
+        /// `PAUSE QUERY|MATERIALIZED VIEW name`, `RESUME ..`.
+        case pause(ObjectKind, QualifiedName, isPaused: Bool)
         /// `EXPLAIN [LOGICAL|PHYSICAL] statement`; nil shows both.
         case explain(ExplainKind?, Statement)
+        /// `EXPLAIN ANALYZE name`, `EXPLAIN ANALYZE SELECT ..`.
+        case explainAnalyze(AnalyzeTarget)
+        /// `EXPLAIN WATERMARK name`.
+        case explainWatermark(QualifiedName)
         /// `SET name = value`, `SET name TO value`.
         case set(Identifier, Expression)
         /// `RESET name`.
@@ -36,10 +44,18 @@ package struct Statement: Hashable, Sendable {
     }
 }
 
-package enum ObjectKind: String, Hashable, Sendable { case stream = "STREAM", table = "TABLE", view = "VIEW", query = "QUERY", function = "FUNCTION" }
+package enum ObjectKind: String, Hashable, Sendable {
+    case stream = "STREAM", table = "TABLE", view = "VIEW", materializedView = "MATERIALIZED VIEW", query = "QUERY", function = "FUNCTION"
+}
+
+/// What EXPLAIN ANALYZE looks at: a saved query that runs, or a statement that it runs to its end.
+package indirect enum AnalyzeTarget: Hashable, Sendable {
+    case query(QualifiedName)
+    case statement(Statement)
+}
 
 package enum ShowKind: Hashable, Sendable {
-    case streams, tables, views, queries, functions, all
+    case streams, tables, views, materializedViews, queries, functions, all
     case create(QualifiedName)
     /// `SHOW CREATE ALL`: every definition there is.
     case definitions
@@ -156,9 +172,11 @@ package struct Option: Hashable, Sendable {
     }
 }
 
-/// `CREATE [OR REPLACE] VIEW name [(columns)] AS query`.
+/// `CREATE [OR REPLACE] [MATERIALIZED] VIEW name [(columns)] AS query`.
 package struct CreateView: Hashable, Sendable {
     package var name: QualifiedName
+    /// Kept up to date by a saved query of the same name.
+    package var isMaterialized = false
     package var orReplace: Bool
     package var ifNotExists: Bool
     package var columns: [Identifier]

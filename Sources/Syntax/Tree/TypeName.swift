@@ -30,6 +30,8 @@ package struct TypeName: Hashable, Sendable {
         /// `ROW<a INT, b VARCHAR>`, `ROW(a INT)`.
         case row([RowField])
         case json
+        /// A type of PostgreSQL's catalog: `OID`, `NAME`, `REGCLASS`, `"char"`; its name in lower case.
+        case system(String)
     }
 
     package struct RowField: Hashable, Sendable {
