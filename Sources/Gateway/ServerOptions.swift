@@ -62,7 +62,7 @@ package struct ServerOptions: Sendable {
     package var listen = [ListenAddress(.postgres, host: "127.0.0.1", port: 5_433), ListenAddress(.http, host: "127.0.0.1", port: 8_090)]
     package var users = PostgresUsers()
     package var connectionCountMax = 16_000
-    package var activeStatementCountMax = 512
+    package var activeStatementCountMax = 4_096
     package var postgres = PostgresLimits()
     /// How long the end waits for statements and connections.
     package var drainMilliseconds = 10_000

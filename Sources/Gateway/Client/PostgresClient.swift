@@ -221,11 +221,7 @@ package final class PostgresClient: @unchecked Sendable {
 enum Nonce {
     /// 24 letters that nobody can guess.
     static func make() throws(ClientError) -> String {
-        var bytes = [UInt8](repeating: 0, count: 18)
-        let descriptor = open("/dev/urandom", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ClientError("/dev/urandom cannot be read: \(String(cString: strerror(errno)))") }
-        defer { Glibc.close(descriptor) }
-        guard read(descriptor, &bytes, bytes.count) == bytes.count else { throw ClientError("/dev/urandom gives too little") }
+        guard let bytes = SystemRandom.bytes(18) else { throw ClientError("the system has no random bytes to give") }
         return Base64.encode(bytes)
     }
 }

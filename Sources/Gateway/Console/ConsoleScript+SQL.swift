@@ -100,7 +100,7 @@ extension ConsoleScript {
           v.stop.disabled = !sql.abort;
           if (sql.started) {
             const seconds = ((sql.ended || performance.now()) - sql.started) / 1000;
-            put(v.state, sql.abort && sql.live ? h('span', { class: 'live' }, 'live') : sql.abort ? 'running' : '', ' ', sql.columns.length ? plural(sql.seen, 'row') : sql.tags[sql.tags.length - 1] || '', ' · ' + (seconds < 60 ? seconds.toFixed(seconds < 1 ? 3 : 1) + ' s' : span(seconds * 1000)));
+            put(v.state, sql.abort && sql.live ? h('span', { class: 'live' }, 'live') : sql.abort ? 'running' : '', ' ', [sql.columns.length ? plural(sql.seen, 'row') : sql.tags[sql.tags.length - 1], seconds < 60 ? seconds.toFixed(seconds < 1 ? 3 : 1) + ' s' : span(seconds * 1000)].filter(Boolean).join(' · '));
           }
           if (!sql.dirty) return;
           sql.dirty = false;

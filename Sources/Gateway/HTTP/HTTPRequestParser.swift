@@ -157,7 +157,7 @@ package struct HTTPRequestParser: Sendable {
         guard let end = try found.get() else {
             scannedByteCount = input.count
             if input.count > limits.headByteCountMax { throw HTTPFailure(431, "the head takes more than \(limits.headByteCountMax) bytes") }
-            if !hasRequestLine, input.count > limits.requestLineByteCountMax { throw tooLongLine }
+            if !hasRequestLine, input.count > limits.requestLineByteCountMax + 1 { throw tooLongLine }
             return .needMore
         }
         guard end <= limits.headByteCountMax else { throw HTTPFailure(431, "the head takes more than \(limits.headByteCountMax) bytes") }

@@ -44,7 +44,7 @@ package final class HTTPServer: @unchecked Sendable {
     package let engine: Engine
     package let options: HTTPOptions
     package let threads: StatementThreads
-    private let observers = StatementThreads(threadCountMax: 4)
+    private let observers = HTTPObservers()
     private let routes: [HTTPRoute]
     private let admission: HTTPAdmission
     private let connections = Atomic<Int>(0)
@@ -104,16 +104,16 @@ package final class HTTPServer: @unchecked Sendable {
             let context = HTTPContext(server: self, exchange: exchange, name: name)
             switch route.place {
             case .loop: run(route, context)
-            case .observer: try launch(observers, route, context)
-            case .statement: try launch(threads, route, context)
+            case .observer: try check(observers.run { [self] in run(route, context) })
+            case .statement: try check(threads.run { [self] in run(route, context) })
             }
         } catch {
             fail(exchange, error)
         }
     }
 
-    private func launch(_ threads: StatementThreads, _ route: HTTPRoute, _ context: HTTPContext) throws(APIError) {
-        guard !threads.run({ [self] in run(route, context) }) else { return }
+    private func check(_ hasStarted: Bool) throws(APIError) {
+        guard !hasStarted else { return }
         var error = APIError(503, "53300", "too many statements are running", hint: "try again in a moment")
         error.headers = [("Retry-After", "1")]
         throw error

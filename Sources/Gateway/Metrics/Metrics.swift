@@ -65,7 +65,7 @@ enum Metrics {
 
     private static func append(_ query: QueryProgress, now: Int64, _ out: MetricsWriter) {
         let labels = [(name: "query", value: query.name)]
-        for state in ["running", "waiting", "stopped", "ended", "failed"] {
+        for state in ["running", "waiting", "paused", "stopped", "ended", "failed"] {
             out.add(Family.queryState, labels + [("state", state)], query.state.rawValue == state ? 1 : 0)
         }
         out.add(Family.queryRowsIn, labels, query.rowsIn)

@@ -1,11 +1,20 @@
 // StatementThreads: threads for what blocks: a statement, a cursor, a large append. There are as many as there is work at this moment, up to a limit; one
 // that has had nothing to do for a while ends. A connection without work has none.
+//
+// A few threads are made at once when they are wanted. Beyond these, work waits a moment for one of them: of many short statements that come together most
+// are done before a thread could have been made. While anything waits a watcher looks every few milliseconds, and makes threads for what has waited too long, so that
+// statements that go on for ever keep nobody waiting. There is never more waiting than there may be threads for.
 
+import Glibc
 import Platform
 
 package final class StatementThreads: @unchecked Sendable {
     // Safe to share: everything that changes is behind the lock.
     private static let idleMilliseconds = 5_000
+    /// Made without waiting.
+    private static let promptCount = 8
+    private static let patienceMicroseconds: UInt32 = 5_000
+    private static let madeMaxPerLook = 4
 
     private let lock = Lock()
     private let changed = Condition()
@@ -14,6 +23,9 @@ package final class StatementThreads: @unchecked Sendable {
     private var threadCount = 0
     private var idleCount = 0
     private var isClosed = false
+    private var isWatched = false
+    /// How many pieces of work threads have taken from those that waited.
+    private var takenCount = 0
     /// Those that have ended or are about to; joined by whoever comes next.
     private var threads: [ObjectIdentifier: JoinableThread] = [:]
     private var ended: [JoinableThread] = []
@@ -32,7 +44,22 @@ package final class StatementThreads: @unchecked Sendable {
             changed.signal()
             return true
         }
-        guard threadCount < threadCountMax else { return false }
+        guard threadCount + work.count < threadCountMax else { return false }
+        if threadCount < Self.promptCount { return start(item) }
+        work.append(item)
+        if !isWatched {
+            isWatched = JoinableThread({ [self] in watch() }) != nil
+            // Without a watcher nobody would make the thread that may be needed.
+            if !isWatched {
+                work.removeLast()
+                return start(item)
+            }
+        }
+        return true
+    }
+
+    /// Under the lock: a thread that begins with this.
+    private func start(_ item: @escaping @Sendable () -> Void) -> Bool {
         let key = Key()
         guard let thread = JoinableThread({ [self] in serve(key, first: item) }) else { return false }
         threadCount += 1
@@ -44,12 +71,33 @@ package final class StatementThreads: @unchecked Sendable {
         return true
     }
 
+    private func watch() {
+        var seen = lock.locked { takenCount }
+        while true {
+            usleep(Self.patienceMicroseconds)
+            lock.lock()
+            // Those at the front that were there at the last look have waited long enough.
+            var late = min(Self.madeMaxPerLook, work.count - (takenCount - seen))
+            while late > 0, threadCount < threadCountMax, let item = work.first, start(item) {
+                work.removeFirst()
+                takenCount += 1
+                late -= 1
+            }
+            seen = takenCount
+            isWatched = !work.isEmpty
+            let isOver = !isWatched
+            if isOver { changed.broadcast() }
+            lock.unlock()
+            if isOver { return }
+        }
+    }
+
     /// Takes no more work and waits until what runs has ended.
     package func close() {
         lock.lock()
         isClosed = true
         changed.broadcast()
-        while threadCount > 0 { changed.wait(lock) }
+        while threadCount > 0 || isWatched { changed.wait(lock) }
         let over = ended
         ended = []
         lock.unlock()
@@ -65,6 +113,7 @@ package final class StatementThreads: @unchecked Sendable {
         while true {
             if !work.isEmpty {
                 let item = work.removeFirst()
+                takenCount += 1
                 lock.unlock()
                 item()
                 lock.lock()

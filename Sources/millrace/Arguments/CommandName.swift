@@ -116,7 +116,7 @@ enum CommandName: String, CaseIterable {
                     """),
             OptionSpecification(name: "--config", valueName: "FILE", summary: "settings as lines key = value; keys are these options"),
             OptionSpecification(name: "--max-connections", valueName: "N", summary: "connections at the same time (default 16000)"),
-            OptionSpecification(name: "--max-active-statements", valueName: "N", summary: "statements that run at the same time (default 512)"),
+            OptionSpecification(name: "--max-active-statements", valueName: "N", summary: "statements that run at the same time (default 4096)"),
             OptionSpecification(name: "--max-statement-size", valueName: "SIZE", summary: "of a message with SQL (default 1M)"),
             OptionSpecification(name: "--max-message-size", valueName: "SIZE", summary: "of any other message (default 64M)"),
             OptionSpecification(name: "--max-connection-memory", valueName: "SIZE", summary: "for prepared statements and portals (default 64M)"),
