@@ -255,6 +255,25 @@ final class EventLoopTests: XCTestCase {
         }
     }
 
+    func testWorkThatBlocksKeepsNobodyWaiting() throws {
+        let threads = StatementThreads(threadCountMax: 64)
+        let gate = Flag()
+        let begun = Atomic<Int>(0)
+        for _ in 0..<40 {
+            XCTAssertTrue(threads.run {
+                begun.add(1, ordering: .relaxed)
+                while !gate.isSet { usleep(1_000) }
+            })
+        }
+        eventually("all begun") { begun.load(ordering: .relaxed) == 40 }
+        let done = Atomic<Int>(0)
+        for _ in 0..<24 { XCTAssertTrue(threads.run { done.add(1, ordering: .relaxed) }) }
+        eventually("short work beside it") { done.load(ordering: .relaxed) == 24 }
+        gate.set()
+        threads.close()
+        XCTAssertEqual(threads.activeCount, 0)
+    }
+
     func testStatementThreadsEndAndRefuse() throws {
         let threads = StatementThreads(threadCountMax: 2)
         let gate = Flag()
