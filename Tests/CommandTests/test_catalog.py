@@ -171,7 +171,7 @@ class CatalogTests(CommandTest):
             ("SELECT oid FROM pg_class c, pg_type t", 'column reference "oid" is ambiguous'),
             ("SELECT (SELECT oid FROM pg_class)", "more than one row returned"),
             ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t", "rows at any step"),
-            ("SELECT count(*) FROM generate_series(1, 100000000)", "rows at any step"),
+            ("SELECT generate_series(1, 100000000)", "rows at any step"),
             ("SELECT row_number() OVER (ORDER BY oid) FROM pg_class", "not supported in queries of the catalog"),
             ("CREATE STREAM x (a REGCLASS)", "only known in queries of pg_catalog"),
             ("WITH RECURSIVE t AS (SELECT a FROM \"Mixed\" UNION ALL SELECT a FROM t) SELECT * FROM t", "over streams and tables is not supported"),
