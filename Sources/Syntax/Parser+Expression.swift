@@ -121,23 +121,32 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseBinary(_ left: Expression, _ precedence: Precedence) throws(SQLError) -> Expression {
+        let (binaryOperator, operatorSpan) = try takeOperator()
+        try sink()
+        if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis) {
+            if startsQuery(at: index + 1) { return try parseQuantified(left, binaryOperator) }
+            return try parseElementTest(left, binaryOperator, operatorSpan)
+        }
+        let right = try parseOperators(precedence.tighter)
+        return Expression(
+            .binary(binaryOperator, left, right, operatorSpan: operatorSpan), span: left.span.union(right.span))
+    }
+
+    /// `OPERATOR(pg_catalog.~)`, as programs write who must not depend on a search path.
+    private var atOperatorCall: Bool {
+        @inline(never) get { atWord("OPERATOR") && isNext(.leftParenthesis) }
+    }
+
+    /// The operator at hand, however it is spelt. In a frame of its own, as all that what nests does not need while it nests.
+    @inline(never)
+    private mutating func takeOperator() throws(SQLError) -> (BinaryOperator, SourceSpan) {
         let isNamed = atOperatorCall
         let token = isNamed ? try takeOperatorCall() : current
         guard let binaryOperator = BinaryOperator(token) else { throw unexpected() }
         advance()
         if isNamed { try expect(.rightParenthesis) }
-        try sink()
-        if precedence == .comparison, at(.any) || at(.some) || at(.all), isNext(.leftParenthesis) {
-            if startsQuery(at: index + 1) { return try parseQuantified(left, binaryOperator) }
-            return try parseElementTest(left, binaryOperator, token.span)
-        }
-        let right = try parseOperators(precedence.tighter)
-        return Expression(
-            .binary(binaryOperator, left, right, operatorSpan: token.span), span: left.span.union(right.span))
+        return (binaryOperator, token.span)
     }
-
-    /// `OPERATOR(pg_catalog.~)`, as programs write who must not depend on a search path.
-    private var atOperatorCall: Bool { atWord("OPERATOR") && isNext(.leftParenthesis) }
 
     /// Up to the operator itself.
     @inline(never)
@@ -158,7 +167,8 @@ extension StatementParser {
 
     /// `COLLATE "default"`: text has one order here, that of its characters' numbers.
     @inline(never)
-    private mutating func parseCollation() throws(SQLError) {
+    private mutating func acceptCollation() throws(SQLError) -> Bool {
+        guard atWord("COLLATE"), isName(peek(1)) else { return false }
         advance()
         let name = try parseQualifiedName("a collation")
         guard ["default", "c", "posix", "ucs_basic"].contains(name.last.name.lowercased()) else {
@@ -166,6 +176,7 @@ extension StatementParser {
                 "collation \"\(name.last.name)\" is not supported", at: name.span, hint: "text is ordered by its code points: COLLATE \"C\"",
                 code: SQLError.featureNotSupported)
         }
+        return true
     }
 
     /// `ANY (query)` behind a comparison.
@@ -285,8 +296,8 @@ extension StatementParser {
                 let type = try parseTypeName()
                 try sink()
                 expression = Expression(.cast(expression, type, isTry: false), span: expression.span.union(type.span))
-            } else if atWord("COLLATE"), isName(peek(1)) {
-                try parseCollation()
+            } else if try acceptCollation() {
+                continue
             } else if at(.leftBracket) {
                 advance()
                 let index = try parseExpression()

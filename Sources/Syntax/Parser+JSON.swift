@@ -10,6 +10,7 @@
 
 extension StatementParser {
     /// The current token, or one behind it, is this word (in upper case), which is no keyword elsewhere.
+    @inline(never)
     func atWord(_ word: String, _ distance: Int = 0) -> Bool {
         let token = peek(distance)
         return token.kind == .word && token.text.utf8.count == word.utf8.count && token.text.uppercased() == word

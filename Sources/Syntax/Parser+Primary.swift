@@ -13,9 +13,7 @@ extension StatementParser {
         case .quotedWord:
             return try parseNameOrCall()
         case .parameter:
-            advance()
-            if !arguments.isEmpty { return try argument(token) }
-            return Expression(.column(QualifiedName([Identifier(token.text, span: token.span)], span: token.span)), span: token.span)
+            return try parseParameter()
         case .word:
             return try parseWord()
         case .symbol where token.symbol == .leftParenthesis:
@@ -24,6 +22,14 @@ extension StatementParser {
             note(Self.anExpression)
             throw unexpected()
         }
+    }
+
+    @inline(never)
+    private mutating func parseParameter() throws(SQLError) -> Expression {
+        let token = current
+        advance()
+        if !arguments.isEmpty { return try argument(token) }
+        return Expression(.column(QualifiedName([Identifier(token.text, span: token.span)], span: token.span)), span: token.span)
     }
 
     /// What was given for `$1`, in its place.
@@ -102,11 +108,22 @@ extension StatementParser {
     @inline(never)
     private mutating func parseWord() throws(SQLError) -> Expression {
         guard let keyword = current.keyword else { return try parseNameOrCall() }
+        // What nests comes first: the stack of a case that does not is no concern.
+        switch keyword {
+        case .case: return try parseCase()
+        case .cast where isNext(.leftParenthesis): return try parseCast(isTry: false)
+        case .exists where isNext(.leftParenthesis): return try parseExists()
+        case .row where isNext(.leftParenthesis): return try parseRow()
+        default: return try parseOtherWord(keyword)
+        }
+    }
+
+    @inline(never)
+    private mutating func parseOtherWord(_ keyword: Keyword) throws(SQLError) -> Expression {
         switch keyword {
         case .null: return takeLiteral(.null)
         case .true: return takeLiteral(.boolean(true))
         case .false: return takeLiteral(.boolean(false))
-        case .case: return try parseCase()
         case .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp: return try parseNiladic(keyword)
         case .array where isNext(.leftBracket): return try parseArrayConstructor()
         case .array where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseArrayQuery()
@@ -114,12 +131,9 @@ extension StatementParser {
         case .interval where startsInterval(): return try parseInterval()
         case .date, .time, .timestamp, .timestamptz, .timestampLtz:
             if startsTypedLiteral() { return try parseTypedLiteral() }
-        case .cast where isNext(.leftParenthesis): return try parseCast(isTry: false)
         case .tryCast where isNext(.leftParenthesis): return try parseCast(isTry: true)
-        case .exists where isNext(.leftParenthesis): return try parseExists()
         case .cursor where isNext(.leftParenthesis) && startsQuery(at: index + 1): return try parseCursor()
         case .extract where isNext(.leftParenthesis): return try parseExtract()
-        case .row where isNext(.leftParenthesis): return try parseRow()
         case .running, .final:
             if isName(peek(1)), peek(2).symbol == .leftParenthesis { return try parseSemantics(keyword) }
         default: break

@@ -12,7 +12,8 @@ extension StatementParser {
     mutating func parseStatement() throws(SQLError) -> Statement {
         try enter()
         let start = current.span
-        let kind = try parseStatementKind()
+        // EXPLAIN nests, and has no need of the large frame of all the others.
+        let kind = at(.explain) ? try parseExplain() : try parseStatementKind()
         leave()
         return Statement(kind, span: span(from: start))
     }
@@ -20,7 +21,7 @@ extension StatementParser {
     @inline(never)
     private mutating func parseStatementKind() throws(SQLError) -> Statement.Kind {
         if at(.leftParenthesis) || at(.select) || at(.with) || at(.values) { return .query(try parseQuery()) }
-        if let connection = try parseConnectionStatement() { return .connection(connection) }
+        if let connection = try parseConnection() { return connection }
         note(.select)
         if accept(.insert) { return .insert(try parseInsert()) }
         if accept(.create) { return try parseCreate() }
@@ -41,6 +42,9 @@ extension StatementParser {
         note("another statement")
         throw unexpected(hint: at(.from) ? "SELECT comes before FROM" : nil)
     }
+
+    @inline(never)
+    private mutating func parseConnection() throws(SQLError) -> Statement.Kind? { try parseConnectionStatement().map { .connection($0) } }
 
     /// `TABLE name`, PostgreSQL's short form of `SELECT * FROM name`. Like its neighbours in a frame of its own: statements nest, and stacks are small.
     @inline(never)
@@ -98,12 +102,13 @@ extension StatementParser {
     /// `ALTER STREAM name SPLIT SHARD 0`, `ALTER STREAM name MERGE SHARDS 0, 1`.
     @inline(never)
     private mutating func parseAlterStream() throws(SQLError) -> Statement.Kind {
+        let start = current.span
         advance()
         advance()
         let name = try parseQualifiedName("a stream name")
-        if atWord("SPLIT"), atWord("SHARD", 1) {
+        if atWord("SPLIT") {
             advance()
-            advance()
+            try expectWord("SHARD")
             let shard = try parseShardNumber("the number of a shard")
             guard atWord("AT") else { return .alterStream(AlterStream(name: name, change: .split(shard: shard, at: nil))) }
             advance()
@@ -115,16 +120,14 @@ extension StatementParser {
             advance()
             return .alterStream(AlterStream(name: name, change: .split(shard: shard, at: place)))
         }
-        if atWord("MERGE"), isNext(.shards) {
+        if atWord("MERGE") {
             advance()
-            advance()
+            try expect(.shards)
             let first = try parseShardNumber("the number of a shard")
             try expect(.comma)
             return .alterStream(AlterStream(name: name, change: .merge(first, try parseShardNumber("the number of the shard beside it"))))
         }
-        note("SPLIT SHARD")
-        note("MERGE SHARDS")
-        throw unexpected(hint: "columns and options of a stream cannot be changed: DROP it and CREATE it")
+        throw Self.refusedAlter(at: start)
     }
 
     /// What other systems show under other names; nil for what `parseShow` knows.
@@ -148,6 +151,13 @@ extension StatementParser {
         return nil
     }
 
+    private static func refusedAlter(at span: SourceSpan) -> SQLError {
+        SQLError(
+            "ALTER is not supported", at: span,
+            hint: "ALTER QUERY gives a saved query another definition, ALTER STREAM .. SPLIT SHARD, MERGE SHARDS changes shards; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it",
+            code: SQLError.featureNotSupported)
+    }
+
     /// Statements that people know from elsewhere and that there are not.
     private func refusedStatement() -> SQLError? {
         guard current.kind == .word else { return nil }
@@ -157,7 +167,7 @@ extension StatementParser {
         case "TRUNCATE": hint = "RETAIN bounds what a stream keeps; DROP STREAM and CREATE STREAM empty it"
         case "UPDATE", "DELETE", "MERGE", "UPSERT":
             hint = "rows of a stream are only appended; a stream WITH (changelog = 'upsert') and a PRIMARY KEY takes changes as rows"
-        case "ALTER": hint = "ALTER QUERY gives a saved query another definition, ALTER STREAM splits and merges shards; for the rest, DROP the object and CREATE it, or CREATE OR REPLACE it"
+        case "ALTER": return Self.refusedAlter(at: current.span)
         case "USE": hint = "there are no catalogs and databases: millrace --data DIR opens another data directory"
         case "ANALYZE", "VACUUM": hint = "there is nothing to be done by hand: EXPLAIN shows how a query runs"
         case "SAVEPOINT", "RELEASE", "ROLLBACK", "ABORT": hint = "every INSERT is a transaction of its own"
@@ -287,6 +297,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseExplain() throws(SQLError) -> Statement.Kind {
+        if at(.explain) { advance() }
         if atWord("ANALYZE") || (at(.leftParenthesis) && atWord("ANALYZE", 1)) { return try parseAnalyze() }
         if at(.watermark) { return try parseExplainWatermark() }
         var kind: ExplainKind?

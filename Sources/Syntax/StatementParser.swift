@@ -52,7 +52,10 @@ struct StatementParser {
 
     func at(_ keyword: Keyword) -> Bool { tokens[index].keyword == keyword }
     func at(_ symbol: Symbol) -> Bool { tokens[index].symbol == symbol }
+    // Out of line: a token copied in a function that nests costs stack at every level.
+    @inline(never)
     func isNext(_ keyword: Keyword) -> Bool { peek(1).keyword == keyword }
+    @inline(never)
     func isNext(_ symbol: Symbol) -> Bool { peek(1).symbol == symbol }
 
     /// The place of the token just passed.

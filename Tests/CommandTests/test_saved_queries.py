@@ -5,7 +5,20 @@ import os
 from support import ROOT, CommandTest
 
 FOLDER = os.path.join(ROOT, "queries")
-OUTPUTS = sorted(name[:-4] for name in os.listdir(FOLDER) if name.endswith(".sql") and name != "feed.sql")
+
+
+def reads_feed(name):
+    """The others read streams that nothing here fills: test_query_tests deploys them all."""
+    with open(os.path.join(FOLDER, name)) as file:
+        text = file.read()
+    return "(operations.sql)" not in text and "(shop.sql)" not in text
+
+
+OUTPUTS = sorted(
+    name[:-4]
+    for name in os.listdir(FOLDER)
+    if name.endswith(".sql") and name not in ("feed.sql", "operations.sql", "shop.sql") and reads_feed(name)
+)
 
 
 class SavedQueryTests(CommandTest):

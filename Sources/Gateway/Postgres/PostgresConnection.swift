@@ -72,7 +72,9 @@ final class PostgresConnection: ConnectionHandler, PostgresPeer, @unchecked Send
     func stop() {
         let (session, mustSay) = lock.locked { (self.session, !isWorking) }
         session?.interruption.interrupt(.shutdown)
-        if mustSay { say(ErrorReport(.fatal, "57P01", "terminating connection due to administrator command")) }
+        // Whoever works tells the client, and closes: what is sent behind a `finish` is dropped.
+        guard mustSay else { return }
+        say(ErrorReport(.fatal, "57P01", "terminating connection due to administrator command"))
         connection.finish()
     }
 

@@ -14,7 +14,7 @@ final class PostgresClientTests: XCTestCase {
         XCTAssertEqual(
             final, "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
         XCTAssertNoThrow(try client.check(serverFinal: "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="))
-        XCTAssertThrowsError(try client.check(serverFinal: "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5="))
+        XCTAssertThrowsError(try client.check(serverFinal: "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95GQ="))
     }
 
     func testScramRefusesWhatMakesNoSense() {
