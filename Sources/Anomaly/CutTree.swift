@@ -47,12 +47,6 @@ struct CutTreeLayout {
     }
 }
 
-// The standard library's pointwise functions go element by element; these are one comparison and one selection.
-@inline(__always) func positive(_ vector: SIMD4<Float>) -> SIMD4<Float> { vector.replacing(with: 0, where: vector .< 0) }
-@inline(__always) func smaller(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float> { a.replacing(with: b, where: b .< a) }
-@inline(__always) func larger(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float> { a.replacing(with: b, where: a .< b) }
-@inline(__always) func total(_ vector: SIMD4<Float>) -> Float { (vector.x + vector.y) + (vector.z + vector.w) }
-
 struct CutTree {
     static let none: UInt16 = 0x7FFF
     static let leafBit: UInt16 = 0x8000
@@ -117,11 +111,21 @@ struct CutTree {
     func outside(
         _ point: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>, _ high: UnsafePointer<SIMD4<Float>>
     ) -> Float {
-        var sum = SIMD4<Float>()
+        // Written by lanes, in this order of sums, it becomes maxps and addps; the standard library's pointwise functions and selections go
+        // element by element.
+        var x: Float = 0
+        var y: Float = 0
+        var z: Float = 0
+        var w: Float = 0
         for index in 0..<vectors {
-            sum += positive(low[index] - point[index]) + positive(point[index] - high[index])
+            let below = low[index] - point[index]
+            let above = point[index] - high[index]
+            x += (below.x > 0 ? below.x : 0) + (above.x > 0 ? above.x : 0)
+            y += (below.y > 0 ? below.y : 0) + (above.y > 0 ? above.y : 0)
+            z += (below.z > 0 ? below.z : 0) + (above.z > 0 ? above.z : 0)
+            w += (below.w > 0 ? below.w : 0) + (above.w > 0 ? above.w : 0)
         }
-        return total(sum)
+        return (x + z) + (y + w)
     }
 
     @inline(__always)
@@ -186,15 +190,7 @@ struct CutTree {
     }
 
     private func enlarge(_ node: Int, _ point: UnsafePointer<SIMD4<Float>>) {
-        let low = self.low(node)
-        let high = self.high(node)
-        var sides = SIMD4<Float>()
-        for index in 0..<vectors {
-            low[index] = smaller(low[index], point[index])
-            high[index] = larger(high[index], point[index])
-            sides += high[index] - low[index]
-        }
-        nodes[node].sides = total(sides)
+        unite(node, low(node), high(node), point, point)
     }
 
     /// Puts a new node in the place of `reference`, with that and the leaf as children, cut somewhere between the box and the point.
@@ -227,15 +223,7 @@ struct CutTree {
         nodes[node] = CutNode(
             cut: cut, sides: 0, column: UInt16(column), left: isBelow ? own : reference, right: isBelow ? reference : own,
             mass: mass(reference) &+ 1, parent: parent, unused: 0)
-        let newLow = self.low(node)
-        let newHigh = self.high(node)
-        var sides = SIMD4<Float>()
-        for index in 0..<vectors {
-            newLow[index] = smaller(low[index], point[index])
-            newHigh[index] = larger(high[index], point[index])
-            sides += newHigh[index] - newLow[index]
-        }
-        nodes[node].sides = total(sides)
+        unite(node, low, high, point, point)
         leafParent[leaf] = UInt16(node)
         setParent(reference, UInt16(node))
         replace(reference, with: UInt16(node), under: parent)
@@ -318,15 +306,29 @@ struct CutTree {
         let highLeft = CutTree.isLeaf(left) ? point(CutTree.leaf(left)) : high(Int(left))
         let lowRight = CutTree.isLeaf(right) ? point(CutTree.leaf(right)) : low(Int(right))
         let highRight = CutTree.isLeaf(right) ? point(CutTree.leaf(right)) : high(Int(right))
-        let low = self.low(node)
-        let high = self.high(node)
-        var sides = SIMD4<Float>()
-        for index in 0..<vectors {
-            low[index] = smaller(lowLeft[index], lowRight[index])
-            high[index] = larger(highLeft[index], highRight[index])
-            sides += high[index] - low[index]
+        unite(node, lowLeft, highLeft, lowRight, highRight)
+    }
+
+    /// Gives a node the box around two, one of which may be its own.
+    private func unite(
+        _ node: Int, _ lowA: UnsafePointer<SIMD4<Float>>, _ highA: UnsafePointer<SIMD4<Float>>, _ lowB: UnsafePointer<SIMD4<Float>>,
+        _ highB: UnsafePointer<SIMD4<Float>>
+    ) {
+        let low = UnsafeMutableRawPointer(self.low(node)).assumingMemoryBound(to: Float.self)
+        let high = UnsafeMutableRawPointer(self.high(node)).assumingMemoryBound(to: Float.self)
+        var sides: Float = 0
+        for index in 0..<layout.column {
+            let least = min(value(lowA, index), value(lowB, index))
+            let largest = max(value(highA, index), value(highB, index))
+            low[index] = least
+            high[index] = largest
+            sides += largest - least
         }
-        nodes[node].sides = total(sides)
+        for index in layout.column..<layout.width {
+            low[index] = 0
+            high[index] = 0
+        }
+        nodes[node].sides = sides
     }
 
     // MARK: Checking bytes from a file

@@ -26,7 +26,7 @@ package final class RandomCutForestModel: AnomalyModel {
     private let seed: UInt64
     private let layout: CutTreeLayout
 
-    private let originOffset, queryOffset, aboveOffset, belowOffset, histogramOffset, gateOffset, pathOffset, treesOffset: Int
+    private let originOffset, queryOffset, aboveOffset, belowOffset, histogramOffset, gateOffset, treesOffset: Int
     private let treeStride: Int
 
     private static let valueMax = 1e35
@@ -76,8 +76,7 @@ package final class RandomCutForestModel: AnomalyModel {
         belowOffset = aboveOffset + layout.width * 4
         gateOffset = belowOffset + layout.width * 4
         histogramOffset = gateOffset + NoveltyGate.byteCount
-        pathOffset = histogramOffset + RarityHistogram.byteCount
-        treesOffset = (pathOffset + sampleSize * MemoryLayout<PathStep>.stride + 63) & ~63
+        treesOffset = (histogramOffset + RarityHistogram.byteCount + 63) & ~63
         treeStride = (layout.byteCount + 63) & ~63
         super.init(valueCount: columns, outputCount: 2 + 3 * columns, stateByteCount: treesOffset + trees * treeStride)
     }
@@ -86,15 +85,6 @@ package final class RandomCutForestModel: AnomalyModel {
     private struct Header {
         var rows: Int64
         var random: UInt64
-    }
-
-    /// A node on the way down: the number, the largest displacement of those above it, and how far outside its box the point lies.
-    private struct PathStep {
-        var reference: UInt16
-        var mass: Float
-        var displacement: Float
-        var outside: Float
-        var sides: Float
     }
 
     private func tree(_ state: UnsafeMutableRawPointer, _ index: Int) -> CutTree {
@@ -165,74 +155,57 @@ package final class RandomCutForestModel: AnomalyModel {
             above[index] = SIMD4()
             below[index] = SIMD4()
         }
-        let path = (state + pathOffset).assumingMemoryBound(to: PathStep.self)
         var sum = 0.0
-        for index in 0..<trees { sum += Double(score(tree(state, index), query, path, above, below)) }
+        for index in 0..<trees { sum += Double(score(tree(state, index), query, above, below)) }
         return sum / Double(trees)
     }
 
     /// The expected displacement in one tree; adds to `above` and `below` what each number of the point contributes.
+    ///
+    /// Boxes high up hold the point and do not split it off; testing them all on one way down is cheaper than climbing to the first that
+    /// does, since the loads do not wait for one another.
     @inline(__always)
     private func score(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ path: UnsafeMutablePointer<PathStep>,
-        _ above: UnsafeMutablePointer<SIMD4<Float>>, _ below: UnsafeMutablePointer<SIMD4<Float>>
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
     ) -> Float {
-        // Down by the cuts. Taking out a child's points and this one moves its sibling.
         var reference = tree.root
-        var depth = 0
+        var score: Float = 0
+        /// The probability of not having been split off yet.
+        var reaches: Float = 1
+        /// Taking out a child's points and this one moves its sibling: the most, per point taken out, so far.
         var displacement: Float = 0
         var displacementColumn = 0
-        while !CutTree.isLeaf(reference), depth < layout.capacity {
-            let place = tree.nodes[Int(reference)]
-            path[depth] = PathStep(
-                reference: reference, mass: Float(place.mass), displacement: displacement, outside: 0, sides: place.sides)
-            depth += 1
+        while !CutTree.isLeaf(reference) {
+            let node = Int(reference)
+            let place = tree.nodes[node]
+            let low = tree.low(node)
+            let high = tree.high(node)
+            let outside = tree.outside(query, low, high)
+            if outside > 0 {
+                let total = outside + place.sides
+                let part = reaches * max(displacement, Float(place.mass)) / total
+                add(part, tree.vectors, query, low, high, above, below)
+                score += part * outside
+                reaches *= place.sides / total
+                if reaches < 1e-6 { return score }
+            }
             let isLeft = tree.value(query, Int(place.column)) <= place.cut
             reference = isLeft ? place.left : place.right
-            let below = tree.mass(reference)
-            let ratio = Float(place.mass &- below) / Float(below &+ 1)
-            if ratio > displacement {
-                displacement = ratio
+            let mass = tree.mass(reference)
+            let moved = Float(place.mass &- mass)
+            if moved > displacement * Float(mass &+ 1) {
+                displacement = moved / Float(mass &+ 1)
                 displacementColumn = Int(place.column)
             }
         }
-        // Up to the first box that holds the point: all above hold it too, and do not split it off.
         let leaf = CutTree.leaf(reference)
         let own = tree.point(leaf)
-        let leafOutside = tree.outside(query, own, own)
-        var first = depth
-        while first > 0 {
-            let node = Int(path[first - 1].reference)
-            let outside = tree.outside(query, tree.low(node), tree.high(node))
-            guard outside > 0 else { break }
-            path[first - 1].outside = outside
-            first -= 1
-        }
-        // Down again, with the probability of not having been split off before.
-        var score: Float = 0
-        var reaches: Float = 1
-        for index in first..<depth {
-            let step = path[index]
-            let node = Int(step.reference)
-            let total = step.outside + step.sides
-            let part = reaches * max(step.displacement, step.mass) / total
-            let low = tree.low(node)
-            let high = tree.high(node)
-            for vector in 0..<tree.vectors {
-                above[vector] += part * positive(query[vector] - high[vector])
-                below[vector] += part * positive(low[vector] - query[vector])
-            }
-            score += part * step.outside
-            reaches *= step.sides / total
-            if reaches < 1e-6 { return score }
-        }
-        if leafOutside > 0 {
-            let part = reaches * max(displacement, Float(tree.leafMass[leaf])) / leafOutside
-            for vector in 0..<tree.vectors {
-                above[vector] += part * positive(query[vector] - own[vector])
-                below[vector] += part * positive(own[vector] - query[vector])
-            }
-            score += part * leafOutside
+        let outside = tree.outside(query, own, own)
+        if outside > 0 {
+            let part = reaches * max(displacement, Float(tree.leafMass[leaf])) / outside
+            add(part, tree.vectors, query, own, own, above, below)
+            score += part * outside
         } else {
             // Equal to a leaf: what sets both apart is the cut beside which they move most.
             let part = reaches * displacement
@@ -243,12 +216,31 @@ package final class RandomCutForestModel: AnomalyModel {
         return score
     }
 
+    /// Adds `part` times how far the point lies outside the box.
+    @inline(__always)
+    private func add(
+        _ part: Float, _ vectors: Int, _ query: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>,
+        _ high: UnsafePointer<SIMD4<Float>>, _ above: UnsafeMutablePointer<SIMD4<Float>>, _ below: UnsafeMutablePointer<SIMD4<Float>>
+    ) {
+        let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
+        let lows = UnsafeRawPointer(low).assumingMemoryBound(to: Float.self)
+        let highs = UnsafeRawPointer(high).assumingMemoryBound(to: Float.self)
+        let toAbove = UnsafeMutableRawPointer(above).assumingMemoryBound(to: Float.self)
+        let toBelow = UnsafeMutableRawPointer(below).assumingMemoryBound(to: Float.self)
+        for index in 0..<vectors &* 4 {
+            let over = numbers[index] - highs[index]
+            let under = lows[index] - numbers[index]
+            toAbove[index] += part * (over > 0 ? over : 0)
+            toBelow[index] += part * (under > 0 ? under : 0)
+        }
+    }
+
     private func writeAttribution(_ state: UnsafeMutableRawPointer, _ score: Double, _ outputs: UnsafeMutablePointer<Double>) {
         let above = (state + aboveOffset).assumingMemoryBound(to: Float.self)
         let below = (state + belowOffset).assumingMemoryBound(to: Float.self)
         var total = 0.0
         for index in 0..<columns * shingle { total += Double(above[index]) + Double(below[index]) }
-        // The sums were made in single precision, and stop where the rest is below a millionth.
+        // The sums were made in single precision and stop where the rest is below a millionth.
         let scale = total > 0 ? score / total : 0
         for column in 0..<columns {
             var high = 0.0
