@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pathlib
 
 from support import ROOT, CommandTest, Terminal
 
@@ -129,6 +130,17 @@ class DeployTests(CommandTest):
         done = self.deploy("--yes", "--allow-data-loss", "--prune")
         self.assertRegex(done.stdout, r"drop +query reader")
         self.assertEqual([query["name"] for query in self.status()["queries"]], ["takings"])
+
+    def test_rows_that_cannot_be_counted_are_not_dropped_either(self):
+        self.deploy("--yes")
+        self.run_sql("CREATE STREAM other (a INT); INSERT INTO other VALUES (1);", "--data", self.data)
+        folder = max(pathlib.Path(self.data, "streams").iterdir())
+        for file in folder.glob("stream.*"):
+            file.write_bytes(b"\0" * 64)
+        done = self.deploy("--yes", "--prune", expect=1)
+        self.assertRegex(done.stderr, r"stream other would be dropped, and its rows, which cannot be counted, with it \(--allow-data-loss\)")
+        self.assertIn("Nothing was changed.", done.stderr)
+        self.assertTrue(any(folder.glob("shard-*/*.log")))
 
     def test_what_is_in_no_file_stays_unless_pruned(self):
         self.deploy("--yes")
