@@ -140,7 +140,7 @@ extension LogicalOverCall {
     var isDecidedByTime: Bool {
         switch function {
         case .ntile, .percentRank, .cumeDist: false
-        case .rowNumber, .rank, .denseRank, .lag: true
+        case .rowNumber, .rank, .denseRank, .lag, .model: true
         // The next row that has a value may be any number of rows away.
         case .lead: !ignoresNulls
         case .firstValue, .lastValue, .nthValue, .aggregate: frame.end != .unboundedFollowing

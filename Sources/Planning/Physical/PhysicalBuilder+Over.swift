@@ -39,6 +39,7 @@ extension PhysicalBuilder {
 
     mutating func lowerOver(_ input: LogicalPlan, _ over: LogicalOver) throws(SQLError) -> PhysicalPlan {
         let timing = LogicalPlan.timing(over, input, mode: mode)
+        if over.isOfModels { try checkModels(over, input, timing) }
         let lowered = try lower(input)
         var columns = Columns(lowered.outputTypes)
         let partition = over.partition.map { columns.place($0) }
@@ -65,6 +66,25 @@ extension PhysicalBuilder {
         return columns.without(.over(Self.project(lowered, columns.expressions), node), added: calls.count)
     }
 
+    /// A model takes each row once, in order, and cannot take it back.
+    private func checkModels(_ over: LogicalOver, _ input: LogicalPlan, _ timing: OverTiming) throws(SQLError) {
+        guard timing == .changes, let call = over.calls.first, case .model(let model) = call.function else { return }
+        if input.retracts(mode: mode) {
+            let cause = input.retractionCause(mode: mode)
+            throw SQLError(
+                "\(model.function) over rows that are taken back is not supported: \(cause?.what ?? "its input is a changelog")", at: call.span,
+                hint: cause?.remedy ?? "a model learns from rows that are final", code: SQLError.featureNotSupported)
+        }
+        let names = input.fields.map(\.name)
+        let time = names.indices.first { input.isTimeAttribute($0) }
+        let hint =
+            time.map { "ORDER BY \(names[$0]), ascending: the watermark then says when a row's turn has come" }
+            ?? "declare the time in the stream: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, and ORDER BY ts"
+        throw SQLError(
+            "\(model.function) in a query that goes on needs the event time first in its ORDER BY", at: over.order.first?.expression.span ?? over.span,
+            hint: hint, code: SQLError.featureNotSupported)
+    }
+
     static func checkOrdered(_ expression: BoundExpression, _ span: SourceSpan) throws(SQLError) {
         if expression.type.layout == .list || expression.type.layout == .structure {
             throw SQLError(
@@ -82,6 +102,12 @@ extension PhysicalBuilder {
                 "state of \(calls) grows with every row: order the window by the event time ascending, add window_end to PARTITION BY, or keep the first rows with a filter on ROW_NUMBER()"
             )
         case .eventTime:
+            if over.isOfModels {
+                guard !over.partition.isEmpty else { return }
+                let byteCount = over.calls.reduce(0) { if case .model(let model) = $1.function { $0 + model.stateByteCount } else { $0 } }
+                add("state of \(calls) grows with the number of keys, \(byteCount) bytes each: SET state_ttl lets go of keys that rest")
+                return
+            }
             // What lies behind a frame bounded by time goes, and with it partitions that rest.
             let isBounded = over.calls.allSatisfy {
                 $0.function.usesFrame && $0.frame.unit == .range && $0.frame.start != .unboundedPreceding
