@@ -75,7 +75,7 @@ class AnomalyTests(CommandTest):
         for number, part in enumerate((rows[:1000], rows[1000:2000], rows[2000:])):
             self.put_points(part)
             before = self.stream_rows("scores")
-            child = self.start("tail", "scores", "--follow", "--data", self.data)
+            child = self.start("tail", "load", "--from", "LATEST", "--follow", "--data", self.data)
             self.wait_until(lambda: self.stream_rows("scores") > before + 900, "scores")
             child.send_signal(signal.SIGKILL if number < 2 else signal.SIGTERM)
             child.wait(30)
@@ -88,7 +88,7 @@ class AnomalyTests(CommandTest):
         other = self.path("other")
         self.deploy(other)
         self.millrace("put", "load", "--data", other, input="".join(json.dumps(row) + "\n" for row in rows))
-        child = self.start("tail", "scores", "--follow", "--data", other)
+        child = self.start("tail", "load", "--from", "LATEST", "--follow", "--data", other)
         rows_of = lambda: [json.loads(line) for line in self.millrace("tail", "scores", "--no-follow", "--from", "TRIM_HORIZON", "--data", other).stdout.splitlines()]
         self.wait_until(lambda: len(rows_of()) >= count, "scores of the other")
         self.stop(child)

@@ -43,7 +43,7 @@ extension PhysicalBuilder {
         let lowered = try lower(input)
         var columns = Columns(lowered.outputTypes)
         let partition = over.partition.map { columns.place($0) }
-        let order = columns.keys(over.order)
+        var order = columns.keys(over.order)
         for key in order { try Self.checkOrdered(columns.expressions[key.column], over.span) }
         var calls: [OverCall] = []
         for call in over.calls {
@@ -58,12 +58,24 @@ extension PhysicalBuilder {
         case .atEnd: overMode = .atEnd
         case .windowClose(let column): overMode = .onWindowClose(column: column)
         case .eventTime(let column): overMode = .eventTime(column: column)
+        case .windowTime(let column, let size):
+            order[0].column = columns.place(try Self.windowTime(.column(column, lowered.outputTypes[column]), sizeMicroseconds: size))
+            overMode = .eventTime(column: order[0].column)
         case .changes: overMode = .changes
         }
         let node = OverNode(
             partition: partition, order: order, calls: calls, mode: overMode, inputRetracts: input.retracts(mode: mode))
         note(over, timing)
         return columns.without(.over(Self.project(lowered, columns.expressions), node), added: calls.count)
+    }
+
+    /// window_time, of a window's end or of its start.
+    private static func windowTime(_ bound: BoundExpression, sizeMicroseconds: Int64?) throws(SQLError) -> BoundExpression {
+        guard let sizeMicroseconds else { return try LogicalWindow.time(end: bound) }
+        let size = BoundExpression.constant(.interval(IntervalValue(microseconds: sizeMicroseconds)), .interval)
+        let end = try ExpressionTyping.binary(.add, bound, size, operatorSpan: .none, span: .none, text: "")
+        return try LogicalWindow.time(
+            end: end.type == bound.type ? end : try ExpressionTyping.cast(end, to: bound.type, mode: .explicit, span: .none, text: ""))
     }
 
     /// A model takes each row once, in order, and cannot take it back.
@@ -101,7 +113,7 @@ extension PhysicalBuilder {
             add(
                 "state of \(calls) grows with every row: order the window by the event time ascending, add window_end to PARTITION BY, or keep the first rows with a filter on ROW_NUMBER()"
             )
-        case .eventTime:
+        case .eventTime, .windowTime:
             if over.isOfModels {
                 guard !over.partition.isEmpty else { return }
                 let byteCount = over.calls.reduce(0) { if case .model(let model) = $1.function { $0 + model.stateByteCount } else { $0 } }
