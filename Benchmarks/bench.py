@@ -1,4 +1,4 @@
-"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py)
+"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py),
 of checkpoints (checkpoint_bench.py) and of anomaly functions (anomaly_bench.py).
 
     make bench                       everything

@@ -3,8 +3,8 @@
 -- Every second the bids of each known channel go to a model of that channel; a row is written when the count is unusual. Reads `bid` (feed.sql),
 -- writes `channel_surprises`.
 --
--- Sample input:     two bids a second from Google for two     Expected output:  window_end          | channel | bids
---                   minutes, then forty within a second                         2026-01-01T10:02:01 | Google  |   40
+-- Sample input:     a bid a second from Google for seven     Expected output:  window_end          | channel | bids
+--                   minutes, then forty within a second                        2026-01-01T10:07:01 | Google  |   40
 
 CREATE STREAM IF NOT EXISTS channel_surprises (
     window_end TIMESTAMP(3),

@@ -74,9 +74,8 @@ class AnomalyTests(CommandTest):
         rows = list(points(3000))
         for number, part in enumerate((rows[:1000], rows[1000:2000], rows[2000:])):
             self.put_points(part)
-            before = self.stream_rows("scores")
             child = self.start("tail", "load", "--from", "LATEST", "--follow", "--data", self.data)
-            self.wait_until(lambda: self.stream_rows("scores") > before + 900, "scores")
+            self.wait_until(lambda: self.stream_rows("scores") > number * 1000 + 900, "scores")
             child.send_signal(signal.SIGKILL if number < 2 else signal.SIGTERM)
             child.wait(30)
             child.stdout.close()

@@ -79,7 +79,10 @@ final class OverModelTests: XCTestCase {
         }
     }
 
-    static func call(_ function: ModelFunction, _ arguments: [Int], _ parameters: [String: Double] = [:]) throws -> OverCall {
+    /// Settings that make a model learn fast and small, where a function has them.
+    private static let small: [String: Double] = ["points": 5, "trees": 4, "sample_size": 16, "shingle": 2]
+
+    static func call(_ function: ModelFunction, _ arguments: [Int], _ parameters: [String: Double] = small) throws -> OverCall {
         let values = function.parameters.map { parameters[$0.name] ?? $0.standard }
         let model = try function.make(arguments.count, values)
         return OverCall(
@@ -99,7 +102,7 @@ final class OverModelTests: XCTestCase {
             let function = ModelFunction.all[random.below(ModelFunction.all.count)]
             let count = function.valueCount.contains(2) && random.below(2) == 0 ? 2 : max(function.valueCount.lowerBound, 1)
             let columns = count == 1 ? [2 + random.below(2)] : Array(2..<2 + count)
-            return try Self.call(function, columns, function.name == "zscore" ? ["points": Double(2 + random.below(9))] : [:])
+            return try Self.call(function, columns)
         }
     }
 
@@ -285,7 +288,7 @@ final class OverModelTests: XCTestCase {
         let types: [SQLType] = [.bigint, .double, .timestamp(precision: 3)]
         let order = [SortNode.Key(column: 2, isDescending: false, nullsFirst: false)]
         for function in ModelFunction.all where function.valueCount.contains(1) {
-            let call = try Self.call(function, [1])
+            let call = try Self.call(function, [1], [:])
             guard case .model(let settings) = call.function, settings.stateByteCount * keys < 2 << 30 else { continue }
             let node = OverNode(partition: [0], order: order, calls: [call], mode: .eventTime(column: 2))
             let graph = try DataflowGraph(plan: .over(Harness.watermarked(types, time: 2, delay: 0), node), settings: DataflowSettings())

@@ -136,8 +136,9 @@ final class OverModelPart: OverPart {
     private func feed(_ rows: UnsafeMutablePointer<UnsafeMutableRawPointer>, _ slots: [UInt32], _ ends: [Int], _ output: inout [RowBatch]) {
         let width = calls.width
         let hasTime = calls.hasTime
+        let room = min(batchRows, max(ends.last ?? 0, 1))
         let values = UnsafeMutablePointer<Double>.allocate(capacity: calls.valueCountMax)
-        let numbers = UnsafeMutablePointer<Double>.allocate(capacity: batchRows * width)
+        let numbers = UnsafeMutablePointer<Double>.allocate(capacity: room * width)
         let loose = isEventTime ? nil : ModelStates(calls.models)
         let looseBlock = loose?.makeLoose()
         defer {
@@ -179,7 +180,7 @@ final class OverModelPart: OverPart {
                     if hasTime { time = calls.time(row) ?? time } else { time = Int64(place &- start) }
                     calls.step(row, timeMicroseconds: time, block: block, offsets: offsets, values: values, numbers: numbers + held &* width)
                     held &+= 1
-                    if held == batchRows { flush() }
+                    if held == room { flush() }
                 }
                 start = end
             }

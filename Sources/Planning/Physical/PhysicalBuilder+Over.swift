@@ -89,8 +89,10 @@ extension PhysicalBuilder {
         }
         let names = input.fields.map(\.name)
         let time = names.indices.first { input.isTimeAttribute($0) }
+        let isOverWindows = names.indices.contains { input.windowOrigin($0)?.isClosed ?? false }
         let hint =
             time.map { "ORDER BY \(names[$0]), ascending: the watermark then says when a row's turn has come" }
+            ?? (isOverWindows ? "ORDER BY window_time, ascending, of the windows below" : nil)
             ?? "declare the time in the stream: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, and ORDER BY ts"
         throw SQLError(
             "\(model.function) in a query that goes on needs the event time first in its ORDER BY", at: over.order.first?.expression.span ?? over.span,
