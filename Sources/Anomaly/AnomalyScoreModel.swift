@@ -35,11 +35,11 @@ package final class AnomalyScoreModel: AnomalyModel {
     // The state: numbers, whole numbers, means, flags, histograms; each part begins at a multiple of its elements' size.
     private enum Number {
         static let origin = 0, level = 1, spread = 2, errorLevel = 3, errorDay = 4, errorWeek = 5, shortMean = 6, slow = 7, slowMean = 8
-        static let slowVariance = 9, daySum = 10, weekSum = 11, told = 12, count = 14
+        static let slowVariance = 9, daySum = 10, weekSum = 11, count = 12
     }
     private enum Whole {
-        static let points = 0, toldAt = 1, day = 2, dayBin = 3, weekBin = 4, dayPoints = 5, weekPoints = 6, dayForecasts = 7
-        static let weekForecasts = 8, count = 10
+        static let points = 0, day = 1, dayBin = 2, weekBin = 3, dayPoints = 4, weekPoints = 5, dayForecasts = 6
+        static let weekForecasts = 7, count = 8
     }
     private static let hoursOfDay = 24
     private static let hoursOfWeek = 168
@@ -52,7 +52,8 @@ package final class AnomalyScoreModel: AnomalyModel {
     private static let habitOffset = weekOffset + hoursOfWeek * 4
     private static let daySeenOffset = habitOffset + habitDays * halfHours * 4
     private static let weekSeenOffset = daySeenOffset + hoursOfDay
-    private static let pointHistogramOffset = weekSeenOffset + hoursOfWeek
+    private static let gateOffset = weekSeenOffset + hoursOfWeek
+    private static let pointHistogramOffset = gateOffset + NoveltyGate.byteCount
     private static let shortHistogramOffset = pointHistogramOffset + RarityHistogram.byteCount
     private static let slowHistogramOffset = shortHistogramOffset + RarityHistogram.byteCount
     private static let endOffset = slowHistogramOffset + RarityHistogram.byteCount
@@ -63,9 +64,6 @@ package final class AnomalyScoreModel: AnomalyModel {
     private static let warmUpPoints: Int64 = 50
     /// Forecasts that a profile must have made before it may be the one.
     private static let forecastsMin: Int64 = 300
-    private static let toldPoints = 250.0
-    private static let toldAgainFactor = 1.25
-    private static let gradeFrom = 2.5
 
     init() { super.init(valueCount: 1, outputCount: 6, stateByteCount: AnomalyScoreModel.endOffset) }
 
@@ -80,8 +78,7 @@ package final class AnomalyScoreModel: AnomalyModel {
         typealias Model = AnomalyScoreModel
         let whole = (state + Model.wholeOffset).assumingMemoryBound(to: Int64.self)
         let hours = Int64(Model.hoursOfDay)
-        return whole[Whole.points] >= 0 && whole[Whole.points] < Int64.max / 2 && whole[Whole.toldAt] >= 0
-            && whole[Whole.toldAt] <= whole[Whole.points] && (-1..<hours).contains(whole[Whole.dayBin])
+        return whole[Whole.points] >= 0 && whole[Whole.points] < Int64.max / 2 && (-1..<hours).contains(whole[Whole.dayBin])
             && (-1..<Int64(Model.hoursOfWeek)).contains(whole[Whole.weekBin]) && whole[Whole.dayPoints] >= 0
             && whole[Whole.dayPoints] <= whole[Whole.points] && whole[Whole.weekPoints] >= 0
             && whole[Whole.weekPoints] <= whole[Whole.points] && whole[Whole.dayForecasts] >= 0
@@ -137,23 +134,13 @@ package final class AnomalyScoreModel: AnomalyModel {
         let pointRarity = pointHistogram.rarity(abs(unusual))
         let shortRarity = RarityHistogram(state + Model.shortHistogramOffset).rarityThenLearn(abs(number[Number.shortMean]))
         let slowRarity = RarityHistogram(state + Model.slowHistogramOffset).rarityThenLearn(slowScore)
-        let reach = max(pointHistogram.size(ofRarity: Model.gradeFrom), 1.25 * habit)
+        let reach = max(pointHistogram.size(ofRarity: NoveltyGate.gradeFrom), 1.25 * habit)
         pointHistogram.learn(abs(unusual))
         let rarity = points >= Model.warmUpPoints ? max(pointRarity, max(shortRarity, slowRarity)) : 0
 
-        // Told, or part of what was told.
-        let since = Double(points - whole[Whole.toldAt])
-        let weight = number[Number.told] * max(0, 1 - since / Model.toldPoints)
-        var score = 0.0
-        if rarity > weight * Model.toldAgainFactor {
-            score = rarity
-            number[Number.told] = rarity
-            whole[Whole.toldAt] = points
-        }
-
-        let excess = score - Model.gradeFrom
+        let score = NoveltyGate(state + Model.gateOffset).score(rarity)
         outputs[0] = score
-        outputs[1] = excess > 0 ? excess / (0.5 + excess) : 0
+        outputs[1] = NoveltyGate.grade(score)
         outputs[2] = expected
         outputs[3] = expected - reach
         outputs[4] = expected + reach

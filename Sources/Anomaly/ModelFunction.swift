@@ -86,7 +86,7 @@ package struct ModelFunction: Sendable {
     }
 
     package static let all: [ModelFunction] = [
-        AnomalyScoreModel.function, ZScoreModel.function,
+        AnomalyScoreModel.function, RandomCutForestModel.function, ZScoreModel.function,
     ]
 
     package static func named(_ name: String) -> ModelFunction? {
