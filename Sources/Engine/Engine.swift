@@ -520,7 +520,7 @@ package final class Engine: @unchecked Sendable {
 
     package func catalogNames() -> CatalogNames {
         var names = CatalogNames()
-        names.functions = ExpressionTyping.functionNames
+        names.functions = ExpressionTyping.functionNames + ModelTable.entries.map(\.name)
         for object in catalogObjects() {
             switch object.definition {
             case .relation(let relation): names.relations.append((object.name, relation.columns.map(\.name)))
