@@ -5,7 +5,7 @@
 //     lock, format      who holds it; the version of its layout          (ShardLog)
 //     streams/<id>/     the shards of each stream                        (ShardLog)
 //     catalog           every definition, as SQL                         (StoredCatalog)
-//     queries/<id>/     per saved query, and per group of alerts, its epoch log and checkpoints    (EpochLog, CheckpointStore)
+//     queries/<id>/     per saved query, and per group of alerts, its epoch log and checkpoints    (EpochLog, CheckpointStore); <id>-<n> after n ALTERs
 //
 // 1. Opening takes the lock, opens every stream (cutting torn tails), reads the catalog and starts the saved queries, each on a
 //    thread of its own.

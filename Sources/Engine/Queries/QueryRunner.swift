@@ -138,7 +138,7 @@ package final class QueryRunner {
             expiredRows = found.expiredRows
             hasRunEpoch = true
             try graph.restore(from: loaded.state, pool: pool)
-            watermark = graph.status.scans.map(\.watermark).min() ?? .min
+            watermark = graph.status.watermark
         }
         if checkpoint == nil, let first = records.first, fits(first.scans.map(\.count)) {
             // Where the query began then, not where it would begin now.
