@@ -46,6 +46,7 @@ extension Printer {
                 return "SET \(quote(name.name)) = \(quoted(column.last.name))"
             }
             return "SET \(quote(name.name)) = \(expression(value))"
+        case .alert(let statement): return alert(statement)
         case .connection(let statement): return connection(statement)
         case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
         }
@@ -107,7 +108,7 @@ extension Printer {
         return text
     }
 
-    private static func options(_ options: [Option]) -> String {
+    static func options(_ options: [Option]) -> String {
         options.map { "  \(optionKey($0.key)) = \(string($0.value))" }.joined(separator: ",\n")
     }
 

@@ -31,6 +31,8 @@ package struct Statement: Hashable, Sendable {
         case set(Identifier, Expression)
         /// `RESET name`.
         case reset(Identifier)
+        /// CREATE ALERT, TEST ALERT ..
+        case alert(AlertStatement)
         /// BEGIN, DECLARE, FETCH, COPY, PREPARE, SHOW name ..
         case connection(ConnectionStatement)
     }
