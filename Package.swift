@@ -22,7 +22,7 @@ let package = Package(
         .target(name: "ShardLog", dependencies: ["Platform", "Columns"]),
         .target(name: "Dataflow", dependencies: ["Platform", "Columns", "Anomaly", "Planning"]),
         .target(name: "Engine", dependencies: ["Platform", "Columns", "Syntax", "Planning", "ShardLog", "Dataflow"]),
-        .target(name: "Alerting", dependencies: ["Platform", "Columns", "Engine"]),
+        .target(name: "Alerting", dependencies: ["CMillrace", "Platform", "Columns", "Syntax", "Engine"]),
         .target(name: "Gateway", dependencies: ["CMillrace", "Platform", "Columns", "Syntax", "Planning", "Engine", "Alerting"]),
         .executableTarget(name: "millrace", dependencies: ["Engine", "Alerting", "Gateway", "CReadline"]),
 

@@ -172,7 +172,7 @@ package enum Planner {
         case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
         case .connection(let inner): throw inner.needsConnection(at: statement.span)
         case .createRelation, .createFunction, .alterStream, .drop, .show, .describe, .describeQuery, .pause, .explainAnalyze, .explainWatermark, .set,
-            .reset:
+            .reset, .notification:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
                 code: SQLError.featureNotSupported)
