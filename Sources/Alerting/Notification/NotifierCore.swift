@@ -213,10 +213,15 @@ package struct NotifierCore: Sendable {
     }
 
     private mutating func forgetEmptyGroups(at now: Int64) {
-        let interval = definition.groupIntervalMicroseconds
-        state.groups = state.groups.filter { _, group in
-            !group.waiting.isEmpty || !group.batches.isEmpty || (group.toldMicroseconds.map { now &- $0 < interval } ?? false)
-        }
+        let kept = state.groups.filter { !isOver($0.value, at: now) }
+        if kept.count == state.groups.count { return }
+        state.groups = kept
+        isDirty = true
+    }
+
+    private func isOver(_ group: NotifierState.Group, at now: Int64) -> Bool {
+        guard group.waiting.isEmpty, group.batches.isEmpty else { return false }
+        return group.toldMicroseconds.map { now &- $0 >= definition.groupIntervalMicroseconds } ?? true
     }
 
     // MARK: Attempts
@@ -259,7 +264,7 @@ package struct NotifierCore: Sendable {
                 state.episodes[item.transition.instance]?.toldMicroseconds = now
             }
         }
-        defer { state.groups[key] = group }
+        defer { state.groups[key] = isOver(group, at: now) ? nil : group }
         switch result {
         case .delivered(let status):
             failuresInARow = 0
