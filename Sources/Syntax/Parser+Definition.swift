@@ -18,6 +18,7 @@ extension StatementParser {
             throw SQLError(
                 "CREATE \(word) is not supported", at: current.span, code: SQLError.featureNotSupported)
         }
+        if accept(.alert) { return try parseCreateAlert(orReplace: orReplace) }
         let kind = try parseObjectKind()
         var ifNotExists = false
         if at(.if), isNext(.not) {

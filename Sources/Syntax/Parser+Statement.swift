@@ -32,6 +32,8 @@ extension StatementParser {
         if accept(.show) { return try parseShow() }
         if let notification = try parseNotification() { return notification }
         if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
+        if at(.test), isNext(.alert) { return try parseTestAlert() }
+        if (at(.describe) || at(.desc)) && isNext(.alert), isNextName(2) { return try parseDescribeAlert() }
         if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), isNextName(2) { return try parseDescribeQuery() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
@@ -73,6 +75,7 @@ extension StatementParser {
             kind = .materializedView
         } else {
             note("MATERIALIZED VIEW")
+            if accept(.alert) { return .alert(.pause(try parseAlertName(), isPaused: isPaused)) }
             guard accept(.query) || accept(.pump) else { throw unexpected(hint: "\(isPaused ? "PAUSE" : "RESUME") QUERY name") }
         }
         return .pause(kind, try parseQualifiedName("a query name"), isPaused: isPaused)
@@ -83,6 +86,13 @@ extension StatementParser {
         advance()
         advance()
         return true
+    }
+
+    @inline(never)
+    private mutating func parseDescribeAlert() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        return .alert(.describe(try parseAlertName()))
     }
 
     @inline(never)
@@ -212,6 +222,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseDrop() throws(SQLError) -> Statement.Kind {
+        if accept(.alert) { return try parseDropAlert() }
         let kind = try parseObjectKind()
         let ifExists = try acceptIfExists()
         var names: [QualifiedName] = []
@@ -269,6 +280,10 @@ extension StatementParser {
             return try parseShowSetting()
         }
         if accept(.all) { return .show(.definitions) }
+        if at(.alert), isNextName(1) {
+            advance()
+            return .alert(.showCreate(try parseAlertName()))
+        }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
         if isNextName(2), acceptMaterializedView() { return .show(.create(try parseQualifiedName("a materialized view's name"))) }
         if atWord(ObjectKind.notifier.rawValue) || atWord(ObjectKind.inhibition.rawValue), isNextName(1) { advance() }

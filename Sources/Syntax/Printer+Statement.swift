@@ -47,6 +47,7 @@ extension Printer {
             }
             return "SET \(quote(name.name)) = \(expression(value))"
         case .notification(let statement): return notification(statement)
+        case .alert(let statement): return alert(statement)
         case .connection(let statement): return connection(statement)
         case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
         }

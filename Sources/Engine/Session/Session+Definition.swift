@@ -158,7 +158,7 @@ extension Session {
             return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(written.shownSQL)]])
         case .definitions:
             // In the order in which they were made, so that they can be executed again. A materialized view is made by its query's statement.
-            let rows = engine.catalogObjects().filter { $0.relation?.isMaterializedView != true }
+            let rows = engine.catalogObjects().filter { $0.relation?.isMaterializedView != true && $0.membership.retirement == nil }
                 .map { [Value.string(shownKind($0)), .string($0.name), .string($0.shownSQL)] }
             return Cursor(schema: Session.textSchema(["kind", "name", "definition"]), rows: rows)
         }
@@ -188,7 +188,8 @@ extension Session {
 
     private func queries() -> Cursor {
         for query in engine.savedQueries { query.waitUntilRecovered(timeoutMilliseconds: 2_000) }
-        let rows = engine.queryProgress().map { progress -> [Value] in
+        let alerts = engine.alertGroupNames
+        let rows = engine.queryProgress().filter { !alerts.contains($0.name) }.map { progress -> [Value] in
             [
                 .string(progress.name), .string(progress.state.rawValue), .integer(Int64(truncatingIfNeeded: progress.epoch)),
                 .integer(progress.rowsIn), .integer(progress.rowsOut), .integer(progress.lateRows),
@@ -220,7 +221,7 @@ extension Session {
                 return Cursor(
                     schema: schema,
                     rows: view.fields.map { [.string($0.name), .string($0.type.name), .string("yes"), .string("")] })
-            case .query, .function, .notifier, .inhibition: break
+            case .query, .function, .alert, .notifier, .inhibition: break
             }
         }
         if let query = engine.queryObject(named: name.last.name) {

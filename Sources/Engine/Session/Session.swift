@@ -86,6 +86,7 @@ package final class Session {
                 try Planner.explain(inner, kind: kind, catalog: catalog, options: plannerOptions)
             }
             return .rows(Session.plan(lines))
+        case .alert(let alert): return try self.alert(alert, text: text)
         case .set(let name, _) where SessionSettings.isWithoutMeaning(name.name):
             note("setting \(name.name) has no meaning here")
             return .done(tag: "SET")

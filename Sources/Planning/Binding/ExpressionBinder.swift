@@ -99,6 +99,8 @@ struct ExpressionBinder {
     var overs: OverCollector?
     /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
     var aliases: [(name: String, expression: BoundExpression)] = []
+    /// They come before columns.
+    var prefersAliases = false
 
     init(scope: Scope, clause: Clause, grouping: Grouping? = nil, overs: OverCollector? = nil) {
         self.scope = scope
@@ -238,9 +240,9 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
-        if !aliases.isEmpty, name.parts.count == 1, try scope.find(name.last, span: name.span) == nil,
-            var named = alias(name.last.name)
-        {
+        var isColumn = aliases.isEmpty || name.parts.count > 1
+        if !isColumn, !prefersAliases { isColumn = try scope.find(name.last, span: name.span) != nil }
+        if !isColumn, var named = alias(name.last.name) {
             named.span = span
             return named
         }

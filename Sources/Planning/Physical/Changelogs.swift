@@ -66,7 +66,7 @@ extension PhysicalPlan {
                 return moved.count == key.count ? Set(moved) : nil
             }
         case .filter(let input, _), .shared(let input, _): return input.uniqueKeys
-        case .scan, .values, .watermark, .assignWindow, .union, .sort, .limit, .join, .over, .match, .unnest, .expand, .replicate: return []
+        case .scan, .values, .watermark, .assignWindow, .union, .sort, .limit, .join, .over, .match, .unnest, .expand, .replicate, .alert: return []
         }
     }
 }

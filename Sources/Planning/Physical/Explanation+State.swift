@@ -26,6 +26,7 @@ extension PhysicalPlan {
         case .rank(let input, let node): return Self.state(node, input.columnNames)
         case .over(let input, let node): return Self.state(node, input.columnNames)
         case .match(let input, let node): return Self.state(node, input.columnNames)
+        case .alert(_, let node): return Self.state(node)
         }
     }
 
@@ -103,6 +104,13 @@ extension PhysicalPlan {
         case .changes: return "all rows\(each), \(lifetime(node.stateTTLMicroseconds))"
         case .atEnd: return "all rows, until the end"
         }
+    }
+
+    /// Instances that are not inactive, and for a while those that were; with ON NO DATA every key that has been seen.
+    private static func state(_ node: AlertNode) -> String {
+        let each = node.keyNames.isEmpty ? "one instance" : "one instance for each (\(node.keyNames.joined(separator: ", ")))"
+        let tracks = node.rules.contains { $0.timing.noDataMicroseconds != nil && $0.timing.noData == .fire }
+        return tracks ? "\(each) that has been seen, for ever" : "\(each) that is pending or firing, or was in the last day"
     }
 
     private static func state(_ node: MatchNode, _ names: [String]) -> String {

@@ -33,6 +33,8 @@ package struct Statement: Hashable, Sendable {
         case reset(Identifier)
         /// CREATE NOTIFIER, SILENCE, ACKNOWLEDGE ..
         case notification(NotificationStatement)
+        /// CREATE ALERT, TEST ALERT ..
+        case alert(AlertStatement)
         /// BEGIN, DECLARE, FETCH, COPY, PREPARE, SHOW name ..
         case connection(ConnectionStatement)
     }
