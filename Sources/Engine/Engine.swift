@@ -537,7 +537,7 @@ package final class Engine: @unchecked Sendable {
             case .view(_, let schema): names.relations.append((object.name, schema.fields.map(\.name)))
             case .query, .alert: names.queries.append(object.name)
             case .function: names.functions.append(object.name)
-            case .alert, .notifier, .inhibition: break
+            case .notifier, .inhibition: break
             }
         }
         return names
