@@ -87,7 +87,7 @@ extension Engine {
 
     static let startOption = "$start"
     /// What the program itself writes about alerts.
-    static let alertStreamNames = [AlertTransition.streamName, AlertAction.streamName, "alert_deliveries", "alert_dead_letters"]
+    package static let alertStreamNames = [AlertTransition.streamName, AlertAction.streamName, "alert_deliveries", "alert_dead_letters"]
 
     package func notifierEntries() -> [NotifierEntry] {
         catalogObjects().compactMap { object in
