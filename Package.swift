@@ -34,7 +34,7 @@ let package = Package(
         .testTarget(name: "ShardLogTests", dependencies: ["ShardLog"]),
         .testTarget(name: "DataflowTests", dependencies: ["Dataflow"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine"]),
-        .testTarget(name: "AlertingTests", dependencies: ["Alerting"]),
+        .testTarget(name: "AlertingTests", dependencies: ["Alerting", "Engine", "Platform", "Columns", "Syntax"]),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway"]),
         // What several test targets compare the engine with: random queries and their meaning computed naively.
         .target(name: "OracleSupport", dependencies: ["Dataflow"], path: "Tests/OracleSupport"),
