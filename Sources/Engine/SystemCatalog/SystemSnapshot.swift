@@ -138,7 +138,7 @@ final class SystemSnapshot {
             relation.object = object
             relation.definition = Printer.print(Statement(.query(view.query), span: .none))
             return relation
-        case .query, .function, .alert: return nil
+        case .query, .function, .alert, .notifier, .inhibition: return nil
         }
     }
 

@@ -171,17 +171,65 @@ extension ConsoleScript {
         """#
 
     static let frame = #"""
-        const alerts = { source: null, rows: [] };
+        const alerts = { board: { alerts: [], silences: [], notifiers: [] }, source: null, rows: [], said: '' };
+        // The stream says that something has happened; what is the case is asked for.
         function listenToAlerts() {
           if (alerts.source || !model.streams.some(x => x.name === 'alerts' && x.log)) return;
           alerts.source = new EventSource('/v1/streams/alerts?from=TRIM_HORIZON');
-          alerts.source.onmessage = e => { alerts.rows.push(JSON.parse(e.data)); if (alerts.rows.length > 500) alerts.rows.shift(); };
+          let asked = 0;
+          alerts.source.onmessage = e => {
+            alerts.rows.push(JSON.parse(e.data)); if (alerts.rows.length > 500) alerts.rows.shift();
+            clearTimeout(asked); asked = setTimeout(async () => { await readAlerts(); if (route().view === 'alerts') render(); }, 50);
+          };
+        }
+        async function readAlerts() {
+          try { alerts.board = await get('/v1/alerts'); } catch { return; }
+          const firing = alerts.board.alerts.filter(a => a.state === 'firing').length, n = $('#alert-count');
+          n.hidden = !firing; n.textContent = firing;
+        }
+        async function act(path, method, body, said) {
+          try {
+            const r = await fetch(path, { method, headers: { 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) }), answer = await r.json().catch(() => null);
+            alerts.said = r.ok ? said : answer && answer.error ? answer.error.message : 'status ' + r.status;
+          } catch { alerts.said = 'no answer'; }
+          await readAlerts(); render();
+        }
+        const pairs = object => Object.entries(object || {}).map(([k, v]) => k + '=' + v).join(', ');
+        const asked = text => { const answer = prompt(text, ''); return answer === null ? null : answer; };
+        function silenceAlert(a) {
+          const comment = asked(`Silence ${a.alert} ${pairs(a.keys)} for 2 hours. Why?`);
+          if (comment !== null) act('/v1/silences', 'POST', { alert: a.alert, labels: a.keys, seconds: 7200, comment }, 'Silenced for 2 hours.');
+        }
+        function acknowledgeAlert(a) {
+          const comment = asked(`Acknowledge ${a.alert} ${pairs(a.keys)}. Anything to say?`);
+          if (comment !== null) act('/v1/acknowledgements', 'POST', { alert: a.alert, instance: a.instance, comment }, 'Acknowledged.');
+        }
+        function alertTable(list) {
+          const labels = ['', 'State', 'Since', 'Severity', 'Values', 'Quiet', ''];
+          return h('div', { class: 'scroll' }, h('table', { class: 'cards' },
+            h('thead', {}, h('tr', {}, labels.map((t, i) => h('th', { scope: 'col' }, i ? t : 'Alert')))),
+            h('tbody', {}, list.map(a => {
+              const quiet = [...a.silenced_by.map(id => 'silence ' + id), a.inhibited_by && 'inhibited by ' + a.inhibited_by, a.acknowledged_by !== null && 'acknowledged by ' + a.acknowledged_by + (a.acknowledgement ? ': ' + a.acknowledgement : '')].filter(Boolean).join('; ');
+              const key = a.alert + '/' + a.instance;
+              return cells(labels, { 'data-alert': key }, [
+                { a: { class: 'wide' }, c: [h('b', {}, a.alert), ' ', h('span', { class: 'soft' }, pairs(a.keys)), a.annotations.summary && h('div', { class: 'faint' }, a.annotations.summary)] },
+                pill(a.state), h('span', { title: a.since }, ago(time(a.since))), a.severity || '', { a: { class: 'mono soft' }, c: pairs(a.values) }, quiet,
+                h('span', { class: 'actions' }, a.state === 'firing' && a.acknowledged_by === null && h('button', { class: 'button', type: 'button', 'data-key': 'ack' + key, onclick: () => acknowledgeAlert(a) }, 'Acknowledge'), ' ',
+                  a.state !== 'resolved' && !a.silenced_by.length && h('button', { class: 'button', type: 'button', 'data-key': 'sil' + key, onclick: () => silenceAlert(a) }, 'Silence'))]);
+            }))));
         }
         function showAlerts(main) {
-          const has = model.streams.some(x => x.name === 'alerts' && x.log), columns = has ? model.streams.find(x => x.name === 'alerts').columns : [];
-          put(main, h('div', { class: 'title' }, h('h1', {}, 'Alerts')), h('section', { class: 'panel' }, has
-            ? [h('header', {}, h('h2', {}, 'Newest first'), h('span', { class: 'faint' }, 'from the stream alerts')), alerts.rows.length ? h('div', { class: 'rows', 'data-scroll': 'alerts', tabindex: 0, 'data-key': 'rows' }, h('table', {}, h('thead', {}, h('tr', {}, columns.map(c => h('th', { scope: 'col' }, c.name)))), h('tbody', {}, alerts.rows.slice(-200).reverse().map(r => h('tr', {}, columns.map(c => h('td', {}, cell(r[c.name] === undefined ? null : r[c.name])))))))) : h('p', { class: 'empty' }, 'No alert has been raised.')]
-            : h('p', { class: 'empty' }, 'No alert rule is in place. A query that writes into a stream called ', h('code', {}, 'alerts'), ' raises alerts: its rows are shown here as they come.')));
+          const b = alerts.board, has = model.streams.some(x => x.name === 'alerts' && x.log), columns = has ? model.streams.find(x => x.name === 'alerts').columns : [];
+          const table = (labels, rows) => h('div', { class: 'scroll' }, h('table', { class: 'cards' }, h('thead', {}, h('tr', {}, labels.map(t => h('th', { scope: 'col' }, t)))), h('tbody', {}, rows)));
+          put(main, h('div', { class: 'title' }, h('h1', {}, 'Alerts'), h('p', { class: 'soft', role: 'status' }, alerts.said)),
+            h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Now'), h('span', { class: 'faint' }, 'firing, pending, lately resolved')),
+              b.alerts.length ? alertTable(b.alerts) : h('p', { class: 'empty' }, has ? 'Nothing fires.' : ['No alert rule is in place. ', h('code', {}, 'CREATE ALERT name AS SELECT …'), ' makes one; ', h('a', { href: '#/sql' }, 'try it'), '.'])),
+            b.silences.length > 0 && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Silences')), table(['Silence', 'Until', 'Comment', ''], b.silences.map(x => cells(['', 'Until', 'Comment', ''], {}, [
+              x.id + ': ' + x.selector, x.until, [x.comment, x.author && h('span', { class: 'faint' }, ' ' + x.author)], h('button', { class: 'button', type: 'button', 'data-key': 'un' + x.id, onclick: () => act('/v1/silences/' + x.id, 'DELETE', null, 'The silence has ended.') }, 'End it')])))),
+            b.notifiers.length > 0 && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Notifiers')), table(['Notifier', 'State', 'Delivered', 'Failed', 'Dead letters', 'Quiet', 'Waiting', 'Last error'], b.notifiers.map(x => cells(['', 'State', 'Delivered', 'Failed', 'Dead letters', 'Quiet', 'Waiting', 'Last error'], {}, [
+              [h('b', {}, x.name), ' ', h('span', { class: 'soft' }, x.type)], pill(x.state), number(x.delivered), number(x.failed), number(x.dead_letters), number(x.suppressed), number(x.waiting + x.behind), x.last_error || ''])))),
+            has && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Transitions'), h('span', { class: 'faint' }, 'from the stream alerts, the newest first')),
+              alerts.rows.length ? h('div', { class: 'rows', 'data-scroll': 'alerts', tabindex: 0, 'data-key': 'rows' }, h('table', {}, h('thead', {}, h('tr', {}, columns.map(c => h('th', { scope: 'col' }, c.name)))), h('tbody', {}, alerts.rows.slice(-200).reverse().map(r => h('tr', {}, columns.map(c => h('td', {}, cell(r[c.name] === undefined ? null : r[c.name])))))))) : h('p', { class: 'empty' }, 'No alert has been raised.')));
         }
         let shownRoute = null;
         function route() {
@@ -212,7 +260,7 @@ extension ConsoleScript {
           try { const q = await get('/v1/queries/' + encodeURIComponent(r.name)); model.detailBefore = model.detail && model.detail.name === q.name ? model.detail : null; model.detail = q; } catch { model.detail = null; }
         }
         async function beat() {
-          if (!document.hidden) { await Promise.all([refresh(), readDetail()]); listenToAlerts(); const n = $('#alert-count'); n.hidden = !alerts.rows.length; n.textContent = alerts.rows.length; if (route().view !== 'sql') render(); }
+          if (!document.hidden) { await Promise.all([refresh(), readDetail()]); listenToAlerts(); if (model.streams.some(x => x.name === 'alerts')) await readAlerts(); if (route().view !== 'sql') render(); }
           setTimeout(beat, 1000);
         }
         function setTheme(name) { if (name) document.documentElement.dataset.theme = name; else delete document.documentElement.dataset.theme; }

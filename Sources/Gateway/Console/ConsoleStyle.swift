@@ -67,8 +67,8 @@ enum ConsoleStyle {
         .pill{display:inline-flex;align-items:center;gap:6px;padding:1px 9px 1px 8px;border-radius:99px;font-size:12px;font-weight:540;line-height:20px;background:var(--sunk);color:var(--soft);white-space:nowrap}
         .pill::before{content:"";width:7px;height:7px;border-radius:50%;background:currentColor}
         .pill[data-state=running]{background:var(--good-soft);color:var(--good)}
-        .pill[data-state=failed]{background:var(--bad-soft);color:var(--bad)}
-        .pill[data-state=waiting],.pill[data-state=paused]{background:var(--warn-soft);color:var(--warn)}
+        .pill[data-state=failed],.pill[data-state=firing],.pill[data-state=retrying],.pill[data-state=refused]{background:var(--bad-soft);color:var(--bad)}
+        .pill[data-state=waiting],.pill[data-state=paused],.pill[data-state=pending]{background:var(--warn-soft);color:var(--warn)}
         .pill[data-state=ended]{background:var(--info-soft);color:var(--info)}
         .warn{color:var(--warn)}.bad{color:var(--bad)}
         .spark{display:block;width:110px;height:26px;overflow:visible}

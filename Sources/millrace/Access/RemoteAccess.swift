@@ -54,6 +54,9 @@ final class RemoteAccess: EngineAccess, @unchecked Sendable {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// The same server over another connection.
+    func another() throws -> RemoteAccess { try RemoteAccess(host: client.host, port: UInt16(clamping: client.port)) }
+
     var title: String { "the server at \(client.host):\(client.port)" }
 
     // MARK: Statements

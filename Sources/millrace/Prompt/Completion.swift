@@ -25,8 +25,8 @@ final class Completion {
         "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "optimizer_on", "partitions", "state_ttl",
         "workers",
     ]
-    private static let beginnings = ["ALTER", "CREATE", "DESCRIBE", "DROP", "EXPLAIN", "INSERT INTO", "RESET", "SELECT", "SET", "SHOW", "TABLE", "VALUES", "WITH"]
-    private static let kinds = ["STREAM", "TABLE", "VIEW", "QUERY", "FUNCTION"]
+    private static let beginnings = ["ACKNOWLEDGE", "ALTER", "CREATE", "DESCRIBE", "DROP", "EXPLAIN", "INSERT INTO", "RESET", "SELECT", "SET", "SHOW", "SILENCE", "TABLE", "UNSILENCE", "VALUES", "WITH"]
+    private static let kinds = ["STREAM", "TABLE", "VIEW", "QUERY", "FUNCTION", "NOTIFIER", "INHIBITION"]
     private static let windows = ["TABLE", "TUMBLE", "HOP", "CUMULATE", "SESSION", "LATERAL", "UNNEST"]
 
     /// Candidates for `word`, which stands behind `before` on its line and before `after`; nil where a file name is wanted.
@@ -58,7 +58,7 @@ final class Completion {
             let names = names()
             candidates = names.relations.map(\.name) + names.queries
         case "\\format": candidates = ResultFormat.Name.allCases.map(\.rawValue)
-        case "\\x", "\\timing": candidates = ["on", "off"]
+        case "\\x", "\\timing", "\\alerts": candidates = ["on", "off"]
         case "\\plot": candidates = names().relations.flatMap(\.columns)
         case "\\set": candidates = line.contains("format") ? ResultFormat.Name.allCases.map(\.rawValue) : ["format"]
         default: candidates = []
@@ -108,7 +108,7 @@ final class Completion {
         guard let first = pieces.first?.text.uppercased() else { return .beginning }
         let words = pieces.map { $0.text.uppercased() }
         switch first {
-        case "SHOW": return .words(words.last == "SHOW" ? ["STREAMS", "TABLES", "VIEWS", "QUERIES", "FUNCTIONS", "ALL", "CREATE"] : words.last == "CREATE" ? ["ALL"] + Completion.kinds : [])
+        case "SHOW": return .words(words.last == "SHOW" ? ["STREAMS", "TABLES", "VIEWS", "QUERIES", "FUNCTIONS", "ALERTS", "NOTIFIERS", "SILENCES", "INHIBITIONS", "ALL", "CREATE"] : words.last == "CREATE" ? ["ALL"] + Completion.kinds : [])
         case "SET", "RESET": return words.count == 1 ? .setting : .words(["ON", "OFF"])
         case "DESCRIBE", "DESC": return .relation
         case "DROP", "ALTER", "PAUSE", "RESUME":
