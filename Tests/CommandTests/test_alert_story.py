@@ -226,6 +226,7 @@ class AlertStoryTest(HTTPTest):
             time.sleep(0.3)
             child.send_signal(signal.SIGKILL)
             child.wait()
+            os.remove(os.path.join(self.data, "server"))
             child = self.serve()
         put([10, 10, 10])
         rows = self.wait_until(
