@@ -85,7 +85,9 @@ package struct ModelFunction: Sendable {
         self.make = make
     }
 
-    package static let all: [ModelFunction] = [ZScoreModel.function]
+    package static let all: [ModelFunction] = [
+        AnomalyScoreModel.function, RandomCutForestModel.function, ZScoreModel.function,
+    ]
 
     package static func named(_ name: String) -> ModelFunction? {
         let name = name.lowercased()

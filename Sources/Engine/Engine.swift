@@ -5,7 +5,7 @@
 //     lock, format      who holds it; the version of its layout          (ShardLog)
 //     streams/<id>/     the shards of each stream                        (ShardLog)
 //     catalog           every definition, as SQL                         (StoredCatalog)
-//     queries/<id>/     per saved query, and per group of alerts, its epoch log and checkpoints    (EpochLog, CheckpointStore)
+//     queries/<id>/     per saved query, and per group of alerts, its epoch log and checkpoints    (EpochLog, CheckpointStore); <id>-<n> after n ALTERs
 //
 // 1. Opening takes the lock, opens every stream (cutting torn tails), reads the catalog and starts the saved queries, each on a
 //    thread of its own.
@@ -530,7 +530,7 @@ package final class Engine: @unchecked Sendable {
 
     package func catalogNames() -> CatalogNames {
         var names = CatalogNames()
-        names.functions = ExpressionTyping.functionNames
+        names.functions = ExpressionTyping.functionNames + ModelTable.entries.map(\.name)
         for object in catalogObjects() {
             switch object.definition {
             case .relation(let relation): names.relations.append((object.name, relation.columns.map(\.name)))

@@ -125,7 +125,7 @@ extension Engine {
     }
 
     /// One epoch of a group that does not run, with a checkpoint behind it, in the caller's thread.
-    private func runOnce(_ group: UInt64) throws {
+    func runOnce(_ group: UInt64) throws {
         let members = alertGroup(group)
         guard !members.isEmpty, !options.isEphemeral else { return }
         let planned = try planAlerts(members)

@@ -170,15 +170,6 @@ package struct EngineStatus: Sendable {
     }
 }
 
-/// Where `tail` begins.
-package enum TailStart: Sendable {
-    case trimHorizon
-    case latest
-    case sequence(UInt64)
-    /// Arrival time, microseconds since 1970.
-    case time(Int64)
-}
-
 extension StreamStatus.Shard {
     package init(oldestSequence: UInt64, endSequence: UInt64, byteCount: Int, expiredRows: UInt64, givenUpRows: UInt64, fault: String?) {
         self.init(

@@ -167,6 +167,7 @@ final class SystemSnapshot {
                 builtin(name.lowercased(), "a", arguments, definition.result, definition.doc)
             }
         }
+        for entry in ModelTable.entries { builtin(entry.name, "w", entry.arguments, entry.result, entry.doc) }
         for object in objects {
             guard let function = object.function else { continue }
             let types = function.parameters.map { TypeRow.number(of: $0.type) }

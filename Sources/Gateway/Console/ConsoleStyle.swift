@@ -149,6 +149,7 @@ enum ConsoleStyle {
         .chart{display:block;width:100%;height:240px;padding:0 8px}
         .chart text{font:11px var(--sans);fill:var(--faint);font-variant-numeric:tabular-nums}
         .chart .grid{stroke:var(--line)}
+        .chart .band{opacity:.14}.chart .expected{fill:none;opacity:.55;stroke-dasharray:3 4}.chart .unusual{fill:none;stroke:var(--bad);stroke-width:2}
         .chart .mark{stroke:var(--faint);stroke-dasharray:2 3}
         .series{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
         .keys{display:flex;flex-wrap:wrap;gap:4px 16px;padding:4px 18px 14px;font-size:12px;color:var(--soft)}

@@ -57,7 +57,7 @@ struct Definition {
     init?(_ statement: Statement, sql: String, place: Place? = nil) {
         switch statement.kind {
         case .createRelation(let create): (kind, name) = (create.kind == .table ? .table : .stream, create.name.last.name)
-        case .createView(let create): (kind, name) = (Definition.isMaterialized(statement) ? .materializedView : .view, create.name.last.name)
+        case .createView(let create): (kind, name) = (create.isMaterialized ? .materializedView : .view, create.name.last.name)
         case .createQuery(let create): (kind, name) = (.query, create.name.last.name)
         case .createFunction(let create): (kind, name) = (.function, create.name.last.name)
         case .alert(.create(let create)): (kind, name) = (.alert, create.name.last.name)
@@ -68,10 +68,6 @@ struct Definition {
         self.sql = sql
         self.statement = statement
         self.place = place
-    }
-
-    private static func isMaterialized(_ statement: Statement) -> Bool {
-        Printer.print(statement).split(separator: " ").prefix(4).contains("MATERIALIZED")
     }
 
     /// As a row of SHOW CREATE ALL gives it.

@@ -2,9 +2,10 @@
 //
 // The text of the statement so far is taken apart as the lexer does, and the last word with a meaning in front of the cursor, at the same depth of
 // parentheses, says what can stand here: relations behind FROM, columns of those relations and functions behind SELECT or WHERE, a relation's columns
-// behind its name or alias and a dot, queries behind ALTER QUERY, settings behind SET. Keywords come in the case in which the statement is
-// written.
+// behind its name or alias and a dot, queries behind ALTER QUERY, settings behind SET, among the arguments of an anomaly
+// function its parameters. Keywords come in the case in which the statement is written.
 
+import Planning
 import Syntax
 
 final class Completion {
@@ -84,9 +85,23 @@ final class Completion {
         case .column:
             let read = relations(pieces + rest, names)
             let known = read.isEmpty ? names.relations : read.map(\.relation)
-            return known.flatMap(\.columns) + read.compactMap(\.alias) + names.functions.map { isLower ? $0.lowercased() : $0 }
+            return known.flatMap(\.columns) + parameters(pieces) + read.compactMap(\.alias) + names.functions.map { isLower ? $0.lowercased() : $0 }
                 + (read.isEmpty ? names.relations.map(\.name) : read.map(\.relation.name)) + keywords
         }
+    }
+
+    /// The parameters of the anomaly function whose arguments the cursor stands among.
+    private func parameters(_ pieces: [SourcePiece]) -> [String] {
+        var depth = 0
+        for (index, piece) in pieces.enumerated().reversed() where piece.kind == .symbol {
+            if piece.text == ")" { depth += 1 }
+            guard piece.text == "(" else { continue }
+            depth -= 1
+            guard depth < 0 else { continue }
+            guard index > 0, let entry = ModelTable.entries.first(where: { $0.name == pieces[index - 1].text.lowercased() }) else { return [] }
+            return entry.parameters.map { $0 + " =>" }
+        }
+        return []
     }
 
     private func place(_ pieces: [SourcePiece]) -> Place {
