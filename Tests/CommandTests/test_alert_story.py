@@ -67,7 +67,13 @@ class AlertStoryTest(HTTPTest):
             except OSError:
                 return False
 
-        self.wait_until(is_ready, "the Alertmanager")
+        def started():
+            if child.poll() is not None:
+                with open(self.path("alertmanager.log")) as file:
+                    self.fail(f"the Alertmanager does not start: {file.read()[-500:]}")
+            return is_ready()
+
+        self.wait_until(started, "the Alertmanager")
         return hook
 
     def free_port(self):
@@ -226,6 +232,7 @@ class AlertStoryTest(HTTPTest):
             time.sleep(0.3)
             child.send_signal(signal.SIGKILL)
             child.wait()
+            os.remove(os.path.join(self.data, "server"))
             child = self.serve()
         put([10, 10, 10])
         rows = self.wait_until(

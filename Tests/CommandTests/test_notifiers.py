@@ -28,10 +28,20 @@ class ReceiverTest(HTTPTest):
     def told(self, receiver, keys, timeout=20):
         self.wait_until(lambda: set(keys) <= set(receiver.keys()), f"{keys}, there is {receiver.keys()}", timeout=timeout)
 
+    def has_stream(self, name):
+        # One that is being made has no rows yet.
+        return any(row["name"] == name and row["rows"] is not None for row in self.sql("SHOW STREAMS"))
+
+    def kill(self, child):
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        # What it said of its addresses is not true any more.
+        os.remove(os.path.join(self.data, "server"))
+
     def outcomes(self):
         """The outcomes of each transition, by alert and number."""
         found = {}
-        if any(row["name"] == "alert_deliveries" for row in self.sql("SHOW STREAMS")):
+        if self.has_stream("alert_deliveries"):
             for row in self.sql("SELECT alert, transition, outcome FROM alert_deliveries"):
                 found.setdefault((row["alert"], row["transition"]), []).append(row["outcome"])
         return found
@@ -145,7 +155,7 @@ class NotifierTest(ReceiverTest):
         self.told(alive, [row["key"] for row in rows])
         self.assertEqual([entry["path"] for entry in alive.taken], ["/hook", "/hook"])
         letters = self.wait_until(
-            lambda: any(row["name"] == "alert_dead_letters" for row in self.sql("SHOW STREAMS")) and [
+            lambda: self.has_stream("alert_dead_letters") and [
                 row for row in [self.sql("SELECT * FROM alert_dead_letters")] if len(row) == 2], "two dead letters")[0]
         self.assertEqual({(row["notifier"], row["attempts"], row["status"]) for row in letters}, {("dead", 3, None), ("refusing", 1, 422)})
         self.assertEqual({row["key"] for row in letters}, {rows[0]["key"]})
@@ -188,6 +198,10 @@ class NotifierTest(ReceiverTest):
 
 
 class CommandNotifierTest(ReceiverTest):
+    def text(self, name):
+        with open(self.path(name)) as file:
+            return file.read()
+
     def test_commands_run_when_they_are_allowed(self):
         self.serve("--allow-commands")
         self.sql(ALERTS)
@@ -196,11 +210,11 @@ class CommandNotifierTest(ReceiverTest):
         self.sql("CREATE NOTIFIER slow WITH (type = command, command = 'sleep 60', max_attempts = 1, timeout = '100 ms')")
         row = transition("load", "a", 1, "firing")
         self.raise_alerts([row])
-        self.wait_until(lambda: os.path.exists(self.path("said")) and open(self.path("said")).read().endswith("\n"), "the command")
-        self.assertEqual(open(self.path("said")).read(), f"{row['key']} firing\n")
-        self.assertEqual(json.load(open(self.path("got")))["alerts"][0]["alert"], "load")
+        self.wait_until(lambda: os.path.exists(self.path("said")) and self.text("said").endswith("\n"), "the command")
+        self.assertEqual(self.text("said"), f"{row['key']} firing\n")
+        self.assertEqual(json.loads(self.text("got"))["alerts"][0]["alert"], "load")
         letters = self.wait_until(
-            lambda: any(one["name"] == "alert_dead_letters" for one in self.sql("SHOW STREAMS")) and [
+            lambda: self.has_stream("alert_dead_letters") and [
                 rows for rows in [self.sql("SELECT * FROM alert_dead_letters")] if len(rows) == 2], "dead letters")[0]
         reasons = {one["notifier"]: one["reason"] for one in letters}
         self.assertEqual(reasons["failing"], "the command ended with 3: it is broken")
@@ -228,8 +242,7 @@ class KillTest(ReceiverTest):
             if start + share < len(rows):
                 before = len(single.seen) + dice.randrange(8)
                 self.wait_until(lambda: len(single.seen) >= before or set(row["key"] for row in rows[:start + share]) <= set(single.keys()), "some attempts")
-                child.send_signal(signal.SIGKILL)
-                child.wait()
+                self.kill(child)
                 child = self.serve()
         expected = {row["key"] for row in rows}
         self.told(single, expected, timeout=60)
@@ -273,7 +286,7 @@ class WithoutServerTest(CommandTest):
 
     def test_the_prompt_tells_above_the_line(self):
         self.run_sql(ALERTS, "--data", self.data)
-        terminal = Terminal("--data", self.data, cwd=self.folder, environment={"MILLRACE_HISTORY": self.path("history")})
+        terminal = Terminal("--data", self.data, cwd=self.folder, environment={"MILLRACE_HISTORY": self.path("history"), "PAGER": "cat"})
         self.addCleanup(terminal.close)
         terminal.expect("millrace=> ")
         at = now()

@@ -76,7 +76,7 @@ final class AlertMessages: @unchecked Sendable {
                 if let remote = access as? RemoteAccess { source = try remote.another() } else { source = access }
                 defer { if source !== access { try? source.close() } }
                 // A stream that is made after the prompt began is told of from its first row.
-                while !isStopping.isSet, try !source.names().relations.contains(where: { $0.name == AlertTransition.streamName }) {
+                while !isStopping.isSet, try !Self.hasStream(source) {
                     isFirst = false
                     pause()
                 }
@@ -95,6 +95,12 @@ final class AlertMessages: @unchecked Sendable {
                 }
             } catch { pause() }
         }
+    }
+
+    private static func hasStream(_ source: any EngineAccess) throws -> Bool {
+        // All the names of a server take a statement each: the first alert would be missed meanwhile.
+        if source is RemoteAccess { return try source.rows("SHOW STREAMS").contains { $0.first == AlertTransition.streamName } }
+        return try source.names().relations.contains { $0.name == AlertTransition.streamName }
     }
 
     /// nil for what is no news: something waits, or waits no more.
