@@ -27,13 +27,18 @@ deps:
 demo: build
 	@queries/demo.sh $(MILLRACE)
 
-test: unit-test command-test
+test: unit-build test-deps
+	@$(RUN_TESTS)
+
+RUN_TESTS = PATH="$(abspath $(CLIENTS))/bin:$$PATH" Tests/run.py $(TEST_SCRATCH)
 
 unit-build: deps
 	$(SWIFT) build $(TEST_FLAGS) --build-tests
 
+# CLASS chooses classes: make unit-test CLASS=OverOperator
+CLASS ?=
 unit-test: unit-build
-	$(SWIFT) test $(TEST_FLAGS) --skip-build
+	@$(RUN_TESTS) --unit '$(CLASS)'
 
 # The clients that people use, in a folder of their own. Where they cannot be installed the tests that need them are skipped, and say so.
 CLIENTS = .venv-test
@@ -43,10 +48,10 @@ test-deps: deps
 	        && touch $(CLIENTS)/whole; } || echo "the Python clients could not be installed: their tests are skipped" >&2; \
 	fi
 
-# The real binary, built with the checks, from the outside. PATTERN chooses files: make command-test PATTERN=test_prompt.py
-PATTERN ?= test_*.py
+# The real binary, built with the checks, from the outside. FILE chooses files: make command-test FILE=test_prompt
+FILE ?=
 command-test: unit-build test-deps
-	PATH="$(abspath $(CLIENTS))/bin:$$PATH" MILLRACE=$(abspath $(TEST_SCRATCH)/release/millrace) python3 -m unittest discover -v -s Tests/CommandTests -p '$(PATTERN)'
+	@$(RUN_TESTS) --command '$(FILE)'
 
 bench: build
 	MILLRACE=$(abspath $(MILLRACE)) Benchmarks/run.sh

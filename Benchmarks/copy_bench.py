@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""COPY FROM, COPY TO, SELECT * and a live read of Millrace, beside COPY of PostgreSQL on the same machine, the same file and the same client (psql).
+"""COPY FROM, POST, COPY TO, SELECT * and live reads of Millrace, beside COPY of PostgreSQL on the same machine, the same rows and the same client (psql;
+for POST curl).
 
     MILLRACE=.build/release/millrace Benchmarks/copy_bench.py [--rows 2000000] [--repeat 3]
 
 Needs psql; PostgreSQL's figures need its server (apt: postgresql). Both write durably: PostgreSQL with fsync and WAL as it is set up by default,
-Millrace with sync = 'always', its default. The best of the repeats counts.
+Millrace with sync = 'always', its default. Medians of the repeats, in which the two take turns; the last column is PostgreSQL's time for the same work divided
+by ours: COPY FROM is what POST and the live read beside it are compared with, COPY TO what the live read of what is there already is.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import glob
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -54,17 +57,34 @@ class Millrace(Server):
     def __init__(self, folder):
         self.data = os.path.join(folder, "millrace")
         self.log = open(os.path.join(folder, "millrace.log"), "w")
-        self.child = subprocess.Popen([MILLRACE, "serve", "--data", self.data, "--listen", "postgres://127.0.0.1:0"], stderr=self.log)
+        self.child = subprocess.Popen([MILLRACE, "serve", "--data", self.data, "--listen", "postgres://127.0.0.1:0", "--listen", "http://127.0.0.1:0"], stderr=self.log)
         while not os.path.exists(os.path.join(self.data, "server")):
             if self.child.poll() is not None:
                 raise SystemExit("millrace did not start: " + open(self.log.name).read())
             time.sleep(0.05)
         with open(os.path.join(self.data, "server")) as file:
-            self.port = int(dict(line.split() for line in file)["postgres"].rsplit(":", 1)[1])
+            addresses = dict(line.split() for line in file)
+        self.port = int(addresses["postgres"].rsplit(":", 1)[1])
+        self.http = addresses["http"]
 
     def create(self):
         self.run("DROP STREAM IF EXISTS orders")
         self.run(f"CREATE STREAM orders ({COLUMNS})")
+
+    def post(self, path, content_type):
+        """One request with all rows, as a program that has a file would send it."""
+        self.create()
+        took = timed(["curl", "-sS", "--fail-with-body", "-o", "/dev/null", "-X", "POST", "-H", f"Content-Type: {content_type}", "-H", "Expect:", "-T", path,
+                      f"http://{self.http}/v1/streams/orders"])
+        self.check_count(path)
+        return took
+
+    def check_count(self, path):
+        with open(path) as file:
+            sent = sum(1 for _ in file) - path.endswith(".csv")
+        there = int(subprocess.run(self.psql("-A", "-t", "-c", "SELECT count(*) FROM orders"), capture_output=True, text=True, check=True).stdout)
+        if there != sent:
+            raise SystemExit(f"{sent} rows were posted and {there} are there")
 
     def stop(self):
         self.child.send_signal(signal.SIGTERM)
@@ -75,7 +95,7 @@ class PostgreSQL(Server):
     name, user, database = "PostgreSQL", "postgres", "postgres"
 
     def __init__(self, folder):
-        binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        binaries = self.binaries = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
         self.data = os.path.join(folder, "postgres")
         os.mkdir(self.data)
         os.chmod(folder, 0o755)
@@ -96,7 +116,7 @@ class PostgreSQL(Server):
         self.run(f"CREATE TABLE orders ({PG_COLUMNS})")
 
     def stop(self):
-        self.child.send_signal(signal.SIGINT)
+        subprocess.run([*self.prefix, f"{self.binaries}/pg_ctl", "stop", "-D", self.data, "-m", "fast"], check=True, capture_output=True, cwd="/")
         self.child.wait()
 
 
@@ -109,6 +129,24 @@ def live(server, path, count):
     timed(server.psql("-c", f"\\copy orders from '{path}'"))
     reader.wait()
     return time.monotonic() - start
+
+
+def other_forms(path, csv_path, json_path):
+    """The same rows for POST."""
+    names = ["id", "customer", "amount", "note", "at", "ok"]
+    with open(path) as rows, open(csv_path, "w") as csv, open(json_path, "w") as lines:
+        csv.write(",".join(names) + "\n")
+        for row in rows:
+            id, customer, amount, note, at, ok = row[:-1].split("\t")
+            csv.write(f"{id},{customer},{amount},{note},{at},{ok}\n")
+            lines.write(f'{{"id":{id},"customer":{customer},"amount":{amount},"note":"{note}","at":"{at}","ok":{"true" if ok == "t" else "false"}}}\n')
+
+
+# What of PostgreSQL's each of ours is compared with.
+PEERS = {
+    "COPY FROM": "COPY FROM", "POST CSV": "COPY FROM", "POST JSON lines": "COPY FROM", "live read beside COPY FROM": "COPY FROM",
+    "COPY TO": "COPY TO", "COPY TO csv": "COPY TO csv", "SELECT *": "SELECT *", "live read of what is there": "COPY TO",
+}
 
 
 def main():
@@ -125,7 +163,9 @@ def main():
         servers = [Millrace(folder)]
         if glob.glob("/usr/lib/postgresql/*/bin/initdb"):
             servers.append(PostgreSQL(folder))
-        best = {}
+        csv_path, json_path = os.path.join(folder, "orders.csv"), os.path.join(folder, "orders.jsonl")
+        other_forms(path, csv_path, json_path)
+        seconds = {}
         try:
             for _ in range(arguments.repeat):
                 for server in servers:
@@ -135,19 +175,25 @@ def main():
                     figures.append(("COPY TO csv", timed(server.psql("-c", "\\copy orders to '/dev/null' csv"))))
                     figures.append(("SELECT *", timed(server.psql("-A", "-t", "-o", "/dev/null", "-c", "SELECT * FROM orders"))))
                     if isinstance(server, Millrace):
-                        figures.append(("live read during COPY FROM", live(server, path, arguments.rows)))
-                    for name, seconds in figures:
-                        key = (name, server.name)
-                        best[key] = min(best.get(key, seconds), seconds)
+                        read = f"\\copy (SELECT STREAM * FROM orders START FROM TRIM_HORIZON LIMIT {arguments.rows}) to '/dev/null'"
+                        figures.append(("live read of what is there", timed(server.psql("-c", read))))
+                        figures.append(("live read beside COPY FROM", live(server, path, arguments.rows)))
+                        figures.append(("POST CSV", server.post(csv_path, "text/csv")))
+                        figures.append(("POST JSON lines", server.post(json_path, "application/x-ndjson")))
+                    for name, took in figures:
+                        seconds.setdefault((name, server.name), []).append(took)
         finally:
             for server in servers:
                 server.stop()
-        for name in dict.fromkeys(name for name, _ in best):
+        median = {key: statistics.median(taken) for key, taken in seconds.items()}
+        for name, peer in PEERS.items():
             line = f"{name:28}"
-            for server in servers:
-                if (name, server.name) in best:
-                    seconds = best[name, server.name]
-                    line += f"  {server.name} {seconds:6.2f} s {megabytes / seconds:6.0f} MB/s {arguments.rows / seconds / 1e6:5.2f} M rows/s"
+            for server, of in ((Millrace.name, name), (PostgreSQL.name, peer)):
+                if (of, server) in median:
+                    took = median[of, server]
+                    line += f"  {server} {took:6.2f} s {megabytes / took:6.0f} MB/s {arguments.rows / took / 1e6:5.2f} M rows/s"
+            if (peer, PostgreSQL.name) in median:
+                line += f"  {median[peer, PostgreSQL.name] / median[name, Millrace.name]:5.2f}"
             print(line)
 
 

@@ -303,7 +303,8 @@ package final class DataflowGraph {
     ) {
         stageStates[number].watermark = PlantedBug.isOn(.watermarkGoesBack) ? watermark : max(stageStates[number].watermark, watermark)
         let stageEpoch = StageEpoch(
-            clockMicroseconds: epoch.clockMicroseconds, watermark: stageStates[number].watermark, hasEnded: hasEnded, ports: ports)
+            number: epoch.epoch, clockMicroseconds: epoch.clockMicroseconds,
+            isCaughtUp: epoch.scans.allSatisfy { scan in scan.shards.allSatisfy { $0.isCaughtUp || $0.hasEnded } }, watermark: stageStates[number].watermark, hasEnded: hasEnded, ports: ports)
         let partitions = stage.prepare(tasks.map(\.feeder), stageEpoch)
         if !partitions.isEmpty {
             let work = PartitionWork(partitions.map { ($0, takeContext(epoch)) })
@@ -389,9 +390,10 @@ package final class DataflowGraph {
 
     // MARK: For the engine and for people
 
-    /// When (wall µs, epoch clock) a shard's idle timeout would let the watermark advance if nothing arrives; nil when never.
+    /// When (wall µs, epoch clock) an epoch is due although nothing arrives: a shard's idle timeout lets the watermark advance, an operator has waited
+    /// long enough; nil when never.
     package func nextIdleDeadline() -> Int64? {
-        isFinished ? nil : trackers.compactMap(\.nextIdleDeadline).min()
+        isFinished ? nil : (trackers.compactMap(\.nextIdleDeadline) + stages.compactMap { $0.nextDeadline() }).min()
     }
 
     package var status: DataflowStatus {

@@ -131,7 +131,7 @@ extension Engine {
     }
 
     /// The microseconds of a timestamp literal, or of a text that is one; nil for anything else.
-    private static func constantTimestamp(_ expression: Expression) throws(SQLError) -> Int64? {
+    static func constantTimestamp(_ expression: Expression) throws(SQLError) -> Int64? {
         guard case .literal(let literal) = expression.kind else { return nil }
         let bound = try ExpressionTyping.cast(
             try ExpressionTyping.literal(literal, span: expression.span), to: .timestamp(precision: 6), mode: .explicit,
@@ -158,8 +158,14 @@ extension Engine {
         var id: UInt64 = 0
         var journal: QueryJournal?
         var folder = ""
-        if let savedAs {
-            let object = try existing ?? addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
+        if let object = existing {
+            id = object.id
+            if !options.isEphemeral {
+                folder = queryDirectory(object)
+                journal = try makeJournal(folder, planned)
+            }
+        } else if let savedAs {
+            let object = try addToCatalog(name: name, sql: statement, definition: .query(savedAs), settings: kept)
             id = object.id
             if !options.isEphemeral {
                 folder = queryDirectory(object)
@@ -176,7 +182,7 @@ extension Engine {
         }
         let errors = StreamErrors(engine: self, name: errorName, queryName: name, producer: producer)
         let query = RunningQuery(
-            name: name, id: id, isSaved: savedAs != nil, isBounded: prepared.isBounded, canCatchUp: prepared.canCatchUp,
+            name: name, id: id, isSaved: savedAs != nil || existing != nil, isBounded: prepared.isBounded, canCatchUp: prepared.canCatchUp,
             relationNames: Set(planned.plan.scanNodes.map { $0.relation.name.lowercased() } + [target.name.lowercased()]),
             statement: statement, waker: prepared.waker, notice: options.onNotice)
         query.canRestart = journal != nil

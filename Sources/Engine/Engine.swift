@@ -5,7 +5,7 @@
 //     lock, format      who holds it; the version of its layout          (ShardLog)
 //     streams/<id>/     the shards of each stream                        (ShardLog)
 //     catalog           every definition, as SQL                         (StoredCatalog)
-//     queries/<id>/     per saved query its epoch log and checkpoints    (EpochLog, CheckpointStore)
+//     queries/<id>/     per saved query, and per group of alerts, its epoch log and checkpoints    (EpochLog, CheckpointStore); <id>-<n> after n ALTERs
 //
 // 1. Opening takes the lock, opens every stream (cutting torn tails), reads the catalog and starts the saved queries, each on a
 //    thread of its own.
@@ -33,6 +33,10 @@ package final class Engine: @unchecked Sendable {
     /// For an engine without threads: the streams that its keeper has ended.
     let endedStreams: EndedStreams?
 
+    /// What is the case with alerts, and how those are doing who tell of it.
+    let alertFold = AlertFold()
+    package let notifierBoard = NotifierBoard()
+
     private let lock = Lock()
     private let catalog: StoredCatalog
     /// Why the log of a relation, by its id, could not be opened.
@@ -42,6 +46,8 @@ package final class Engine: @unchecked Sendable {
     private var threads: [JoinableThread] = []
     private var sinks: [String: SharedSink] = [:]
     private var feeders: [UInt64: Feeder] = [:]
+    /// Held while rules of alerts come, go and change.
+    let alertLock = Lock()
     private let materializedLock = Lock()
     private var materializedTables: [UInt64: MaterializedTable] = [:]
     private var nextAnonymous = 1
@@ -135,7 +141,9 @@ package final class Engine: @unchecked Sendable {
     /// Removes what a dropped query, or an alteration that was cut off, has left.
     private func removeLeftQueries() {
         let folder = directory + "/queries"
-        let known = Set(catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) })
+        let known = Set(
+            catalog.objects.filter(\.isQuery).map { CatalogObject.queryFolder($0.id, generation: $0.generation) }
+                + catalog.objects.filter(\.isAlert).map { CatalogObject.queryFolder($0.membership.group, generation: 0) })
         guard fileSystem.exists(folder) else { return }
         do {
             for name in try fileSystem.list(folder) where !known.contains(name) {
@@ -194,6 +202,7 @@ package final class Engine: @unchecked Sendable {
 
     func object(named name: String) -> CatalogObject? { lock.locked { catalog.relationOrView(named: name) } }
     func queryObject(named name: String) -> CatalogObject? { lock.locked { catalog.query(named: name) } }
+    func alertObject(named name: String) -> CatalogObject? { lock.locked { catalog.alert(named: name) } }
     func functionObject(named name: String) -> CatalogObject? { lock.locked { catalog.functionObject(named: name) } }
     func catalogObjects() -> [CatalogObject] { lock.locked { catalog.objects } }
     var relationNames: [String] { lock.locked { catalog.entryNames } }
@@ -372,6 +381,7 @@ package final class Engine: @unchecked Sendable {
     }
 
     private func startSavedQueries() {
+        defer { startAlerts() }
         for object in catalogObjects() {
             guard object.isQuery, !object.isPaused else { continue }
             do { try startSaved(object) } catch {
@@ -520,13 +530,14 @@ package final class Engine: @unchecked Sendable {
 
     package func catalogNames() -> CatalogNames {
         var names = CatalogNames()
-        names.functions = ExpressionTyping.functionNames
+        names.functions = ExpressionTyping.functionNames + ModelTable.entries.map(\.name)
         for object in catalogObjects() {
             switch object.definition {
             case .relation(let relation): names.relations.append((object.name, relation.columns.map(\.name)))
             case .view(_, let schema): names.relations.append((object.name, schema.fields.map(\.name)))
-            case .query: names.queries.append(object.name)
+            case .query, .alert: names.queries.append(object.name)
             case .function: names.functions.append(object.name)
+            case .notifier, .inhibition: break
             }
         }
         return names

@@ -90,6 +90,11 @@ package enum Planner {
         return PlannedInsert(target: target, query: stages.planned)
     }
 
+    /// Rules over one body as one query, whose rows are transitions (`AlertColumns`).
+    package static func plan(_ rules: [AlertDefinition], catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedAlerts {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try AlertBinder.plan(rules, catalog: catalog, options: options) }
+    }
+
     /// Checks and types a CREATE STREAM | TABLE. Options are kept as they are: connectors check their own.
     package static func define(_ relation: CreateRelation, catalog: any Catalog) throws(SQLError) -> RelationDefinition {
         try FunctionScope.with(catalog) { () throws(SQLError) in try RelationBinder.define(relation) }
@@ -114,6 +119,7 @@ package enum Planner {
                 case .createRelation(let relation): _ = try RelationBinder.define(relation)
                 case .createQuery(let query): _ = try stages(query.insert, catalog: catalog, options: options)
                 case .createFunction(let function): try UserFunctionBinder.check(function)
+                case .alert(.create(let create)): _ = try AlertBinder.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options)
                 default: break
                 }
             }
@@ -170,11 +176,13 @@ package enum Planner {
             _ = try define(view, catalog: catalog)
             return try stages(view.query, mode: nil, catalog: catalog, options: options).explanation(kind, target: nil)
         case .explain(let inner, let nested): return try explanation(nested, kind: kind ?? inner, catalog: catalog, options: options)
+        case .alert(.create(let create)):
+            return try AlertBinder.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options).explanation(kind)
         case .connection(let inner): throw inner.needsConnection(at: statement.span)
-        case .createRelation, .createFunction, .alterStream, .drop, .show, .describe, .describeQuery, .pause, .explainAnalyze, .explainWatermark, .set,
-            .reset:
+        case .createRelation, .createFunction, .alert, .alterStream, .drop, .show, .describe, .describeQuery, .pause, .explainAnalyze, .explainWatermark, .set,
+            .reset, .notification:
             throw SQLError(
-                "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT and CREATE QUERY",
+                "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT, CREATE QUERY and CREATE ALERT",
                 code: SQLError.featureNotSupported)
         }
     }

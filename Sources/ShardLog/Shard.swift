@@ -406,6 +406,14 @@ package final class Shard: @unchecked Sendable {
         return segment.info(segment.frameIndex(of: sequence))?.arrivalMin
     }
 
+    /// When the last row of the frame of a row arrived: when it could be read as a whole.
+    package func lastArrivalMicroseconds(of sequence: UInt64) -> Int64? {
+        let (segments, end) = snapshot()
+        guard let oldest = segments.first?.firstSequence, (oldest..<max(oldest, end)).contains(sequence) else { return nil }
+        let segment = segments[Shard.segmentIndex(of: sequence, in: segments)]
+        return segment.info(segment.frameIndex(of: sequence))?.arrivalMax
+    }
+
     /// The first row of the first frame whose last row arrived at or after a time; the end when there is none.
     package func sequence(arrivingAt microseconds: Int64) -> UInt64 {
         let (segments, end) = snapshot()

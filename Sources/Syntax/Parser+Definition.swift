@@ -18,6 +18,7 @@ extension StatementParser {
             throw SQLError(
                 "CREATE \(word) is not supported", at: current.span, code: SQLError.featureNotSupported)
         }
+        if accept(.alert) { return try parseCreateAlert(orReplace: orReplace) }
         let kind = try parseObjectKind()
         var ifNotExists = false
         if at(.if), isNext(.not) {
@@ -41,6 +42,8 @@ extension StatementParser {
         case .query: return .createQuery(try parseSavedQuery(name, orReplace: orReplace, ifNotExists: ifNotExists))
         case .function:
             return .createFunction(try parseFunction(name, orReplace: orReplace, ifNotExists: ifNotExists))
+        case .notifier: return try parseNotifier(name, orReplace: orReplace, ifNotExists: ifNotExists)
+        case .inhibition: return try parseInhibition(name, orReplace: orReplace, ifNotExists: ifNotExists)
         }
     }
 

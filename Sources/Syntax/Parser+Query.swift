@@ -298,7 +298,7 @@ extension StatementParser {
             return SelectItem(expression: expression, alias: try parseLabel("a column name"))
         }
         note(.from)
-        if isName(current), !at(.qualify), !atWindowClause, !atEmitClause, !atStartClause {
+        if isName(current), !at(.qualify), !atAlertClause, !atWindowClause, !atEmitClause, !atStartClause {
             note(.where, .union)
             note("GROUP BY", .group)
             note("ORDER BY", .order)

@@ -30,7 +30,10 @@ extension StatementParser {
         if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return try parseShow() }
+        if let notification = try parseNotification() { return notification }
         if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
+        if at(.test), isNext(.alert) { return try parseTestAlert() }
+        if (at(.describe) || at(.desc)) && isNext(.alert), isNextName(2) { return try parseDescribeAlert() }
         if (at(.describe) || at(.desc)) && (isNext(.query) || isNext(.pump)), isNextName(2) { return try parseDescribeQuery() }
         if accept(.describe) || accept(.desc) { return .describe(try parseQualifiedName("a stream, table, view or query name")) }
         if accept(.explain) { return try parseExplain() }
@@ -72,6 +75,7 @@ extension StatementParser {
             kind = .materializedView
         } else {
             note("MATERIALIZED VIEW")
+            if accept(.alert) { return .alert(.pause(try parseAlertName(), isPaused: isPaused)) }
             guard accept(.query) || accept(.pump) else { throw unexpected(hint: "\(isPaused ? "PAUSE" : "RESUME") QUERY name") }
         }
         return .pause(kind, try parseQualifiedName("a query name"), isPaused: isPaused)
@@ -82,6 +86,13 @@ extension StatementParser {
         advance()
         advance()
         return true
+    }
+
+    @inline(never)
+    private mutating func parseDescribeAlert() throws(SQLError) -> Statement.Kind {
+        advance()
+        advance()
+        return .alert(.describe(try parseAlertName()))
     }
 
     @inline(never)
@@ -211,6 +222,7 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseDrop() throws(SQLError) -> Statement.Kind {
+        if accept(.alert) { return try parseDropAlert() }
         let kind = try parseObjectKind()
         let ifExists = try acceptIfExists()
         var names: [QualifiedName] = []
@@ -239,6 +251,10 @@ extension StatementParser {
         if accept(.view) { return .view }
         if accept(.query) || accept(.pump) { return .query }
         if accept(.function) { return .function }
+        for kind in [ObjectKind.notifier, .inhibition] where atWord(kind.rawValue) {
+            advance()
+            return kind
+        }
         throw unexpected()
     }
 
@@ -254,6 +270,7 @@ extension StatementParser {
         if accept(.views) { return .show(.views) }
         if accept(.queries) || accept(.pumps) { return .show(.queries) }
         if accept(.functions) { return .show(.functions) }
+        if let kind = parseShowNotifications() { return .show(kind) }
         if accept(.all) { return .show(.all) }
         guard accept(.create) else {
             let error = unexpected()
@@ -263,8 +280,13 @@ extension StatementParser {
             return try parseShowSetting()
         }
         if accept(.all) { return .show(.definitions) }
+        if at(.alert), isNextName(1) {
+            advance()
+            return .alert(.showCreate(try parseAlertName()))
+        }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
         if isNextName(2), acceptMaterializedView() { return .show(.create(try parseQualifiedName("a materialized view's name"))) }
+        if atWord(ObjectKind.notifier.rawValue) || atWord(ObjectKind.inhibition.rawValue), isNextName(1) { advance() }
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .show(.create(try parseQualifiedName("a stream, table, view or query name")))

@@ -112,7 +112,7 @@ extension StatementParser {
     }
 
     private var atClauseAfterTable: Bool {
-        at(.qualify) || atWindowClause || atEmitClause || (at(.start) && isNext(.from))
+        at(.qualify) || atAlertClause || atWindowClause || atEmitClause || (at(.start) && isNext(.from))
             || (at(.asof) && (isNext(.join) || isNext(.left))) || (at(.matchRecognize) && isNext(.leftParenthesis))
     }
 

@@ -25,6 +25,8 @@ struct StatementParser {
     private(set) var index = 0
     private(set) var depth = 0
     var deepest = 0
+    /// The query of an alert is being read.
+    var isInAlert = false
     private var expected: [Expectation] = []
     private var expectedBefore: [Expectation] = []
 

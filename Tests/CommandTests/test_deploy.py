@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pathlib
 
 from support import ROOT, CommandTest, Terminal
 
@@ -115,6 +116,35 @@ class DeployTests(CommandTest):
         self.put("sales", ROWS)
         self.assertEqual(self.diff().stdout, "")
 
+    def test_a_materialized_view(self):
+        view = "CREATE MATERIALIZED VIEW per_shop AS SELECT shop, count(*) AS sales, sum(amount) AS total FROM sales GROUP BY shop;\n"
+        files = ("streams.sql", "view.sql")
+        self.write("view.sql", view)
+        done = self.deploy("--yes", files=files)
+        self.assertRegex(done.stdout, r"create +materialized view per_shop")
+        self.assertEqual(self.diff(files=files).stdout, "")
+        self.assertIn("Nothing to do", self.deploy("--yes", files=files).stderr)
+        self.put("sales", ROWS)
+
+        def shown():
+            return self.rows("SELECT * FROM per_shop ORDER BY shop;", "--data", self.data)
+
+        self.assertEqual([(row["shop"], row["sales"]) for row in shown()], [("north", 2), ("south", 2)])
+        # Another definition is computed anew, and has to be allowed.
+        self.write("view.sql", view.replace("FROM sales", "FROM sales WHERE amount > 1"))
+        done = self.deploy("--yes", files=files, expect=1)
+        self.assertIn("materialized view per_shop would be computed anew from what the log retains (--allow-rebuild)", done.stderr)
+        self.assertEqual([(row["shop"], row["sales"]) for row in shown()], [("north", 2), ("south", 2)])
+        done = self.deploy("--yes", "--allow-rebuild", files=files)
+        self.assertRegex(done.stdout, r"rebuild +materialized view per_shop")
+        self.run_sql("SHOW QUERIES;", "--data", self.data, "--until-caught-up")
+        self.assertEqual([(row["shop"], row["sales"]) for row in shown()], [("north", 2), ("south", 1)])
+        self.assertEqual(self.diff(files=files).stdout, "")
+        # Pruned, it goes with the stream that keeps its rows.
+        done = self.deploy("--yes", "--prune", "--allow-data-loss", files=("streams.sql",))
+        self.assertRegex(done.stdout, r"drop +materialized view per_shop")
+        self.assertEqual([stream["name"] for stream in self.status()["streams"]], ["sales"])
+
     def test_a_reader_that_would_break_is_named(self):
         self.deploy("--yes")
         self.millrace(
@@ -129,6 +159,17 @@ class DeployTests(CommandTest):
         done = self.deploy("--yes", "--allow-data-loss", "--prune")
         self.assertRegex(done.stdout, r"drop +query reader")
         self.assertEqual([query["name"] for query in self.status()["queries"]], ["takings"])
+
+    def test_rows_that_cannot_be_counted_are_not_dropped_either(self):
+        self.deploy("--yes")
+        self.run_sql("CREATE STREAM other (a INT); INSERT INTO other VALUES (1);", "--data", self.data)
+        folder = max(pathlib.Path(self.data, "streams").iterdir())
+        for file in folder.glob("stream.*"):
+            file.write_bytes(b"\0" * 64)
+        done = self.deploy("--yes", "--prune", expect=1)
+        self.assertRegex(done.stderr, r"stream other would be dropped, and its rows, which cannot be counted, with it \(--allow-data-loss\)")
+        self.assertIn("Nothing was changed.", done.stderr)
+        self.assertTrue(any(folder.glob("shard-*/*.log")))
 
     def test_what_is_in_no_file_stays_unless_pruned(self):
         self.deploy("--yes")

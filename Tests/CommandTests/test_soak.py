@@ -110,6 +110,8 @@ class SoakTests(CommandTest):
             rise, mean = slope(half)
             added = rise * seconds / 2
             print(f"\nsoak, {seconds:.0f} s, {sent:,} rows: {what}: mean {mean:,.0f}, {added:+,.0f} over the second half", end="")
+            if is_long:
+                print(": " + " ".join(f"{value:,}" for _, value in samples[:: max(1, len(samples) // 24)]), end="")
             self.assertLess(added, allowed[0] * mean + allowed[1], f"{what} grows: {[round(value) for _, value in half[::max(1, len(half) // 12)]]}")
         print()
 

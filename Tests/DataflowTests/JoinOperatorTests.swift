@@ -368,12 +368,12 @@ final class JoinOperatorTests: XCTestCase {
         var item = JoinCase(node: JoinNode(kind: .inner, leftKeys: [0], rightKeys: [0], leftRetracts: true), rightEnds: 0, seed: 0)
         item.left = [rows, back]
         item.right = [[], [rows[7]]]
-        let clock = SystemClock()
-        let start = clock.monotonicNanoseconds()
+        // The processor's time, which others on the machine do not lengthen.
+        let start = clock()
         let result = try JoinRunner.run(item) { _, _ in }
         XCTAssertEqual(result.folded, [:])
         // A search through the chain for each would take 1.8 thousand million steps.
-        XCTAssertLessThan(Double(clock.monotonicNanoseconds() - start) / 1e9, 2.5)
+        XCTAssertLessThan(Double(clock() - start) / 1e6, 4)
     }
 
     func testTTLForgetsSilently() throws {

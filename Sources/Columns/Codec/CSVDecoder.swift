@@ -344,14 +344,22 @@ package final class CSVDecoder {
         if field.hasEscapes { return storeEscaped(field, isLast, slot, row) }
         let text = text(field, isLast)
         if !field.isQuoted && text.count == nullText.count && (text.count == 0 || text.elementsEqual(nullText)) {
-            if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
-            ColumnSlots.setNull(slot, row)
-            return nil
+            return storeNull(slot, row)
         }
-        if field.hasDoubledQuotes && slot.pointee.kind == .varchar && !UTF8Text.exceeds(text, characters: slot.pointee.lengthMax),
-            let start = text.baseAddress
-        {
-            // It lies in the heap already.
+        return store(text, isInHeap: field.hasDoubledQuotes, slot, row)
+    }
+
+    @inline(__always)
+    private func storeNull(_ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int) -> String? {
+        if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
+        ColumnSlots.setNull(slot, row)
+        return nil
+    }
+
+    /// A field's value. `isInHeap`: it lies where the heap has reserved room, and a text is taken from there.
+    @inline(__always)
+    private func store(_ text: TextBytes, isInHeap: Bool, _ slot: UnsafeMutablePointer<ColumnSlot>, _ row: Int) -> String? {
+        if isInHeap && slot.pointee.kind == .varchar && !UTF8Text.exceeds(text, characters: slot.pointee.lengthMax), let start = text.baseAddress {
             slots.heap.pointee.commit(text.count)
             slot.pointee.values.storeBytes(of: StringView(start, count: text.count), toByteOffset: row &* 16, as: StringView.self)
             return nil
@@ -371,27 +379,14 @@ package final class CSVDecoder {
         var field = field
         if isLast, field.count > 0, field.start[field.count - 1] == 0x0D { field.count -= 1 }
         if field.count == nullText.count, TextBytes(start: field.start, count: field.count).elementsEqual(nullText) {
-            if slot.pointee.isRequired { return columnName(slot) + "NULL is not allowed" }
-            ColumnSlots.setNull(slot, row)
-            return nil
+            return storeNull(slot, row)
         }
         let target = slots.heap.pointee.reserve(field.count)
         guard let count = CSVScan.unescape(field, target) else { return columnName(slot) + "a backslash at the end" }
         let text = TextBytes(start: target, count: count)
         // An escape can make bytes that are no text.
         if slot.pointee.kind == .varchar || slot.pointee.kind == .json, !UTF8Text.isValid(text) { return columnName(slot) + "invalid UTF-8" }
-        if slot.pointee.kind == .varchar && !UTF8Text.exceeds(text, characters: slot.pointee.lengthMax) {
-            slots.heap.pointee.commit(text.count)
-            slot.pointee.values.storeBytes(of: StringView(UnsafePointer(target), count: text.count), toByteOffset: row &* 16, as: StringView.self)
-            return nil
-        }
-        do throws(TextError) {
-            switch slot.pointee.kind {
-            case .list, .map, .structure: try nested?.store(text, slot, row)
-            default: try slots.store(text: text, slot, row)
-            }
-            return nil
-        } catch { return reason(error, text, slot) }
+        return store(text, isInHeap: true, slot, row)
     }
 
     private func columnName(_ slot: UnsafeMutablePointer<ColumnSlot>) -> String { "column \"\(slots.names[slot.pointee.index])\": " }

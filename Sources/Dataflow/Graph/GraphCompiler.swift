@@ -80,6 +80,9 @@ struct GraphCompiler {
         case .match(let input, let node):
             let feeding = try compile(input, above: [])
             return end(feeding, in: try makeMatch(node, input.outputTypes), plan, above)
+        case .alert(let input, let node):
+            let feeding = try compile(input, above: [])
+            return end(feeding, in: try AlertStage(node, inputTypes: input.outputTypes, name: "alert #\(stages.count)", settings: settings), plan, above)
         case .unnest(let input, let node): return try transform(try makeUnnest(node, input.outputTypes), input, above)
         case .expand(let input, let rows): return try transform(try makeExpand(rows, input.outputTypes), input, above)
         case .replicate(let input, let column): return try transform(try makeReplicate(column, input.outputTypes), input, above)

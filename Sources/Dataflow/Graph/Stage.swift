@@ -5,7 +5,10 @@ import Columns
 
 /// What holds for one epoch at one stage.
 struct StageEpoch: Sendable {
+    var number: UInt64 = 0
     var clockMicroseconds: Int64
+    /// Every source has been read as far as it could be.
+    var isCaughtUp = true
     /// At the end of the epoch; never before the one of the epoch before.
     var watermark: Int64
     /// No input will come after this epoch.
@@ -40,6 +43,8 @@ protocol Stage: AnyObject {
     func endEpoch(_ epoch: StageEpoch)
     /// What downstream may assume after the epoch.
     func outputWatermark(_ epoch: StageEpoch) -> Int64
+    /// When (epoch clock, microseconds) the stage has something to do although nothing arrives; nil when never.
+    func nextDeadline() -> Int64?
     /// Nothing will come out any more although input may.
     var isSatisfied: Bool { get }
     var groupCount: Int { get }
@@ -54,6 +59,7 @@ protocol Stage: AnyObject {
 }
 
 extension Stage {
+    func nextDeadline() -> Int64? { nil }
     var partCount: Int { 0 }
     func write(part: Int, to writer: inout StateWriter) {}
     func read(part: Int, from reader: inout StateReader) throws(StateError) {}

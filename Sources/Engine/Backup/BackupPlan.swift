@@ -42,6 +42,10 @@ struct BackupPlan {
             queries[object.id] = CatalogObject.queryFolder(object.id, generation: object.generation)
             links[object.id] = try BackupPlan.links(of: object, create, engine)
         }
+        for (group, members) in engine.alertGroups() {
+            queries[group] = CatalogObject.queryFolder(group, generation: 0)
+            links[group] = try BackupPlan.links(ofAlerts: members, engine)
+        }
         var streams = objects.filter { $0.relation != nil && engine.stream(of: $0) != nil }.map(\.id)
         var open = queries.keys.sorted()
         // A stream may be fixed when every query that reads it has its epoch log, an epoch log when the streams that the query writes are.
@@ -57,6 +61,18 @@ struct BackupPlan {
             open.removeAll { $0 == next }
         }
         steps += streams.map(Step.stream)
+    }
+
+    private static func links(ofAlerts members: [CatalogObject], _ engine: Engine) throws -> Links {
+        let planned = try engine.planAlerts(members)
+        var links = Links(name: members.first?.name ?? "")
+        for node in planned.query.plan.scanNodes {
+            if let relation = engine.object(named: node.relation.name) { links.reads.insert(relation.id) }
+        }
+        for name in [AlertStream.name, engine.errorStreamName(for: links.name)] {
+            if let relation = engine.object(named: name) { links.writes.insert(relation.id) }
+        }
+        return links
     }
 
     private static func links(of object: CatalogObject, _ create: CreateQuery, _ engine: Engine) throws -> Links {

@@ -4,7 +4,8 @@
 //
 //     millrace catalog 1
 //     next <id>
-//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>       flags: 1 for a changelog stream; of a query its QuerySettings, and whether it is paused
+//     entry <id> <kind> <flags> <bytes of name> <bytes of SQL>       flags: 1 for a changelog stream; of a query its QuerySettings, and whether it is
+//                                                                    paused; of an alert also its AlertMembership
 //     <name><SQL>
 //     ...
 //     crc <CRC32C of all before it, decimal>
@@ -66,6 +67,9 @@ package struct CatalogObject: Sendable {
         case view(ViewDefinition, Schema)
         case query(CreateQuery)
         case function(UserFunction)
+        case notifier(CreateNotifier)
+        case inhibition(CreateInhibition)
+        case alert(CreateAlert)
     }
 
     package var id: UInt64
@@ -78,6 +82,8 @@ package struct CatalogObject: Sendable {
     package var generation = 0
     /// Of a query: it does not run until it is resumed.
     package var isPaused = false
+    /// Of an alert.
+    package var membership = AlertMembership()
 
     /// Below `queries`.
     static func queryFolder(_ id: UInt64, generation: Int) -> String { generation == 0 ? "\(id)" : "\(id)-\(generation)" }
@@ -92,12 +98,15 @@ package struct CatalogObject: Sendable {
         case .view: ObjectKind.view.rawValue
         case .query: ObjectKind.query.rawValue
         case .function: ObjectKind.function.rawValue
+        case .notifier: ObjectKind.notifier.rawValue
+        case .inhibition: ObjectKind.inhibition.rawValue
+        case .alert: "ALERT"
         }
     }
 }
 
 package final class StoredCatalog: Catalog {
-    /// Relations and views share one name space; queries and functions have their own.
+    /// Relations and views share one name space; queries, functions, notifiers and inhibitions have their own.
     package private(set) var objects: [CatalogObject] = []
     package private(set) var nextID: UInt64 = 1
     private let path: String
@@ -143,6 +152,7 @@ package final class StoredCatalog: Catalog {
         let lower = name.lowercased()
         return objects.first { $0.isFunction && $0.name.lowercased() == lower }
     }
+    package func alert(named name: String) -> CatalogObject? { find(name, among: objects.filter { $0.isAlert && $0.membership.retirement == nil }) }
     package func query(named name: String) -> CatalogObject? { find(name, among: objects.filter(\.isQuery)) }
 
     /// Exactly, or without regard to case when that leaves one.
@@ -162,6 +172,33 @@ package final class StoredCatalog: Catalog {
         nextID += 1
         try change { $0.append(object) }
         return object
+    }
+
+    /// A rule that runs as part of `group`; nil: as a group of its own, which has the rule's id. `retiring` is the rule whose place it takes.
+    package func addAlert(
+        name: String, sql: String, create: CreateAlert, settings: QuerySettings, group: UInt64?, afterEpoch: UInt64, signature: String,
+        retiring: (id: UInt64, afterEpoch: UInt64)? = nil
+    ) throws(EngineError) -> CatalogObject {
+        var object = CatalogObject(id: nextID, name: name, sql: sql, definition: .alert(create), settings: settings)
+        object.membership = AlertMembership(group: group ?? nextID, afterEpoch: afterEpoch, signature: signature)
+        nextID += 1
+        let added = object
+        try change { objects in
+            if let retiring, let place = objects.firstIndex(where: { $0.id == retiring.id }) {
+                objects[place].membership.retirement = .ruleChanged
+                objects[place].membership.afterEpoch = retiring.afterEpoch
+            }
+            objects.append(added)
+        }
+        return object
+    }
+
+    package func retireAlert(id: UInt64, _ reason: AlertReason, afterEpoch: UInt64) throws(EngineError) {
+        guard let index = objects.firstIndex(where: { $0.id == id }) else { return }
+        try change { objects in
+            objects[index].membership.retirement = reason
+            objects[index].membership.afterEpoch = afterEpoch
+        }
     }
 
     package func remove(id: UInt64) throws(EngineError) {
@@ -233,6 +270,8 @@ package final class StoredCatalog: Catalog {
             if case .relation(let relation) = object.definition, relation.isChangelog { flags = "1" }
             if object.isQuery {
                 flags = object.settings.text + (object.generation == 0 ? "" : "@\(object.generation)") + (object.isPaused ? StoredCatalog.pausedMark : "")
+            } else if object.isAlert {
+                flags = object.settings.text + ";" + object.membership.text + (object.isPaused ? StoredCatalog.pausedMark : "")
             }
             text.append(contentsOf: "entry \(object.id) \(object.relation?.kind.rawValue ?? object.kindName) \(flags) \(name.count) \(sql.count)\n".utf8)
             text.append(contentsOf: name)
@@ -351,15 +390,23 @@ package final class StoredCatalog: Catalog {
                 definition = .view(view, schema)
             case .createQuery(let create): definition = .query(create)
             case .createFunction(let create): definition = .function(try Planner.restore(create))
+            case .notification(.createNotifier(let create)): definition = .notifier(create)
+            case .notification(.createInhibition(let create)): definition = .inhibition(create)
+            case .alert(.create(let create)): definition = .alert(create)
             default: throw SQLError("no definition", at: statement.span)
             }
             let isPaused = entry.flags.hasSuffix(StoredCatalog.pausedMark)
-            let flags = entry.flags.dropLast(isPaused ? StoredCatalog.pausedMark.count : 0).split(separator: "@", maxSplits: 1)
+            let parts = entry.flags.dropLast(isPaused ? StoredCatalog.pausedMark.count : 0).split(separator: ";", maxSplits: 1)
+            let flags = (parts.first ?? "").split(separator: "@", maxSplits: 1)
             var object = CatalogObject(
                     id: entry.id, name: entry.name, sql: entry.sql, definition: definition,
                     settings: flags.first.flatMap { QuerySettings(text: $0[...]) } ?? QuerySettings(),
                     generation: flags.count > 1 ? Int(flags[1]) ?? 0 : 0)
             object.isPaused = isPaused
+            if object.isAlert {
+                guard parts.count == 2, let membership = AlertMembership(text: parts[1]) else { throw SQLError("its group is not known", at: statement.span) }
+                object.membership = membership
+            }
             objects.append(object)
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
@@ -370,7 +417,25 @@ package final class StoredCatalog: Catalog {
 extension CatalogObject {
     var isQuery: Bool { if case .query = definition { true } else { false } }
     var isFunction: Bool { if case .function = definition { true } else { false } }
-    var isRelationOrView: Bool { !isQuery && !isFunction }
+    var isRelationOrView: Bool {
+        switch definition {
+        case .relation, .view: true
+        default: false
+        }
+    }
+    /// Notifiers and inhibitions have names of their own.
+    var isNotification: Bool { notificationKind != nil }
+    var notificationKind: ObjectKind? {
+        switch definition {
+        case .notifier: .notifier
+        case .inhibition: .inhibition
+        default: nil
+        }
+    }
+    /// The statement as people may see it: without secrets.
+    package var shownSQL: String { if case .notifier(let create) = definition { NotifierDefinition.shown(create) } else { sql } }
+    var isAlert: Bool { if case .alert = definition { true } else { false } }
+    package var alert: CreateAlert? { if case .alert(let create) = definition { create } else { nil } }
     package var function: UserFunction? { if case .function(let function) = definition { function } else { nil } }
     package var relation: RelationDefinition? { if case .relation(let relation) = definition { relation } else { nil } }
 }

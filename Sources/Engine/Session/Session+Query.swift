@@ -151,7 +151,7 @@ private final class CursorDriver: @unchecked Sendable {
 }
 
 /// A SELECT has no error stream: a failing row ends a plain one with an error, and a live one says so and goes on.
-private final class CursorErrors: ErrorOutput {
+final class CursorErrors: ErrorOutput {
     private let isBounded: Bool
     private let notice: @Sendable (String) -> Void
     private var lateRows = 0

@@ -89,8 +89,10 @@ extension Session {
     func refuseWhenRead(_ object: CatalogObject, except: String? = nil, at span: SourceSpan) throws(SQLError) {
         let readers = engine.readers(of: object.name, except: except, countsWriters: true)
         guard let first = readers.first else { return }
+        let isAlert = engine.alertObject(named: first) != nil && engine.queryObject(named: first) == nil
         throw SQLError(
-            "\"\(object.name)\" is used by query \(readers.joined(separator: ", "))", at: span, hint: "DROP QUERY \(first) first", code: "2BP01")
+            "\"\(object.name)\" is used by \(isAlert ? "alert" : "query") \(readers.joined(separator: ", "))", at: span,
+            hint: "DROP \(isAlert ? "ALERT" : "QUERY") \(first) first", code: "2BP01")
     }
 }
 
@@ -114,6 +116,10 @@ extension Engine {
     func readers(of name: String, except: String? = nil, countsWriters: Bool = false) -> [String] {
         var readers: [String] = []
         for object in catalogObjects() {
+            if let alert = object.alert {
+                if inputs(of: alert.query).contains(where: { $0.lowercased() == name.lowercased() }), !readers.contains(object.name) { readers.append(object.name) }
+                continue
+            }
             guard case .query(let create) = object.definition, object.name != except else { continue }
             let isWriter = countsWriters && create.insert.target.last.name.lowercased() == name.lowercased()
             if isWriter || inputs(of: create.insert.query).contains(where: { $0.lowercased() == name.lowercased() }) { readers.append(object.name) }

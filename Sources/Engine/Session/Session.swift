@@ -69,6 +69,9 @@ package final class Session {
         case .alterStream(let alter): return try alterStream(alter)
         case .createFunction(let create): return try createFunction(create, text: text)
         case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
+        case .drop(let kind, let names, let ifExists) where kind == .notifier || kind == .inhibition:
+            return try dropNotifications(kind, names, ifExists: ifExists)
+        case .notification(let inner): return try perform(inner)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))
@@ -83,6 +86,7 @@ package final class Session {
                 try Planner.explain(inner, kind: kind, catalog: catalog, options: plannerOptions)
             }
             return .rows(Session.plan(lines))
+        case .alert(let alert): return try self.alert(alert, text: text)
         case .set(let name, _) where SessionSettings.isWithoutMeaning(name.name):
             note("setting \(name.name) has no meaning here")
             return .done(tag: "SET")

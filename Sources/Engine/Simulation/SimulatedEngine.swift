@@ -33,6 +33,8 @@ package final class SimulatedEngine {
         options.workerCount = 1
         options.usesOneShard = true
         options.onNotice = onNotice
+        // Nothing runs notifiers here: they are only looked at.
+        options.allowsCommands = true
         engine = try Engine(directory: "/simulated", options: options, clock: clock, fileSystem: SimulatedFileSystem())
         ended = engine.endedStreams ?? EndedStreams()
         session = engine.makeSession()
@@ -67,6 +69,7 @@ package final class SimulatedEngine {
         case .createQuery(let create), .alterQuery(let create): create.insert.target.last.name.lowercased()
         case .insert(let insert): insert.target.last.name.lowercased()
         case .createRelation(let create): create.name.last.name.lowercased()
+        case .alert(.create): AlertStream.name
         default: ""
         }
     }
@@ -103,6 +106,8 @@ package final class SimulatedEngine {
                 case .createQuery(let create): try Planner.plan(create.insert, catalog: catalog, options: session.plannerOptions).query.plan.signature
                 case .createView(let create):
                     try Planner.plan(create.query, mode: .continuous, catalog: catalog, options: session.plannerOptions).query.plan.signature
+                case .alert(.create(let create)):
+                    try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: session.plannerOptions).query.plan.signature
                 default: ""
                 }
             }

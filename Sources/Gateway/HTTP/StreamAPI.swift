@@ -195,24 +195,12 @@ enum StreamAPI {
         context.exchange.end()
     }
 
-    /// `TRIM_HORIZON`, `LATEST`, a sequence number, or a time.
     static func place(_ text: String) throws(APIError) -> TailStart {
-        switch text.uppercased() {
-        case "TRIM_HORIZON": return .trimHorizon
-        case "LATEST": return .latest
-        default: break
+        guard let start = TailStart(text) else {
+            throw APIError(
+                400, SQLError.invalidParameter, "from is \(TailStart.expectation), not \"\(text)\"", hint: TailStart.hint(for: text))
         }
-        if let sequence = UInt64(text) { return .sequence(sequence) }
-        let bytes = Array(text.utf8)
-        let time = bytes.withUnsafeBufferPointer { bytes -> Int64? in
-            // A text that is no time is reported below, with what it may be.
-            do throws(TextError) { return try TimestampText.parse(bytes, precision: 6) } catch { return nil }
-        }
-        if let time { return .time(time) }
-        let near = NearestName.find(text, among: ["TRIM_HORIZON", "LATEST"])
-        throw APIError(
-            400, SQLError.invalidParameter, "from is TRIM_HORIZON, LATEST, a sequence number or a time, not \"\(text)\"",
-            hint: near.map { "did you mean \($0)?" } ?? "a time looks like 2026-11-20T23:45:00Z")
+        return start
     }
 
     /// `0:41,1:7` → where each shard goes on: behind the rows named.

@@ -4,6 +4,7 @@
 // Aggregates are collected on the side: in a select list `sum(price) / 2` becomes a division of a column that does not exist yet.
 // Such columns are numbered behind the scope's own (see `Grouping`), and `GroupedRewriter` puts the real ones in their place.
 
+import Anomaly
 import Columns
 import Syntax
 
@@ -99,6 +100,8 @@ struct ExpressionBinder {
     var overs: OverCollector?
     /// Names of the select list, for a clause that may use them when no column has the name (QUALIFY).
     var aliases: [(name: String, expression: BoundExpression)] = []
+    /// They come before columns.
+    var prefersAliases = false
 
     init(scope: Scope, clause: Clause, grouping: Grouping? = nil, overs: OverCollector? = nil) {
         self.scope = scope
@@ -238,9 +241,9 @@ struct ExpressionBinder {
         if case .constant(let what) = clause {
             throw SQLError("\(what) must be a constant", at: span, code: SQLError.invalidParameter)
         }
-        if !aliases.isEmpty, name.parts.count == 1, try scope.find(name.last, span: name.span) == nil,
-            var named = alias(name.last.name)
-        {
+        var isColumn = aliases.isEmpty || name.parts.count > 1
+        if !isColumn, !prefersAliases { isColumn = try scope.find(name.last, span: name.span) != nil }
+        if !isColumn, var named = alias(name.last.name) {
             named.span = span
             return named
         }
@@ -381,7 +384,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
+            let known = AggregateTable.names + ModelFunction.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span, NameHints.function(name.name) == nil,
                 let nearest = NearestName.find(name.name, among: known)
             {

@@ -34,7 +34,9 @@ extension QueryBinder {
         do { return try bindParts(of: select, query, context) } catch { throw NameHints.alias(error, select.items) }
     }
 
-    private func bindParts(of select: Select, _ query: Query, _ context: QueryContext) throws(SQLError) -> BoundQuery {
+    private func bindParts(of select: Select, _ query: Query, _ whole: QueryContext) throws(SQLError) -> BoundQuery {
+        var context = whole
+        (context.alertItems, context.alertProbe) = ([], nil)
         let source = try bindSource(select, context)
         var plan = source.plan
         let scope = source.scope
@@ -46,6 +48,7 @@ extension QueryBinder {
         var binder = ExpressionBinder(scope: scope, clause: .select, grouping: grouping, overs: overs)
         binder.subqueries = subqueries
         var items = try bindItems(select, binder)
+        try bindAlertItems(whole.alertItems, &items, scope, grouping, overs, subqueries)
         var having: BoundExpression?
         if let condition = select.having {
             var binder = ExpressionBinder(scope: scope, clause: .having, grouping: grouping)
@@ -57,6 +60,7 @@ extension QueryBinder {
         var order = try bindOrder(query, items, scope, grouping, overs)
 
         if !select.groupBy.isEmpty || having != nil || !grouping.calls.isEmpty || !grouping.groupings.isEmpty {
+            whole.alertProbe?.isGrouped = true
             let used = items.map(\.expression) + [having, qualify].compactMap { $0 } + order.hidden.map(\.expression)
                 + overs.expressions
             let (aggregated, rewriter) = try bindGroups(plan, &keys, grouping, used: used, select, context)
@@ -71,6 +75,7 @@ extension QueryBinder {
             plan = try subqueries.attach(plan) { $0 }
         }
         if !overs.isEmpty {
+            whole.alertProbe?.hasWindows = true
             plan = overs.apply(to: plan)
             try count(overs.nodeCount, span: select.span)
             for index in items.indices { items[index].expression = overs.placed(items[index].expression) }
@@ -181,6 +186,32 @@ extension QueryBinder {
                     span: item.expression.span, source: item.expression, hasAlias: item.alias != nil))
         }
         return items
+    }
+
+    /// The conditions of rules, behind the select list. They may use its names: where no column has the name, as in QUALIFY; RESOLVE WHEN, which
+    /// speaks of the row that people see, before columns.
+    private func bindAlertItems(
+        _ added: [AlertItem], _ items: inout [Item], _ scope: Scope, _ grouping: Grouping, _ overs: OverCollector, _ subqueries: SubqueryCollector
+    ) throws(SQLError) {
+        if added.isEmpty { return }
+        let aliases = items.map { ($0.name, $0.expression) }
+        for item in added {
+            let isFilter = item.place == .filter
+            let clause: Clause = switch item.place {
+            case .filter: .where
+            case .having: .having
+            case .qualify, .resolve: .qualify
+            }
+            var binder = ExpressionBinder(
+                scope: scope, clause: clause, grouping: isFilter ? nil : grouping, overs: item.place == .qualify || item.place == .resolve ? overs : nil)
+            binder.subqueries = subqueries
+            subqueries.allowMarks(item.expression)
+            if !isFilter { binder.aliases = aliases }
+            binder.prefersAliases = item.place == .resolve
+            let name = item.place == .resolve ? "RESOLVE WHEN" : clause.name
+            let bound = try binder.bindCondition(item.expression, of: name)
+            items.append(Item(expression: bound, name: "condition", span: item.expression.span, source: item.expression, hasAlias: false))
+        }
     }
 
     /// PostgreSQL's: a column's own name, a function's, else `?column?`.

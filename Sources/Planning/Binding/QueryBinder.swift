@@ -34,6 +34,8 @@ struct QueryContext {
     var commonTables: CommonTableScope?
     var emit: EmitClause?
     var isTopLevel = false
+    var alertItems: [AlertItem] = []
+    var alertProbe: AlertProbe?
     /// Of the SELECT whose FROM is being bound: microseconds by table.
     var stateTTL: [String: Int64] = [:]
 }
@@ -48,6 +50,9 @@ final class QueryBinder {
     var viewStack: [String] = []
     /// The versions of an upsert stream are wanted, in event time, not the relation that they make (see UpsertScan).
     var readsVersions = false
+    /// What a rule adds to the select list of the statement's SELECT, and who wants to know what that is.
+    var alertItems: [AlertItem] = []
+    var alertProbe: AlertProbe?
     private var depth = 0
     private var nodes = 0
 
@@ -82,6 +87,7 @@ final class QueryBinder {
         }
         var context = outer
         context.isTopLevel = false
+        if outer.isTopLevel { (context.alertItems, context.alertProbe) = (alertItems, alertProbe) }
         context.stateTTL = [:]
         context.emit = query.emit ?? outer.emit
         if query.isRecursive, let table = query.with.first(where: { $0.query.reads($0.name) }) {

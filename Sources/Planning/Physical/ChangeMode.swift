@@ -20,7 +20,7 @@ extension PhysicalPlan {
             guard node.relation.isUpsert else { return node.relation.isChangelog ? .retract : .appendOnly }
             let key = node.relation.keyPlaces.sorted().compactMap { place in node.columns.firstIndex { $0.column == place } }
             return .upsert(key: key.count == node.relation.keyPlaces.count ? key : nil)
-        case .values, .match: return .appendOnly
+        case .values, .match, .alert: return .appendOnly
         case .watermark(let input, _), .filter(let input, _), .shared(let input, _): return input.changeMode
         case .project(let input, let expressions):
             guard case .upsert(let key?) = input.changeMode else { return input.changeMode }

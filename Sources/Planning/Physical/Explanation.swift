@@ -83,6 +83,7 @@ extension PhysicalPlan {
             let names = input.columnNames
             return (rows.first ?? []).enumerated().map { Self.name($1, $0, names) }
         case .replicate(let input, _), .shared(let input, _): return input.columnNames
+        case .alert: return AlertColumns.schema.fields.map(\.name)
         }
     }
 
@@ -120,7 +121,8 @@ extension PhysicalPlan {
         case .scan, .values: []
         case .watermark(let input, _), .filter(let input, _), .project(let input, _), .assignWindow(let input, _),
             .aggregate(let input, _), .sort(let input, _), .limit(let input, _, _), .over(let input, _), .rank(let input, _),
-            .match(let input, _), .unnest(let input, _), .expand(let input, _), .replicate(let input, _), .shared(let input, _):
+            .match(let input, _), .unnest(let input, _), .expand(let input, _), .replicate(let input, _), .shared(let input, _),
+            .alert(let input, _):
             [input]
         case .union(let inputs): inputs
         case .join(let left, let right, _): [left, right]
@@ -163,6 +165,7 @@ extension PhysicalPlan {
         case .expand(_, let rows): return "expand, \(rows.count) rows each"
         case .replicate(let input, let column): return "replicate by \(input.columnNames[column])"
         case .shared(_, let id): return "shared #\(id)"
+        case .alert(let input, let node): return node.label(input.columnNames)
         }
     }
 

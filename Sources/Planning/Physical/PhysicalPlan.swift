@@ -40,6 +40,8 @@ package indirect enum PhysicalPlan: Hashable, Sendable {
     case replicate(PhysicalPlan, column: Int)
     /// A keyed node that stands in the plan more than once and runs once; every occurrence has the same number and plan.
     case shared(PhysicalPlan, id: Int)
+    /// Rules that watch the input; the root of a plan.
+    case alert(PhysicalPlan, AlertNode)
 }
 
 package struct ScanNode: Hashable, Sendable {
@@ -187,6 +189,7 @@ extension PhysicalPlan {
         case .unnest(let input, let node): return input.outputTypes + node.elementTypes
         case .expand(_, let rows): return rows.first?.map(\.type) ?? []
         case .replicate(let input, _), .shared(let input, _): return input.outputTypes
+        case .alert: return AlertColumns.schema.types
         }
     }
 }

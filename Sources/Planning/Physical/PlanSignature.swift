@@ -31,12 +31,14 @@ extension PhysicalPlan {
         case .expand(_, let rows): own = String(reflecting: rows)
         case .replicate(_, let column): own = "replicate \(column)"
         case .shared: own = "shared"
+        // Rules come and go while the state stays.
+        case .alert(_, let node): own = node.signature
         }
         return [PhysicalPlan.withoutSpelling(own)] + inputs.flatMap(\.contents)
     }
 
     /// Without every `SourceSpan(..)`, and without the texts that nodes keep for messages: how something was written is not what it is.
-    private static func withoutSpelling(_ text: String) -> String {
+    static func withoutSpelling(_ text: String) -> String {
         let span = Array("SourceSpan(".utf8)
         let spelling = Array("text: \"".utf8)
         var kept: [UInt8] = []

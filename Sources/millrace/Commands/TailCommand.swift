@@ -1,8 +1,6 @@
 // TailCommand: `millrace tail STREAM`: the rows of a stream, as they stand in the log.
 
-import Columns
 import Engine
-import Syntax
 
 struct TailCommand {
     private let stream: String
@@ -49,23 +47,10 @@ struct TailCommand {
         writer.finish()
     }
 
-    /// `TRIM_HORIZON`, `LATEST`, a sequence number, or a time.
     private static func start(_ text: String) throws(UsageError) -> TailStart {
-        switch text.uppercased() {
-        case "TRIM_HORIZON": return .trimHorizon
-        case "LATEST": return .latest
-        default: break
+        guard let start = TailStart(text) else {
+            throw UsageError(message: "--from takes \(TailStart.expectation), not \"\(text)\"", hint: TailStart.hint(for: text))
         }
-        if let sequence = UInt64(text) { return .sequence(sequence) }
-        let bytes = Array(text.utf8)
-        let time = bytes.withUnsafeBufferPointer { bytes -> Int64? in
-            // A text that is no time is reported below, with what it may be.
-            do throws(TextError) { return try TimestampText.parse(bytes, precision: 6) } catch { return nil }
-        }
-        if let time { return .time(time) }
-        let near = NearestName.find(text, among: ["TRIM_HORIZON", "LATEST"])
-        throw UsageError(
-            message: "--from takes TRIM_HORIZON, LATEST, a sequence number or a time, not \"\(text)\"",
-            hint: near.map { "did you mean \($0)?" } ?? "a time looks like 2026-11-20T23:45:00Z")
+        return start
     }
 }

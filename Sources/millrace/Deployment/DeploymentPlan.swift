@@ -78,6 +78,8 @@ struct DeploymentPlan {
         unmentioned = current.filter { other in
             guard !named.contains(other.key) else { return false }
             let name = other.name.lowercased()
+            // What the program keeps of alerts is made by their use.
+            if other.kind == .stream, Engine.alertStreamNames.contains(name) { return false }
             return !(other.kind == .stream && name.hasSuffix("_errors") && names.contains(String(name.dropLast("_errors".count))))
         }
         let pruned = Set(permissions.prune ? unmentioned.map(\.key) : [])
@@ -112,7 +114,7 @@ struct DeploymentPlan {
         for key in rebuilt.keys where items.contains(where: { $0.definition.key == key && $0.action == .drop }) { rebuilt[key] = nil }
         order(then, rebuilt, changedViews)
         explain(&now, then)
-        if permissions.prune { prune() }
+        if permissions.prune { try prune() }
     }
 
     private func hasOtherPlan(_ definition: Definition, _ now: Rehearsal, _ then: Rehearsal) -> Bool {
@@ -151,7 +153,7 @@ struct DeploymentPlan {
                     (query.kind == .query || query.kind == .materializedView) && currentByKey[query.key] != nil && now.signatures[query.key] != then.signatures[query.key]
                         && uses(query, before.name, now)
                 }.map(\.name)
-            case .view, .query: continue
+            case .view, .query, .alert, .notifier, .inhibition: continue
             }
             for user in users {
                 let isView = currentByKey[Definition.Key(space: "relation", name: user.lowercased())]?.kind == .materializedView
@@ -195,13 +197,13 @@ struct DeploymentPlan {
         var item = Item(action: .change, definition: definition, before: before)
         if definition.kind.isRelation {
             item.action = .replace
-            let rows = try rowCount(before)
-            if rows > 0 {
-                item.notes.append("\(Count.text(rows, "row")) it holds \(rows == 1 ? "is" : "are") lost")
+            let holding = try holding(before)
+            if let note = holding.note {
+                item.notes.append(note)
                 if !permissions.dataLoss {
                     let users = now.engine.queriesUsing(before.name)
                     refusals.append(
-                        "\(before.title) would be replaced, and \(rows == 1 ? "the row" : "\(Count.text(rows)) rows") it holds lost"
+                        "\(before.title) would be replaced, and \(holding.rowsItHolds) lost"
                             + (users.isEmpty ? "" : "; it is used by query \(users.joined(separator: ", "))") + " (--allow-data-loss)")
                 }
             }
@@ -209,10 +211,45 @@ struct DeploymentPlan {
         return item
     }
 
-    private func rowCount(_ relation: Definition) throws -> Int64 {
-        guard relation.kind.isRelation, relation.connector == nil || relation.connector == "system" else { return 0 }
+    /// What is lost with a relation. Rows that cannot be counted are taken for some.
+    private enum Holding {
+        case nothing
+        case rows(Int64)
+        case uncounted(String)
+
+        /// Of SHOW STREAMS and SHOW TABLES.
+        static let rowsColumn = 3
+        static let faultColumn = 7
+
+        /// nil: nothing is lost.
+        var note: String? {
+            switch self {
+            case .nothing: nil
+            case .rows(let rows): "\(Count.text(rows, "row")) it holds \(rows == 1 ? "is" : "are") lost"
+            case .uncounted(let reason): "the rows it holds are lost; they cannot be counted: \(reason)"
+            }
+        }
+
+        var rowsItHolds: String {
+            switch self {
+            case .rows(1): "the row it holds"
+            case .rows(let rows): "\(Count.text(rows)) rows it holds"
+            case .nothing, .uncounted: "the rows it holds, which cannot be counted,"
+            }
+        }
+
+        var rows: String {
+            if case .rows(let rows) = self { Count.text(rows, "row") } else { "its rows, which cannot be counted," }
+        }
+    }
+
+    private func holding(_ relation: Definition) throws -> Holding {
+        guard relation.kind.isRelation, relation.connector == nil || relation.connector == "system" else { return .nothing }
         let rows = try access.rows(relation.kind == .stream ? "SHOW STREAMS" : "SHOW TABLES")
-        return rows.first { $0.count > 3 && $0[0] == relation.name }.flatMap { Int64($0[3]) } ?? 0
+        guard let row = rows.first(where: { $0.first == relation.name }) else { return .uncounted("it is not among those that are shown") }
+        if row.count > Holding.faultColumn, !row[Holding.faultColumn].isEmpty { return .uncounted(row[Holding.faultColumn]) }
+        guard row.count > Holding.rowsColumn, let rows = Int64(row[Holding.rowsColumn]) else { return .uncounted("their number is not shown") }
+        return rows == 0 ? .nothing : .rows(rows)
     }
 
     // MARK: Steps
@@ -267,6 +304,17 @@ struct DeploymentPlan {
             default: break
             }
         }
+        // A rule is told to somebody: notifiers before alerts.
+        for kind in [Definition.Kind.notifier, .inhibition, .alert] {
+            for item in items where item.definition.kind == kind {
+                let definition = item.definition
+                switch item.action {
+                case .create: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
+                case .change: steps.append(Step(title: "replace \(definition.title)", sql: definition.replace, undo: item.before?.undoReplace))
+                default: break
+                }
+            }
+        }
         if steps.count == files.settings.count { steps = [] }
     }
 
@@ -303,16 +351,16 @@ struct DeploymentPlan {
         }
     }
 
-    private mutating func prune() {
-        let order: [Definition.Kind] = [.query, .materializedView, .view, .function, .table, .stream]
+    private mutating func prune() throws {
+        let order: [Definition.Kind] = [.alert, .notifier, .inhibition, .query, .materializedView, .view, .function, .table, .stream]
         for kind in order {
             for definition in unmentioned.reversed() where definition.kind == kind {
                 var item = Item(action: .drop, definition: definition, before: definition)
-                let rows = (try? rowCount(definition)) ?? 0
-                if rows > 0 {
-                    item.notes.append("\(Count.text(rows, "row")) it holds \(rows == 1 ? "is" : "are") lost")
+                let holding = try holding(definition)
+                if let note = holding.note {
+                    item.notes.append(note)
                     if !permissions.dataLoss {
-                        refusals.append("\(definition.title) would be dropped, and \(Count.text(rows, "row")) with it (--allow-data-loss)")
+                        refusals.append("\(definition.title) would be dropped, and \(holding.rows) with it (--allow-data-loss)")
                     }
                 }
                 items.append(item)

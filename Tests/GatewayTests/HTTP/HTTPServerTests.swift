@@ -48,7 +48,7 @@ final class HTTPServerTests: XCTestCase {
 
     func testIdleConnectionIsClosed() throws {
         var options = HTTPOptions()
-        options.idleMilliseconds = 100
+        options.idleMilliseconds = 1_000
         try withServer(options) { port, server in
             let socket = TestSocket(port: port)
             XCTAssertEqual(socket.readToEnd(), [])
@@ -79,7 +79,7 @@ final class HTTPServerTests: XCTestCase {
 
     func testSlowBody() throws {
         var options = HTTPOptions()
-        options.bodyMilliseconds = 200
+        options.bodyMilliseconds = 1_000
         try withServer(options) { port, server in
             let socket = TestSocket(port: port)
             socket.write(Array("POST /v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nSELECT".utf8))
@@ -92,7 +92,7 @@ final class HTTPServerTests: XCTestCase {
     /// A client that takes nothing is let go, and with it the thread that works for it.
     func testStalledReader() throws {
         var options = HTTPOptions()
-        options.stallMilliseconds = 300
+        options.stallMilliseconds = 2_000
         try withServer(options) { port, server in
             XCTAssertTrue(post(port, "/v1/sql", "CREATE STREAM texts (t VARCHAR) WITH (sync = 'none')").hasPrefix("HTTP/1.1 200 "))
             let line = "{\"t\":\"\(String(repeating: "x", count: 1_000))\"}\n"

@@ -99,14 +99,15 @@ final class EventLoopTests: XCTestCase {
 
     func testDeadline() throws {
         let echo = Echo()
-        echo.deadlineMilliseconds = 150
+        // Far more than a busy machine keeps a thread waiting.
+        echo.deadlineMilliseconds = 1_500
         try withLoop({ _ in echo }) { port, _ in
             let socket = TestSocket(port: port)
             // Each message moves the deadline.
-            for _ in 0..<5 {
+            for _ in 0..<4 {
                 socket.write([1])
                 XCTAssertEqual(socket.read(1), [1])
-                usleep(50_000)
+                usleep(500_000)
             }
             XCTAssertEqual(socket.readToEnd(), [])
             eventually("timed out") { echo.seen() == [.aborted] }
@@ -141,8 +142,12 @@ final class EventLoopTests: XCTestCase {
             let slow = TestSocket(port: port, receiveBufferByteCount: 8_192)
             slow.write([1])
             eventually("begun") { produced.load(ordering: .relaxed) > 0 }
-            usleep(200_000)
-            let before = produced.load(ordering: .relaxed)
+            var before = 0
+            eventually("held back") {
+                before = produced.load(ordering: .relaxed)
+                usleep(300_000)
+                return produced.load(ordering: .relaxed) == before
+            }
             XCTAssertLessThan(before, total / 2)
             let other = TestSocket(port: port)
             other.write([2])

@@ -55,7 +55,7 @@ extension PhysicalPlan {
     /// Whether it is a stage of its own, with state.
     var isKeyed: Bool {
         switch self {
-        case .aggregate, .join, .over, .rank, .match, .sort, .limit: true
+        case .aggregate, .join, .over, .rank, .match, .sort, .limit, .alert: true
         case .scan, .values, .watermark, .filter, .project, .assignWindow, .union, .unnest, .expand, .replicate, .shared: false
         }
     }
@@ -80,6 +80,7 @@ extension PhysicalPlan {
         case .expand(let input, let rows): .expand(transform(input), rows)
         case .replicate(let input, let column): .replicate(transform(input), column: column)
         case .shared(let input, let id): .shared(transform(input), id: id)
+        case .alert(let input, let node): .alert(transform(input), node)
         }
     }
 
@@ -104,7 +105,7 @@ extension PhysicalPlan {
             node.arrays = node.arrays.map(\.withoutPlaces)
             return .unnest(input, node)
         case .expand(let input, let rows): return .expand(input, rows.map { $0.map(\.withoutPlaces) })
-        case .scan, .values, .assignWindow, .union, .sort, .limit, .rank, .match, .replicate, .shared: return self
+        case .scan, .values, .assignWindow, .union, .sort, .limit, .rank, .match, .replicate, .shared, .alert: return self
         }
     }
 }

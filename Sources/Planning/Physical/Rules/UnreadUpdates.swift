@@ -74,7 +74,7 @@ struct UnreadUpdates {
                 node.leftIsUnique && !node.givesUnmatched(port: 0) && left.uniqueKeys.contains(Set(node.leftKeys)) ? .keyed : .all,
                 node.rightIsUnique && !node.givesUnmatched(port: 1) && right.uniqueKeys.contains(Set(node.rightKeys)) ? .keyed : .all,
             ]
-        case .aggregate, .rank, .over, .match, .sort, .limit, .replicate: return [.all]
+        case .aggregate, .rank, .over, .match, .sort, .limit, .replicate, .alert: return [.all]
         }
     }
 }
