@@ -78,6 +78,9 @@ enum PlanChecker {
             }
         case .replicate(_, let column): try require(types.indices.contains(column) && types[column] == .bigint, "replicate's column")
         case .shared: break
+        case .alert(_, let node):
+            try require((node.keyColumns + (node.timeColumn.map { [$0] } ?? [])).allSatisfy(types.indices.contains), "alert's column")
+            try require(node.tags.count == types.count && node.names.count <= types.count, "alert's columns")
         }
     }
 
