@@ -92,6 +92,9 @@ enum PlanChecker {
             try require(node.rules.map(\.id) == node.rules.map(\.id).sorted(), "rules out of order")
         case .replicate(_, let column): try require(types.indices.contains(column) && types[column] == .bigint, "replicate's column")
         case .shared: break
+        case .alert(_, let node):
+            try require((node.keyColumns + (node.timeColumn.map { [$0] } ?? [])).allSatisfy(types.indices.contains), "alert's column")
+            try require(node.tags.count == types.count && node.names.count <= types.count, "alert's columns")
         }
     }
 
