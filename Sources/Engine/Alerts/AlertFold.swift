@@ -113,7 +113,7 @@ extension Engine {
     /// Appends rows to a stream of the program's own, which is made when it is not there. Durable, as the stream is, when this returns.
     package func appendOwn(stream name: String, definition: String, rows: [[Value]], types: [SQLType]) throws {
         try alertFold.making.locked {
-            guard object(named: name) == nil else { return }
+            guard self.object(named: name) == nil else { return }
             guard let statement = try Parser.parseScript(definition).first?.statement, case .createRelation(let create) = statement.kind else {
                 throw EngineError("the stream \(name) cannot be defined")
             }
