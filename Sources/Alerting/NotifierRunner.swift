@@ -155,7 +155,10 @@ package final class NotifierRunner: @unchecked Sendable {
         var transitions: [AlertTransition] = []
         var isAtEnd = true
         if let tail, let reader, !core.isFull {
-            let wait = core.nextDue(at: clock.nowMicroseconds()).map { max(0, ($0 &- clock.nowMicroseconds()) / 1_000) } ?? Int64(Self.idleMilliseconds)
+            let now = clock.nowMicroseconds()
+            var wait = core.nextDue(at: now).map { max(0, ($0 &- now) / 1_000) } ?? Int64(Self.idleMilliseconds)
+            // What is due and is not told, because something else holds it, is not looked at without a pause.
+            if core.dueBatches(at: now).isEmpty { wait = max(wait, 10) }
             if case .rows(let rows) = try tail.next(timeoutMilliseconds: Int(min(wait, Int64(Self.idleMilliseconds)))) {
                 transitions = (0..<rows.batch.count).compactMap { reader.transition(rows.batch, row: $0) }
                 isAtEnd = false

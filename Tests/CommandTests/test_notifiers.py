@@ -284,6 +284,31 @@ class WithoutServerTest(CommandTest):
         self.run_sql("SHOW NOTIFIERS;", "--data", self.data)
         self.assertEqual(len(receiver.keys()), 2)
 
+    def test_definitions_are_deployed(self):
+        definitions = """
+            CREATE STREAM machine (host VARCHAR, cpu DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);
+            CREATE NOTIFIER ops WITH (url = 'http://127.0.0.1:1/', type = 'webhook', secret = 'quiet');
+            CREATE INHIBITION down OF WHERE severity = 'warning' BY host_down EQUAL (host);
+            CREATE ALERT busy AS SELECT host, cpu FROM machine WHERE cpu > 90 KEY (host) WITH (severity = 'warning', notify = 'ops');
+        """
+        path = self.write("rules.sql", definitions)
+        def deploy(*more):
+            return self.millrace("deploy", path, "--data", self.data, "--yes", *more)
+        self.assertIn("4 definitions deployed", deploy().stderr)
+        self.assertIn("Nothing to do", deploy().stderr)
+        self.assertEqual(self.millrace("diff", path, "--data", self.data).stdout, "")
+        # What is kept of alerts is in no file, and is not what somebody has forgotten to name.
+        self.assertIn("Nothing to do", deploy("--prune").stderr)
+        self.write("rules.sql", definitions.replace("EQUAL (host)", "EQUAL (host, zone)").replace("'http://127.0.0.1:1/'", "'http://127.0.0.1:2/'"))
+        done = deploy()
+        self.assertIn("2 definitions deployed", done.stderr)
+        rows = self.rows("SHOW NOTIFIERS; SHOW INHIBITIONS;", "--data", self.data)
+        self.assertEqual([(row["name"], row.get("target") or row["equal"]) for row in rows][0], ("ops", "http://127.0.0.1:2/"))
+        self.assertEqual(rows[1]["equal"], "host, zone")
+        self.write("rules.sql", definitions.split("CREATE NOTIFIER")[0])
+        deploy("--prune")
+        self.assertEqual(self.rows("SHOW NOTIFIERS; SHOW INHIBITIONS;", "--data", self.data), [])
+
     def test_the_prompt_tells_above_the_line(self):
         self.run_sql(ALERTS, "--data", self.data)
         terminal = Terminal("--data", self.data, cwd=self.folder, environment={"MILLRACE_HISTORY": self.path("history"), "PAGER": "cat"})

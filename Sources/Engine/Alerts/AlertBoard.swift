@@ -3,6 +3,9 @@
 // A fold of two streams, `alerts` and `alert_actions`, and of nothing else, so that it is the same after a restart and for everybody who asks. What time
 // it is comes in with the question: a silence ends by itself, without a row.
 //
+// Inhibition is asked for every instance that fires, and depends on all others that do: so those that keep others quiet are kept by rule and by the
+// values of the labels that must be equal (`sources`).
+//
 // Cost: one entry per instance that is not inactive. Of those that are resolved the newest are kept (`resolvedCountMax`).
 
 import Syntax
@@ -56,7 +59,23 @@ package struct AlertBoard: Sendable {
 
     package private(set) var instances: [AlertTransition.Instance: Instance] = [:]
     package private(set) var silences: [Silence] = []
-    package var inhibitions: [InhibitionRule] = []
+    package var inhibitions: [InhibitionRule] = [] {
+        didSet {
+            if inhibitions == oldValue { return }
+            sources = inhibitions.map { _ in [:] }
+            for instance in instances.values { if let fired = instance.fired { note(fired, fires: true) } }
+        }
+    }
+
+    /// Firing instances that a rule takes for sources, with the same values of its labels.
+    private struct Sources: Sendable {
+        var sourceOnly: Set<AlertTransition.Instance> = []
+        /// Which are targets of the rule as well.
+        var both: Set<AlertTransition.Instance> = []
+    }
+
+    /// For each rule, by the values of its labels.
+    private var sources: [[String: Sources]] = []
     /// Transitions seen, by the state they led to.
     package private(set) var transitionCounts: [AlertTransition.State: Int64] = [:]
     private var resolved: [AlertTransition.Instance] = []
@@ -70,6 +89,8 @@ package struct AlertBoard: Sendable {
     package mutating func apply(_ transition: AlertTransition) {
         transitionCounts[transition.to, default: 0] &+= 1
         let key = transition.instance
+        if let before = instances[key]?.fired { note(before, fires: false) }
+        if transition.to == .firing { note(transition, fires: true) }
         switch transition.to {
         case .inactive: instances[key] = nil
         case .pending: instances[key] = Instance(transition: transition, fired: nil)
@@ -83,6 +104,26 @@ package struct AlertBoard: Sendable {
             let kept = resolved.reversed().filter { instances[$0]?.state == .resolved && seen.insert($0).inserted }
             for old in kept.dropFirst(Self.resolvedCountMax) { instances[old] = nil }
             resolved = kept.prefix(Self.resolvedCountMax).reversed()
+        }
+    }
+
+    /// Of texts that may hold anything.
+    private static func key(_ labels: [String: String], _ names: [String]) -> String {
+        names.map { name in labels[name].map { "\($0.utf8.count):\($0)" } ?? "0:" }.joined()
+    }
+
+    private mutating func note(_ transition: AlertTransition, fires: Bool) {
+        guard !inhibitions.isEmpty else { return }
+        let labels = transition.labelSet
+        for (place, rule) in inhibitions.enumerated() where rule.source.selects(alert: transition.alert, labels: labels) {
+            let key = Self.key(labels, rule.equal)
+            var entry = sources[place][key] ?? Sources()
+            entry.sourceOnly.remove(transition.instance)
+            entry.both.remove(transition.instance)
+            if fires {
+                if rule.target.selects(alert: transition.alert, labels: labels) { entry.both.insert(transition.instance) } else { entry.sourceOnly.insert(transition.instance) }
+            }
+            sources[place][key] = entry.sourceOnly.isEmpty && entry.both.isEmpty ? nil : entry
         }
     }
 
@@ -121,10 +162,13 @@ package struct AlertBoard: Sendable {
         for silence in silences where silence.holds(at: microseconds) && silence.selector.selects(alert: transition.alert, labels: labels) {
             return .silenced(silence.id)
         }
-        for rule in inhibitions where rule.target.selects(alert: transition.alert, labels: labels) {
-            for (key, other) in instances where other.fired != nil && key != transition.instance {
-                if let fired = other.fired, rule.inhibits(transition, by: fired) { return .inhibited(rule.name) }
-            }
+        let instance = transition.instance
+        func holdsAnother(_ set: Set<AlertTransition.Instance>) -> Bool { set.count > 1 || set.first.map { $0 != instance } ?? false }
+        for (place, rule) in inhibitions.enumerated() where rule.target.selects(alert: transition.alert, labels: labels) {
+            guard let entry = sources[place][Self.key(labels, rule.equal)] else { continue }
+            // As InhibitionRule.inhibits says of one pair.
+            let isBoth = rule.source.selects(alert: transition.alert, labels: labels)
+            if holdsAnother(entry.sourceOnly) || (!isBoth && holdsAnother(entry.both)) { return .inhibited(rule.name) }
         }
         return nil
     }

@@ -42,10 +42,14 @@ final class AlertFold: @unchecked Sendable {
                     for row in 0..<rows.batch.count { if let action = AlertAction(rows.batch, row: row) { board.apply(action) } }
                 }
             }
-            board.inhibitions = engine.inhibitions()
+            let rules = engine.inhibitions()
+            if rules != board.inhibitions { board.inhibitions = rules }
             return board
         }
     }
+
+    /// So that a stream of the program's own is made once, and seen by nobody else while it is half made.
+    let making = Lock()
 
     /// One after the other: numbers of silences are given out here.
     private let writing = Lock()
@@ -108,7 +112,8 @@ extension Engine {
 
     /// Appends rows to a stream of the program's own, which is made when it is not there. Durable, as the stream is, when this returns.
     package func appendOwn(stream name: String, definition: String, rows: [[Value]], types: [SQLType]) throws {
-        if object(named: name) == nil {
+        try alertFold.making.locked {
+            guard self.object(named: name) == nil else { return }
             guard let statement = try Parser.parseScript(definition).first?.statement, case .createRelation(let create) = statement.kind else {
                 throw EngineError("the stream \(name) cannot be defined")
             }
