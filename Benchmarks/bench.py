@@ -1,5 +1,5 @@
-"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py)
-and of checkpoints (checkpoint_bench.py).
+"""Six measurements, Millrace beside DuckDB on the same rows, in one table; then the Nexmark suite and the cost of keys (nexmark_bench.py),
+of checkpoints (checkpoint_bench.py) and of anomaly functions (anomaly_bench.py).
 
     make bench                       everything
     make bench FIGURES="1 4"         some of it
@@ -21,6 +21,7 @@ import time
 
 import duckdb
 
+import anomaly_bench
 import checkpoint_bench
 import nexmark_bench
 
@@ -333,7 +334,7 @@ class Table:
 
 def main():
     figures = {"1": figure_1, "2": figure_2, "3": figure_3, "4": figure_4, "5": figure_5, "6": figure_6}
-    others = {"nexmark": nexmark_bench.figure_nexmark, "keys": nexmark_bench.figure_keys, "checkpoints": checkpoint_bench.figure_checkpoints}
+    others = {"nexmark": nexmark_bench.figure_nexmark, "keys": nexmark_bench.figure_keys, "checkpoints": checkpoint_bench.figure_checkpoints, "anomaly": anomaly_bench.figure_anomaly}
     chosen = sys.argv[1:] or [*figures, *others]
     unknown = [name for name in chosen if name not in figures and name not in others]
     if unknown:

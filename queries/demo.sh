@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo (`make demo`): live data into the log, three saved queries over it, their results as they appear, and then the prompt on
+# The demo (`make demo`): live data into the log, three saved queries and two alert rules over it, their results as they appear, and then the prompt on
 # the same data. Without a terminal it ends by itself after about 20 seconds.
 #
 #   queries/demo.sh [MILLRACE] [SECONDS]
@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 millrace=${1:-.build/release/millrace}
 seconds=${2:-16}
 data=${MILLRACE_DEMO_DATA:-millrace-data/demo}
-outputs=(auction_dashboard bidder_sessions load_spikes)
-scripts=(queries/feed.sql queries/auction_dashboard.sql queries/bidder_sessions.sql queries/load_spikes.sql)
+outputs=(auction_dashboard bidder_sessions load_spikes alerts)
+scripts=(queries/feed.sql queries/auction_dashboard.sql queries/bidder_sessions.sql queries/load_spikes.sql queries/busy_machine.sql queries/big_money.sql)
 children=()
 
 cleanup() {
@@ -29,14 +29,14 @@ say() { printf '\n== %s\n' "$*"; }
 rm -rf "$data"
 mkdir -p "$(dirname "$data")"
 
-say "Feeding an auction house and this machine's load into the log, with three saved queries over them ($data)"
+say "Feeding an auction house and this machine's load into the log, with three saved queries and two alert rules over them ($data)"
 "$millrace" run "${scripts[@]}" --data "$data" 2>"$data.messages" &
 engine=$!
 children+=("$engine")
 
 # Followers look at the log beside the process that holds it. They wait until it is there.
 for _ in $(seq 100); do
-    "$millrace" status --data "$data" --json 2>/dev/null | grep -q '"name":"load_spikes"' && break
+    "$millrace" status --data "$data" --json 2>/dev/null | grep -q '"name":"alerts"' && break
     if ! kill -0 "$engine" 2>/dev/null; then cat "$data.messages" >&2; exit 1; fi
     sleep 0.1
 done
@@ -48,7 +48,7 @@ for output in "${outputs[@]}"; do
     children+=("$!")
 done
 
-# Something for the spike detector to see: both processors busy for two seconds.
+# Something for the spike detector and the alert on this machine to see: all processors busy for two seconds.
 sleep $((seconds / 2))
 say "(two seconds of load, made on purpose)"
 for _ in $(seq "$(nproc)"); do timeout 2 sh -c 'while :; do :; done' & done
@@ -65,6 +65,6 @@ for output in "${outputs[@]}"; do
 done
 
 if [ -t 0 ] && [ -t 1 ]; then
-    say "The prompt, on the same data; the queries go on. Try:  SELECT STREAM * FROM auction_dashboard;"
+    say "The prompt, on the same data; the queries and alerts go on. Try:  SHOW ALERTS;  or  SELECT STREAM * FROM auction_dashboard;"
     exec "$millrace" --data "$data"
 fi

@@ -85,7 +85,11 @@ package struct ModelFunction: Sendable {
         self.make = make
     }
 
-    package static let all: [ModelFunction] = [ZScoreModel.function]
+    package static let all: [ModelFunction] = [
+        AnomalyScoreModel.function, RandomCutForestModel.function, ZScoreModel.function, MadScoreModel.function, EwmaScoreModel.function,
+        HoltWintersModel.function, SeasonalEsdModel.function, ChangePointModel.function, RelativeEntropyModel.function,
+        HotspotsModel.function,
+    ]
 
     package static func named(_ name: String) -> ModelFunction? {
         let name = name.lowercased()

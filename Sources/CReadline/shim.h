@@ -31,4 +31,13 @@ static inline void millrace_readline_abandon_line(void) {
     fflush(rl_outstream ? rl_outstream : stdout);
 }
 
+/// Prints whole lines above the one that is being edited, which is then drawn again as it was.
+static inline void millrace_readline_print_above(const char *text) {
+    rl_clear_visible_line();
+    fputs(text, rl_outstream ? rl_outstream : stdout);
+    fflush(rl_outstream ? rl_outstream : stdout);
+    rl_on_new_line();
+    rl_redisplay();
+}
+
 #endif

@@ -33,6 +33,10 @@ package final class Engine: @unchecked Sendable {
     /// For an engine without threads: the streams that its keeper has ended.
     let endedStreams: EndedStreams?
 
+    /// What is the case with alerts, and how those are doing who tell of it.
+    let alertFold = AlertFold()
+    package let notifierBoard = NotifierBoard()
+
     private let lock = Lock()
     private let catalog: StoredCatalog
     /// Why the log of a relation, by its id, could not be opened.
@@ -526,13 +530,14 @@ package final class Engine: @unchecked Sendable {
 
     package func catalogNames() -> CatalogNames {
         var names = CatalogNames()
-        names.functions = ExpressionTyping.functionNames
+        names.functions = ExpressionTyping.functionNames + ModelTable.entries.map(\.name)
         for object in catalogObjects() {
             switch object.definition {
             case .relation(let relation): names.relations.append((object.name, relation.columns.map(\.name)))
             case .view(_, let schema): names.relations.append((object.name, schema.fields.map(\.name)))
             case .query, .alert: names.queries.append(object.name)
             case .function: names.functions.append(object.name)
+            case .notifier, .inhibition: break
             }
         }
         return names

@@ -6,6 +6,7 @@
 // 3. `stop` takes no more calls, ends the statements that run (their clients are told), waits for the connections to be gone, and closes the engine, which
 //    writes a checkpoint of every query.
 
+import Alerting
 import Engine
 import Glibc
 import Platform
@@ -22,6 +23,8 @@ package final class Server: @unchecked Sendable {
     package let log: ServerLog
     package let postgres: PostgresServer
     package let http: HTTPServer
+    /// Tells the outside of alerts.
+    package let alerting: AlertingService
     private let clock: any Clock
     private let accepts: [ListenAddress.ProtocolName: Accept]
     private var listeners: [Listener] = []
@@ -35,6 +38,7 @@ package final class Server: @unchecked Sendable {
         self.options = options
         self.log = log
         self.clock = clock
+        alerting = AlertingService(engine: engine, clock: clock)
         loop = try EventLoop(clock: clock)
         loop.onNotice = { log.write(.warning, "network", [("message", $0)]) }
         threads = StatementThreads(threadCountMax: options.activeStatementCountMax)
@@ -86,6 +90,7 @@ package final class Server: @unchecked Sendable {
         let loop = loop
         guard let thread = JoinableThread({ loop.run() }) else { throw NetworkError("no thread is left for the event loop") }
         loopThread = thread
+        alerting.start()
     }
 
     private func accept(_ name: ListenAddress.ProtocolName) -> Accept? {
@@ -116,6 +121,7 @@ package final class Server: @unchecked Sendable {
             loop.stop()
             loopThread?.join()
         }
+        alerting.stop()
         threads.close()
         http.close()
         removeAddresses()

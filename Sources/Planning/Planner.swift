@@ -180,7 +180,7 @@ package enum Planner {
             return try AlertBinder.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options).explanation(kind)
         case .connection(let inner): throw inner.needsConnection(at: statement.span)
         case .createRelation, .createFunction, .alert, .alterStream, .drop, .show, .describe, .describeQuery, .pause, .explainAnalyze, .explainWatermark, .set,
-            .reset:
+            .reset, .notification:
             throw SQLError(
                 "this statement has no plan", at: statement.span, hint: "EXPLAIN takes SELECT, INSERT, CREATE QUERY and CREATE ALERT",
                 code: SQLError.featureNotSupported)

@@ -45,6 +45,8 @@ extension StatementParser {
         case .query: return .createQuery(try parseSavedQuery(name, orReplace: orReplace, ifNotExists: ifNotExists))
         case .function:
             return .createFunction(try parseFunction(name, orReplace: orReplace, ifNotExists: ifNotExists))
+        case .notifier: return try parseNotifier(name, orReplace: orReplace, ifNotExists: ifNotExists)
+        case .inhibition: return try parseInhibition(name, orReplace: orReplace, ifNotExists: ifNotExists)
         }
     }
 

@@ -30,6 +30,7 @@ extension StatementParser {
         if atWord("ALTER"), isNext(.stream) || isNext(.table) { return try parseAlterStream() }
         if at(.show), let other = try parseOtherShow() { return other }
         if accept(.show) { return try parseShow() }
+        if let notification = try parseNotification() { return notification }
         if atWord("PAUSE") || atWord("RESUME") { return try parsePause() }
         if at(.test), isNext(.alert) { return try parseTestAlert() }
         if (at(.describe) || at(.desc)) && isNext(.alert), isNextName(2) { return try parseDescribeAlert() }
@@ -255,6 +256,10 @@ extension StatementParser {
         // Taken by whoever asks; named here for errors.
         note(.alert)
         if accept(.function) { return .function }
+        for kind in [ObjectKind.notifier, .inhibition] where atWord(kind.rawValue) {
+            advance()
+            return kind
+        }
         throw unexpected()
     }
 
@@ -270,6 +275,7 @@ extension StatementParser {
         if accept(.views) { return .show(.views) }
         if accept(.queries) || accept(.pumps) { return .show(.queries) }
         if accept(.functions) { return .show(.functions) }
+        if let kind = parseShowNotifications() { return .show(kind) }
         if accept(.all) { return .show(.all) }
         guard accept(.create) else {
             let error = unexpected()
@@ -285,6 +291,7 @@ extension StatementParser {
         }
         // `SHOW CREATE STREAM bid`, and `SHOW CREATE stream` for a stream of that name.
         if isNextName(2), acceptMaterializedView() { return .show(.create(try parseQualifiedName("a materialized view's name"))) }
+        if atWord(ObjectKind.notifier.rawValue) || atWord(ObjectKind.inhibition.rawValue), isNextName(1) { advance() }
         let isKind = at(.stream) || at(.table) || at(.view) || at(.query) || at(.pump) || at(.function)
         if isKind, peek(1).kind == .word || peek(1).kind == .quotedWord { advance() }
         return .show(.create(try parseQualifiedName("a stream, table, view or query name")))

@@ -46,6 +46,7 @@ extension Printer {
                 return "SET \(quote(name.name)) = \(quoted(column.last.name))"
             }
             return "SET \(quote(name.name)) = \(expression(value))"
+        case .notification(let statement): return notification(statement)
         case .alert(let statement): return alert(statement)
         case .connection(let statement): return connection(statement)
         case .reset(let name): return "RESET " + (name.name == "ALL" && !name.isQuoted ? "ALL" : quote(name.name))
@@ -61,6 +62,10 @@ extension Printer {
         case .queries: "QUERIES"
         case .functions: "FUNCTIONS"
         case .all: "ALL"
+        case .alerts: "ALERTS"
+        case .notifiers: "NOTIFIERS"
+        case .silences: "SILENCES"
+        case .inhibitions: "INHIBITIONS"
         case .create(let name): "CREATE " + qualified(name)
         case .definitions: "CREATE ALL"
         }
@@ -76,7 +81,7 @@ extension Printer {
         return "INSERT INTO \(qualified(insert.target))\(columns)\n" + query(insert.query, indent: 0)
     }
 
-    private static func create(_ kind: String, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool) -> String {
+    static func create(_ kind: String, _ name: QualifiedName, orReplace: Bool, ifNotExists: Bool) -> String {
         "CREATE \(orReplace ? "OR REPLACE " : "")\(kind) \(ifNotExists ? "IF NOT EXISTS " : "")" + qualified(name)
     }
 

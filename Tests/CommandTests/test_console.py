@@ -151,6 +151,25 @@ class ConsoleTest(HTTPTest):
         self.assertEqual(page.evaluate("sql.seen"), seen)
         self.assertEqual(self.complaints, [])
 
+    def test_expected_range_and_grade_are_drawn(self):
+        page = self.page("#/sql")
+        box = page.get_by_label("SQL statements")
+        box.wait_for()
+        values = ", ".join(f"({n}, {'30.0' if n == 7 else 10 + n % 3}, 12.0, 8.0, 11.0, {1 if n == 7 else 0})" for n in range(12))
+        for form in (
+            f"SELECT n, v, high, low, expected, grade FROM (VALUES {values}) AS t (n, v, high, low, expected, grade)",
+            f"SELECT n, v, CAST(ROW(high, low, grade, expected) AS ROW<high DOUBLE, low DOUBLE, grade DOUBLE, expected DOUBLE>) AS a FROM (VALUES {values}) AS t (n, v, high, low, expected, grade)",
+        ):
+            box.fill(form)
+            page.keyboard.press("Control+Enter")
+            self.wait_for(page, "sql.abort === null && sql.seen === 12 && document.querySelectorAll('.chart .band').length === 1")
+            self.assertEqual(page.locator(".chart .unusual").count(), 1)
+            self.assertEqual(page.locator(".chart .expected").count(), 1)
+            self.assertEqual(page.evaluate("sql.columns[sql.y].name"), "v")
+            page.get_by_text("shaded: expected range").wait_for()
+            self.picture(page, "sql-anomaly")
+        self.assertEqual(self.complaints, [])
+
     def test_theme_is_kept(self):
         page = self.page(theme="light")
         colour = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor + getComputedStyle(document.documentElement).backgroundColor")

@@ -83,6 +83,8 @@ class TmuxPromptTests(CommandTest):
         self.complete("show stre", "show streams")
         self.complete("SELECT celsius FROM sensor_readings WHER", "SELECT celsius FROM sensor_readings WHERE")
         self.complete("set checkpoint_i", "set checkpoint_interval")
+        self.complete("select zsco", "select zscore")
+        self.complete("select zscore(celsius, poi", "select zscore(celsius, points =>")
         self.complete("\\timi", "\\timing")
         self.complete("\\d keep", "\\d keep_warm")
         self.complete("insert into stat", "insert into stations")

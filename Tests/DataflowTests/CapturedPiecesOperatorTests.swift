@@ -25,6 +25,7 @@ final class CapturedPiecesOperatorTests: XCTestCase {
         "SELECT k, v, ts, n FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY v DESC) AS n FROM t) WHERE n <= 3",
         "SELECT k, n, r FROM (SELECT k, n, row_number() OVER (PARTITION BY n ORDER BY k) AS r FROM (SELECT k, count(*) AS n FROM t GROUP BY k)) WHERE r < 3",
         "SELECT k, sum(v) OVER (PARTITION BY k ORDER BY ts ROWS 3 PRECEDING), lag(v) OVER (PARTITION BY k ORDER BY ts) FROM t",
+        "SELECT k, zscore(v, points => 40) OVER (PARTITION BY k ORDER BY ts), zscore(v, points => 3) OVER (PARTITION BY k ORDER BY ts) FROM t",
         "SELECT a.k, a.v, b.v FROM t AS a FULL JOIN (SELECT k, max(v) AS v FROM t GROUP BY k) AS b ON a.k = b.k AND a.v < b.v",
         "SELECT a.k, a.v, b.v FROM t AS a LEFT JOIN t AS b ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts + INTERVAL '1' SECOND",
         "SELECT k, v FROM t WHERE NOT EXISTS (SELECT 1 FROM (SELECT v AS w, count(*) FROM t GROUP BY v) WHERE w = k)",

@@ -43,6 +43,9 @@ final class SignatureTests: XCTestCase {
                     "SELECT STREAM auction, price FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY \($0)) AS r FROM bid) WHERE r \(ranks)"
                 }
             },
+            ["price", "auction", "price, points => 20", "price, points => 21"].flatMap { arguments in
+                ["dateTime", "dateTime, price"].map { "SELECT STREAM zscore(\(arguments)) OVER (PARTITION BY auction ORDER BY \($0)) FROM bid" }
+            },
             ["a.price < b.price", "a.price <= b.price", "a.price < b.price + 1", "a.channel = b.channel"].flatMap { condition in
                 ["JOIN", "LEFT JOIN"].map { "SELECT STREAM a.price, b.price FROM bid a \($0) bid b ON a.auction = b.auction AND \(condition)" }
             },

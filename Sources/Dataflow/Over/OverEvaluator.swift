@@ -32,7 +32,7 @@ final class OverEvaluator {
         let needsPeers = node.calls.contains { call in
             switch call.function {
             case .rank, .denseRank, .percentRank, .cumeDist: true
-            case .rowNumber, .ntile, .lag, .lead: false
+            case .rowNumber, .ntile, .lag, .lead, .model: false
             default: call.frame.unit != .rows
             }
         }
@@ -65,6 +65,8 @@ final class OverEvaluator {
                 results.append(ranks(call, segments, peers: peers, carry: carry))
             case .lag, .lead:
                 results.append(shifted(call, segments, column(call.arguments[0]), call.arguments.count > 1 ? column(call.arguments[1]) : nil))
+            // Has a part of its own (see OverStage).
+            case .model: results.append(.constant(.null, type: call.resultType, count: segments.dueCount))
             case .firstValue, .lastValue, .nthValue: results.append(picked(call, segments, frame(call), column(call.arguments[0])))
             case .aggregate:
                 guard let aggregate = aggregates[index] else { continue }

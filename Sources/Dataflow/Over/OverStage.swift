@@ -1,5 +1,5 @@
 // OverStage: window functions (`OverNode`). State is cut into parts by the hash of the partition key; what a part is depends on the mode:
-// `OverTimePart` gives every row once, `OverChangesPart` gives differences.
+// `OverTimePart` gives every row once, `OverChangesPart` gives differences, and `OverModelPart` is for anomaly models.
 
 import Columns
 import Planning
@@ -36,6 +36,12 @@ final class OverStage: Stage {
             partition: node.partition, order: node.order, inputTypes: inputTypes, purpose: "a column of a row that a window function keeps")
         outputTypes = inputTypes + node.calls.map(\.resultType)
         partitionCount = max(settings.partitionCount, 1)
+        if node.isOfModels {
+            guard node.mode != .changes, !node.inputRetracts else { throw DataflowError("a model cannot take rows back") }
+            let calls = try ModelCalls(node, layout: layout)
+            parts = (0..<partitionCount).map { _ in OverModelPart(node, layout: layout, calls: calls, batchRows: settings.batchRows) }
+            return
+        }
         for _ in 0..<partitionCount {
             if node.mode == .changes {
                 parts.append(try OverChangesPart(node, layout: layout, batchRows: settings.batchRows))

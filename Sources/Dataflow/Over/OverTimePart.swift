@@ -14,13 +14,6 @@ import Glibc
 import Planning
 
 final class OverTimePart: OverPart {
-    private struct Waiting {
-        /// When it is due: its time, its window's end, or 0 for the end of the input.
-        var time: Int64
-        var slot: UInt32
-        var row: UnsafeMutableRawPointer
-    }
-
     private struct Partition {
         /// Rows in order: those kept for later frames, then from `emitted` on those that wait for what follows them.
         var kept: [UnsafeMutableRawPointer] = []
@@ -38,9 +31,7 @@ final class OverTimePart: OverPart {
     private let store: RowStore
     private var partitions: [Partition] = []
     private var carry: [OverCarry] = []
-    /// Sorted by time, ties by arrival, from `head` on.
-    private var waiting: [Waiting] = []
-    private var head = 0
+    private var waiting = WaitingRows()
     /// By slot: the place among the partitions of the epoch, -1 outside of `advance`.
     private var places: [Int32] = []
     private var rowsSinceTidy = 0
@@ -49,6 +40,7 @@ final class OverTimePart: OverPart {
     private(set) var heldTime = Int64.max
 
     private static let rowsPerEvaluation = 1 << 14
+    private static let partitionsBeforeTidy = 64
 
     init(_ node: OverNode, layout: RankLayout, batchRows: Int) throws(DataflowError) {
         self.node = node
@@ -77,7 +69,7 @@ final class OverTimePart: OverPart {
 
     var groupCount: Int { store.count }
     var byteCount: Int {
-        evaluator.aggregates.reduce(table.byteCount + store.byteCount + (waiting.count - head) * MemoryLayout<Waiting>.stride) {
+        evaluator.aggregates.reduce(table.byteCount + store.byteCount + waiting.byteCount) {
             $0 + ($1?.byteCount ?? 0)
         }
     }
@@ -91,65 +83,31 @@ final class OverTimePart: OverPart {
             carry.append(OverCarry(fed: [Int](repeating: 0, count: node.calls.count)))
         }
         let times = timeColumn.map { chunk.batch.columns[$0].int64s }
-        let first = waiting.count
+        let first = waiting.end
         for index in 0..<range.count {
             let place = range.lowerBound + index
             let row = store.keep(chunk.row(place))
-            waiting.append(Waiting(time: times?[chunk.number(place)] ?? 0, slot: context.scratch.slots[index], row: row))
+            waiting.append(WaitingRow(time: times?[chunk.number(place)] ?? 0, slot: context.scratch.slots[index], row: row))
         }
-        if times != nil { order(from: first) }
-    }
-
-    /// Puts rows that were added at the end in their places: they usually come nearly in order, so only the overlap is sorted.
-    private func order(from first: Int) {
-        var isSorted = true
-        var index = max(first, head + 1)
-        while index < waiting.count, isSorted {
-            isSorted = waiting[index - 1].time <= waiting[index].time
-            index += 1
-        }
-        if isSorted { return }
-        var least = waiting[first].time
-        for index in first..<waiting.count { least = min(least, waiting[index].time) }
-        var low = head
-        var high = first
-        while low < high {
-            let middle = (low + high) / 2
-            if waiting[middle].time <= least { low = middle + 1 } else { high = middle }
-        }
-        let overlap = waiting[low...].enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
-        for (index, entry) in overlap.enumerated() { waiting[low + index] = entry.element }
+        if times != nil { waiting.order(from: first) }
     }
 
     // MARK: Output
 
     func isDue(_ epoch: StageEpoch) -> Bool {
-        if epoch.hasEnded { return !isDone && (head < waiting.count || heldTime < .max) }
-        switch node.mode {
-        case .eventTime: return (head < waiting.count && waiting[head].time < epoch.watermark) || heldTime < epoch.watermark
-        case .onWindowClose: return head < waiting.count && waiting[head].time <= epoch.watermark
-        case .atEnd, .changes: return false
-        }
+        if epoch.hasEnded { return !isDone && (!waiting.isEmpty || heldTime < .max) }
+        return waiting.isDue(epoch, node.mode) || (isEventTime && heldTime < epoch.watermark)
     }
 
     func advance(_ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {
         guard isDue(epoch) else { return }
-        var end = head
-        if epoch.hasEnded {
-            isDone = true
-            end = waiting.count
-        } else {
-            switch node.mode {
-            case .eventTime: while end < waiting.count, waiting[end].time < epoch.watermark { end += 1 }
-            case .onWindowClose: while end < waiting.count, waiting[end].time <= epoch.watermark { end += 1 }
-            case .atEnd, .changes: return
-            }
-        }
+        if epoch.hasEnded { isDone = true }
+        let taken = waiting.due(epoch, node.mode)
         // Partitions in order of their first due row.
         var due: [[UnsafeMutableRawPointer]] = []
         var touched: [UInt32] = []
         while places.count < partitions.count { places.append(-1) }
-        for entry in waiting[head..<end] {
+        for entry in taken {
             let slot = Int(entry.slot)
             if places[slot] < 0 {
                 places[slot] = Int32(truncatingIfNeeded: touched.count)
@@ -165,11 +123,7 @@ final class OverTimePart: OverPart {
                 due.append([])
             }
         }
-        head = end
-        if head == waiting.count || head > 4_096 && head * 2 > waiting.count {
-            waiting.removeFirst(head)
-            head = 0
-        }
+        waiting.removeFirst(taken.count)
         for slot in touched {
             places[Int(slot)] = -1
             table.marks.mark(Int(slot))
@@ -177,7 +131,7 @@ final class OverTimePart: OverPart {
         evaluate(touched, due, epoch, context, &output)
         if isEventTime && reach.waits { measureHeld() }
         rowsSinceTidy += due.reduce(0) { $0 + $1.count }
-        tidy()
+        tidy(epoch)
     }
 
     private func evaluate(
@@ -263,18 +217,19 @@ final class OverTimePart: OverPart {
         }
     }
 
-    /// Drops partitions of which nothing is left to remember, when they are most.
-    private func tidy() {
+    /// Drops partitions of which nothing is left to remember, when they are most. Looking at all of them is paid for by as many rows.
+    private func tidy(_ epoch: StageEpoch) {
         store.compactIfNeeded { body in
-            for entry in waiting[head...] { body(entry.row) }
+            for entry in waiting.rows { body(entry.row) }
             for partition in partitions { for row in partition.kept { body(row) } }
         }
-        guard !(isEventTime && reach.remembersPartitions), layout.keyWidth > 0, partitions.count > 1_024,
+        guard !(isEventTime && reach.remembersPartitions), layout.keyWidth > 0, partitions.count > OverTimePart.partitionsBeforeTidy,
             rowsSinceTidy > partitions.count
         else { return }
+        if isEventTime { forgetUnreached(epoch.watermark) }
         rowsSinceTidy = 0
         var isLive = partitions.map { !$0.kept.isEmpty }
-        for entry in waiting[head...] { isLive[Int(entry.slot)] = true }
+        for entry in waiting.rows { isLive[Int(entry.slot)] = true }
         let live = isLive.reduce(0) { $0 + ($1 ? 1 : 0) }
         guard live * 2 < partitions.count else { return }
         let made = OverTimePart.makeTable(layout)
@@ -289,7 +244,19 @@ final class OverTimePart: OverPart {
         table = made
         partitions = slots.map { partitions[$0] }
         carry = slots.map { carry[$0] }
-        for index in waiting.indices.dropFirst(head) { waiting[index].slot = map[Int(waiting[index].slot)] }
+        waiting.renumber(map)
+    }
+
+    /// Of a key that is heard of no more nothing would ever be taken: time has passed its rows without it.
+    private func forgetUnreached(_ watermark: Int64) {
+        guard let limit = reach.reachedTime(watermark: watermark) else { return }
+        for slot in partitions.indices {
+            let partition = partitions[slot]
+            guard let last = partition.kept.last, partition.emitted == partition.kept.count, OverReach.time(last) < limit else { continue }
+            for row in partition.kept { store.release(row) }
+            partitions[slot] = Partition()
+            table.marks.mark(slot)
+        }
     }
 
     // MARK: State
@@ -299,12 +266,7 @@ final class OverTimePart: OverPart {
         writer.write(heldTime)
         writer.write(count: rowsSinceTidy)
         writer.write(Rows(owner: self), table.marks)
-        writer.write(count: waiting.count - head)
-        for entry in waiting[head...] {
-            writer.write(entry.time)
-            writer.write(entry.slot)
-            store.write(entry.row, to: &writer)
-        }
+        waiting.write(to: &writer, store)
         for aggregate in evaluator.aggregates { aggregate?.write(to: &writer) }
     }
 
@@ -315,13 +277,7 @@ final class OverTimePart: OverPart {
         try reader.read(Rows(owner: self), table.marks)
         guard layout.keyWidth > 0 || table.count <= 1 else { throw reader.failure("more than one partition without a key") }
         guard layout.keyWidth == 0 || table.reindex() else { throw reader.failure("a partition twice") }
-        let waits = try reader.readCount(bytesEach: 12 + layout.rowWidth / 2)
-        for _ in 0..<waits {
-            let time: Int64 = try reader.read()
-            let slot: UInt32 = try reader.read()
-            guard Int(slot) < partitions.count else { throw reader.failure("a row of no partition") }
-            waiting.append(Waiting(time: time, slot: slot, row: try store.read(from: &reader)))
-        }
+        try waiting.read(from: &reader, store, layout, slots: partitions.count)
         for aggregate in evaluator.aggregates { try aggregate?.read(from: &reader) }
     }
 

@@ -67,6 +67,8 @@ package struct CatalogObject: Sendable {
         case view(ViewDefinition, Schema)
         case query(CreateQuery)
         case function(UserFunction)
+        case notifier(CreateNotifier)
+        case inhibition(CreateInhibition)
         case alert(CreateAlert)
     }
 
@@ -96,13 +98,15 @@ package struct CatalogObject: Sendable {
         case .view: ObjectKind.view.rawValue
         case .query: ObjectKind.query.rawValue
         case .function: ObjectKind.function.rawValue
+        case .notifier: ObjectKind.notifier.rawValue
+        case .inhibition: ObjectKind.inhibition.rawValue
         case .alert: "ALERT"
         }
     }
 }
 
 package final class StoredCatalog: Catalog {
-    /// Relations and views share one name space; queries and functions have their own.
+    /// Relations and views share one name space; queries, functions, notifiers and inhibitions have their own.
     package private(set) var objects: [CatalogObject] = []
     package private(set) var nextID: UInt64 = 1
     private let path: String
@@ -386,6 +390,8 @@ package final class StoredCatalog: Catalog {
                 definition = .view(view, schema)
             case .createQuery(let create): definition = .query(create)
             case .createFunction(let create): definition = .function(try Planner.restore(create))
+            case .notification(.createNotifier(let create)): definition = .notifier(create)
+            case .notification(.createInhibition(let create)): definition = .inhibition(create)
             case .alert(.create(let create)): definition = .alert(create)
             default: throw SQLError("no definition", at: statement.span)
             }
@@ -411,13 +417,24 @@ package final class StoredCatalog: Catalog {
 extension CatalogObject {
     var isQuery: Bool { if case .query = definition { true } else { false } }
     var isFunction: Bool { if case .function = definition { true } else { false } }
-    var isAlert: Bool { if case .alert = definition { true } else { false } }
     var isRelationOrView: Bool {
         switch definition {
         case .relation, .view: true
-        case .query, .function, .alert: false
+        default: false
         }
     }
+    /// Notifiers and inhibitions have names of their own.
+    var isNotification: Bool { notificationKind != nil }
+    var notificationKind: ObjectKind? {
+        switch definition {
+        case .notifier: .notifier
+        case .inhibition: .inhibition
+        default: nil
+        }
+    }
+    /// The statement as people may see it: without secrets.
+    package var shownSQL: String { if case .notifier(let create) = definition { NotifierDefinition.shown(create) } else { sql } }
+    var isAlert: Bool { if case .alert = definition { true } else { false } }
     package var alert: CreateAlert? { if case .alert(let create) = definition { create } else { nil } }
     package var function: UserFunction? { if case .function(let function) = definition { function } else { nil } }
     package var relation: RelationDefinition? { if case .relation(let relation) = definition { relation } else { nil } }

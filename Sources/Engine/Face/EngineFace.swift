@@ -53,6 +53,8 @@ package struct EngineOptions: Sendable {
     package var fullDiskWaitMilliseconds = 10_000
     /// What `lock` shows to other processes, e.g. the command line.
     package var ownerDescription = "millrace"
+    /// Whether notifiers may run commands of this machine.
+    package var allowsCommands = false
     /// Receives notices that belong to no statement (a query failed, a torn tail was cut); called from any thread.
     package var onNotice: @Sendable (String) -> Void = { _ in }
     /// Receives the bytes of `print` sinks; called from any thread, whole lines.

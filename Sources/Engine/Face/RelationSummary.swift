@@ -37,7 +37,7 @@ extension Engine {
                 RelationSummary(
                     name: object.name, kind: object.kindName, connector: nil, isLog: false, isChangelog: false, eventTimeColumn: nil,
                     columns: schema.fields.map { .init(name: $0.name, type: $0.type) })
-            case .query, .function, .alert: nil
+            case .query, .function, .alert, .notifier, .inhibition: nil
             }
         }
     }

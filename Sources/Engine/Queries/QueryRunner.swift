@@ -288,10 +288,11 @@ package final class QueryRunner {
         rejectedRows &+= Int64(rejected.count)
 
         if emitted > 0 || !rejected.isEmpty || !result.failures.isEmpty || !result.lateRows.isEmpty {
-            // Nothing of an epoch may be seen before its record is durable.
-            if let journal, !isReplay, output.isDurable {
+            // Nothing of an epoch may be seen before its record is durable, and what it has read. Of a replay recovery has written the record again; the
+            // rows need not be durable when the query alone begins again, in the same process.
+            if let journal, output.isDurable {
                 for source in sources { try source.makeDurable() }
-                if !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
+                if !isReplay, !PlantedBug.isOn(.outputBeforeEpochLog) { try journal.epochs.synchronize() }
             }
             let refused = try output.emit(result.batches, epoch: epoch, clockMicroseconds: clockMicroseconds)
             failedRows &+= Int64(refused.count)

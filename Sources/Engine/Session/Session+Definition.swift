@@ -140,22 +140,26 @@ extension Session {
             return Cursor(schema: Session.textSchema(["name", "state", "definition"]), rows: rows)
         case .queries: return queries()
         case .functions: return functions()
+        case .alerts: return try alerts()
+        case .notifiers: return notifiers()
+        case .silences: return try silences()
+        case .inhibitions: return inhibitions()
         case .all:
             let rows = SessionSettings.names.map { name in [Value.string(name), .string(settings.text(of: name) ?? "")] }
             return Cursor(schema: Session.textSchema(["name", "setting"]), rows: rows)
         case .create(let name):
             guard let object = engine.object(named: name.last.name) ?? engine.queryObject(named: name.last.name)
-                ?? engine.functionObject(named: name.last.name)
+                ?? engine.functionObject(named: name.last.name) ?? engine.notificationObject(named: name.last.name)
             else {
                 throw unknown("relation", name, among: engine.relationNames + engine.queryNames)
             }
             // What a person wrote for a materialized view is its query's definition.
             let written = object.relation?.isMaterializedView == true ? engine.queryObject(named: object.name) ?? object : object
-            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(written.sql)]])
+            return Cursor(schema: Session.textSchema(["definition"]), rows: [[.string(written.shownSQL)]])
         case .definitions:
             // In the order in which they were made, so that they can be executed again. A materialized view is made by its query's statement.
             let rows = engine.catalogObjects().filter { $0.relation?.isMaterializedView != true && $0.membership.retirement == nil }
-                .map { [Value.string(shownKind($0)), .string($0.name), .string($0.sql)] }
+                .map { [Value.string(shownKind($0)), .string($0.name), .string($0.shownSQL)] }
             return Cursor(schema: Session.textSchema(["kind", "name", "definition"]), rows: rows)
         }
     }
@@ -217,7 +221,7 @@ extension Session {
                 return Cursor(
                     schema: schema,
                     rows: view.fields.map { [.string($0.name), .string($0.type.name), .string("yes"), .string("")] })
-            case .query, .function, .alert: break
+            case .query, .function, .alert, .notifier, .inhibition: break
             }
         }
         if let query = engine.queryObject(named: name.last.name) {

@@ -107,6 +107,9 @@ extension Session {
             let signatures = definition.signatures.map { $0.display(name: name) }.joined(separator: "; ")
             rows.append([.string(name), .string("built in"), .string(signatures), .string(definition.signatures.first?.resultName ?? "")])
         }
+        for entry in ModelTable.entries {
+            rows.append([.string(entry.name), .string("built in"), .string("\(entry.name)(\(entry.arguments)) OVER (..)"), .string(entry.result)])
+        }
         return Cursor(schema: Session.textSchema(["name", "kind", "signature", "result"]), rows: rows)
     }
 }

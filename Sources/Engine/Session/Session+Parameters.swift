@@ -69,6 +69,7 @@ extension Session {
         case .show(let kind): shape.schema = try show(kind).schema
         case .describe(let name): shape.schema = try describe(name).schema
         case .describeQuery: shape.schema = Session.textSchema(["property", "value"])
+        case .notification(.silence): shape.schema = Session.silenceSchema
         case .explain, .explainAnalyze, .explainWatermark: shape.schema = Session.textSchema(["plan"])
         case .connection(.showSetting(let name)): shape.schema = Session.textSchema([name.name.lowercased()])
         default: break

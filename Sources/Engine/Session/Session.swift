@@ -69,6 +69,9 @@ package final class Session {
         case .alterStream(let alter): return try alterStream(alter)
         case .createFunction(let create): return try createFunction(create, text: text)
         case .drop(.function, let names, let ifExists): return try dropFunctions(names, ifExists: ifExists)
+        case .drop(let kind, let names, let ifExists) where kind == .notifier || kind == .inhibition:
+            return try dropNotifications(kind, names, ifExists: ifExists)
+        case .notification(let inner): return try perform(inner)
         case .drop(let kind, let names, let ifExists): return try drop(kind, names, ifExists: ifExists)
         case .show(let kind): return .rows(try show(kind))
         case .describe(let name): return .rows(try describe(name))

@@ -33,6 +33,8 @@ package final class SimulatedEngine {
         options.workerCount = 1
         options.usesOneShard = true
         options.onNotice = onNotice
+        // Nothing runs notifiers here: they are only looked at.
+        options.allowsCommands = true
         engine = try Engine(directory: "/simulated", options: options, clock: clock, fileSystem: SimulatedFileSystem())
         ended = engine.endedStreams ?? EndedStreams()
         session = engine.makeSession()

@@ -37,6 +37,14 @@ package final class TailCursor: Sendable {
     /// The row of each shard that comes next; there may be more shards later, each from its first row on. Used by the thread that calls `next`.
     package var positions: [UInt64] { reader.next }
 
+    /// Rows that are there and not yet read. Used as `positions` is.
+    package var remaining: UInt64 {
+        reader.next.indices.reduce(0) { sum, shard in
+            let end = reader.stream.endSequence(shard: shard)
+            return sum &+ (end > reader.next[shard] ? end - reader.next[shard] : 0)
+        }
+    }
+
     /// The next rows. Used by one thread at a time.
     package func next(timeoutMilliseconds: Int) throws -> TailEvent {
         if isCancelled.isSet { return .end }

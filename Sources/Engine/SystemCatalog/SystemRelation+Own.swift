@@ -6,6 +6,12 @@ import Planning
 extension SystemRelation {
     /// As in `PostgresColumns`.
     static let ownColumns = """
+        active_alerts v alert:name instance:text state:text since:timestamp severity:text keys:text labels:text annotations:text "values":text \
+        silenced_by:text acknowledged_by:text transition:int8 key:text
+        inhibitions v name:name target:text source:text equal:text
+        notifiers v name:name type:text target:text state:text delivered:int8 failed:int8 dead_letters:int8 suppressed:int8 waiting:int8 behind:int8 \
+        last_error:text last_delivery:timestamp
+        silences v id:int8 state:text selector:text since:timestamp until:timestamp comment:text author:text
         queries v name:name state:text reason:text epoch:int8 rows_in:int8 rows_out:int8 late:int8 failed:int8 rejected:int8 expired:int8 behind:int8 \
         watermark:timestamp held_back_by:text state_bytes:int8 checkpoint_epoch:int8 is_materialized_view:bool statement:text
         shards v stream:name shard:int4 oldest:int8 "end":int8 bytes:int8 expired:int8 given_up:int8 fault:text
@@ -50,6 +56,10 @@ extension SystemRelation {
                     ]
                 }
             }
+        case "active_alerts": return snapshot.engine.activeAlertRows()
+        case "silences": return snapshot.engine.silenceRows()
+        case "notifiers": return snapshot.engine.notifierRows()
+        case "inhibitions": return snapshot.engine.inhibitionRows()
         default: return []
         }
     }

@@ -138,7 +138,7 @@ final class SystemSnapshot {
             relation.object = object
             relation.definition = Printer.print(Statement(.query(view.query), span: .none))
             return relation
-        case .query, .function, .alert: return nil
+        case .query, .function, .alert, .notifier, .inhibition: return nil
         }
     }
 
@@ -167,6 +167,7 @@ final class SystemSnapshot {
                 builtin(name.lowercased(), "a", arguments, definition.result, definition.doc)
             }
         }
+        for entry in ModelTable.entries { builtin(entry.name, "w", entry.arguments, entry.result, entry.doc) }
         for object in objects {
             guard let function = object.function else { continue }
             let types = function.parameters.map { TypeRow.number(of: $0.type) }

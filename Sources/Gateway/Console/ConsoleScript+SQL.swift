@@ -2,7 +2,7 @@
 
 extension ConsoleScript {
     static let chart = #"""
-        // Lines over time (or over the order of arrival): `points` are [x, y], one list a series.
+        // Lines over time (or over the order of arrival): `points` are [x, y, what was expected], one list a series; the third is { low, high, expected, grade } or missing.
         function drawChart(svg, series, overTime) {
           const W = svg.clientWidth || 800, H = 240, L = 62, R = 14, T = 12, B = 26;
           svg.setAttribute('viewBox', `0 0 ${W} ${H}`);
@@ -10,6 +10,9 @@ extension ConsoleScript {
           if (!all.length) { svg.replaceChildren(s('text', { x: W / 2, y: H / 2, 'text-anchor': 'middle' }, 'no values yet')); return; }
           let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
           for (const [x, y] of all) { if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y; }
+          // The range that was expected is shown as far as it does not make the values themselves small.
+          const room = Math.max(y1 - y0, Math.abs(y1) / 10), least = y0 - room, most = y1 + room;
+          for (const [, , e] of all) if (e) for (const b of [e.low, e.high, e.expected]) if (b !== null) { y0 = Math.min(y0, Math.max(b, least)); y1 = Math.max(y1, Math.min(b, most)); }
           if (y0 > 0 && y0 < (y1 - y0) * 1.5 || y0 === y1 && y0 > 0) y0 = 0;
           if (y0 === y1) y1 = y0 + 1;
           if (x0 === x1) { x0 -= 1; x1 += 1; }
@@ -19,11 +22,18 @@ extension ConsoleScript {
           for (let y = y0; y <= y1 + step / 2; y += step) parts.push(s('line', { class: 'grid', x1: L, x2: W - R, y1: Y(y), y2: Y(y) }), s('text', { x: L - 8, y: Y(y) + 4, 'text-anchor': 'end' }, number(Math.abs(y) < step / 1e6 ? 0 : y)));
           const ticks = Math.max(2, Math.min(6, Math.floor(W / 150)));
           for (let i = 0; i <= ticks; i++) { const x = x0 + (x1 - x0) * i / ticks; parts.push(s('text', { x: X(x), y: H - 6, 'text-anchor': i === 0 ? 'start' : i === ticks ? 'end' : 'middle' }, overTime ? clockText(x, x1 - x0) : number(Math.round(x)))); }
+          const inside = y => Y(Math.min(y1, Math.max(y0, y))).toFixed(1);
+          series.forEach((one, i) => {
+            const known = one.points.filter(p => p[2] && p[2].low !== null && p[2].high !== null), told = one.points.filter(p => p[2] && p[2].expected !== null);
+            if (known.length > 1) parts.push(s('path', { class: 'band', fill: `var(--s${i % 6 + 1})`, d: known.map((p, j) => (j ? 'L' : 'M') + X(p[0]).toFixed(1) + ' ' + inside(p[2].high)).join('') + known.slice().reverse().map(p => 'L' + X(p[0]).toFixed(1) + ' ' + inside(p[2].low)).join('') + 'Z' }));
+            if (told.length > 1) parts.push(s('path', { class: 'expected', stroke: `var(--s${i % 6 + 1})`, d: told.map((p, j) => (j ? 'L' : 'M') + X(p[0]).toFixed(1) + ' ' + inside(p[2].expected)).join('') }));
+          });
           series.forEach((one, i) => {
             const d = one.points.map((p, j) => (j ? 'L' : 'M') + X(p[0]).toFixed(1) + ' ' + Y(p[1]).toFixed(1)).join('');
             parts.push(s('path', { class: 'series', d, stroke: `var(--s${i % 6 + 1})` }));
             if (one.points.length < 60) for (const p of one.points) parts.push(s('circle', { cx: X(p[0]).toFixed(1), cy: Y(p[1]).toFixed(1), r: 2.4, fill: `var(--s${i % 6 + 1})` }));
           });
+          for (const one of series) for (const p of one.points) if (p[2] && p[2].grade > 0) parts.push(s('circle', { class: 'unusual', cx: X(p[0]).toFixed(1), cy: Y(p[1]).toFixed(1), r: 4.5 }, s('title', {}, 'grade ' + p[2].grade)));
           svg.replaceChildren(...parts);
         }
         function clockText(ms, range) { const t = new Date(ms).toISOString(); return range > 2 * 864e5 ? t.slice(5, 10) : range > 12e4 ? t.slice(11, 16) : range > 2e3 ? t.slice(11, 19) : t.slice(14, 23); }
@@ -32,7 +42,7 @@ extension ConsoleScript {
 
     static let sql = #"""
         const KEPT = 2000, SHOWN = 200;
-        const sql = { text: sessionStorage.getItem('sql') || 'SHOW STREAMS', abort: null, columns: [], rows: [], seen: 0, live: false, started: 0, ended: 0, fault: null, notes: [], tags: [], dirty: false, y: '', x: '', by: '', view: null };
+        const sql = { text: sessionStorage.getItem('sql') || 'SHOW STREAMS', abort: null, columns: [], rows: [], seen: 0, live: false, started: 0, ended: 0, fault: null, notes: [], tags: [], dirty: false, y: '', x: '', by: '', view: null, sayings: {} };
         const examples = () => {
           const x = model.streams.find(y => y.log && !isErrors(y) && y.event_time) || model.streams.find(y => y.log && !isErrors(y)), name = x ? quoted(x.name) : 'my_stream', t = x && x.event_time ? quoted(x.event_time) : 'ts';
           return [['Streams', 'SHOW STREAMS'], ['Queries', 'SHOW QUERIES'], ['Latest rows, live', `SELECT STREAM * FROM ${name}`], ['The first hundred rows', `SELECT * FROM ${name} LIMIT 100`],
@@ -70,9 +80,25 @@ extension ConsoleScript {
         }
         function stopSQL() { if (sql.abort) { sql.abort.abort(); sql.abort = null; sql.ended = performance.now(); sql.dirty = true; } }
         const isNumber = c => /^(SMALLINT|INTEGER|BIGINT|REAL|DOUBLE|DECIMAL|NUMERIC|INT|FLOAT)/i.test(c.type), isTime = c => /^(TIMESTAMP|DATE)/i.test(c.type), isText = c => /^(VARCHAR|TEXT|CHAR)/i.test(c.type) && c.name !== 'op';
+        // What an anomaly function says beside a value, by the names of columns, or of the fields of a ROW.
+        const said = ['low', 'high', 'expected', 'grade'], sayings = new Set([...said, 'score']);
+        function findSayings() {
+          sql.sayings = {};
+          for (const name of said) {
+            let i = sql.columns.findIndex(c => c.name.toLowerCase() === name && isNumber(c)), read = null;
+            if (i >= 0) read = r => r[i];
+            else if ((i = sql.columns.findIndex(c => new RegExp('^ROW<(.*, )?"?' + name + '"? (SMALLINT|INTEGER|BIGINT|REAL|DOUBLE|DECIMAL)', 'i').test(c.type))) >= 0) read = r => { const o = r[i], k = o && Object.keys(o).find(k => k.toLowerCase() === name); return k === undefined || k === null ? null : o[k]; };
+            if (read) sql.sayings[name] = read;
+          }
+        }
+        function saying(r) {
+          if (!Object.keys(sql.sayings).length) return undefined;
+          return Object.fromEntries(said.map(name => { const v = sql.sayings[name] ? sql.sayings[name](r) : null; return [name, v === null || v === undefined || isNaN(Number(v)) ? null : Number(v)]; }));
+        }
         function chooseColumns() {
+          findSayings();
           const t = sql.columns.findIndex(isTime), n = sql.columns.map((c, i) => [c, i]).filter(([c]) => isNumber(c));
-          const best = n.filter(([c]) => !/(^|_)id$|^(auction|bidder|seller|person|category)$/i.test(c.name)).pop() || n.pop();
+          const best = n.filter(([c]) => !sayings.has(c.name.toLowerCase()) && !/(^|_)id$|^(auction|bidder|seller|person|category)$/i.test(c.name)).pop() || n.pop();
           sql.x = t < 0 ? '' : String(t); sql.y = best ? String(best[1]) : '';
           // One text beside time and numbers is most likely what the rows are grouped by.
           const texts = sql.columns.map((c, i) => [c, i]).filter(([c]) => isText(c));
@@ -132,30 +158,78 @@ extension ConsoleScript {
             if (r[sql.y] === null || isNaN(y) || isNaN(x)) return;
             const key = sql.by === '' ? '' : cell(r[sql.by]);
             if (!groups.has(key)) groups.set(key, []);
-            groups.get(key).push([x, y]);
+            groups.get(key).push([x, y, saying(r)]);
           });
           let series = [...groups].map(([name, points]) => ({ name, points })).sort((a, b) => b.points.length - a.points.length || (a.name < b.name ? -1 : 1));
           const left = series.length - 6;
           series = series.slice(0, 6);
           if (sql.x !== '') for (const one of series) one.points.sort((a, b) => a[0] - b[0]);
           drawChart(v.svg, series, sql.x !== '');
-          put(v.keys, sql.by === '' ? null : series.map((one, i) => { const mark = h('i'); mark.style.background = `var(--s${i + 1})`; return h('span', {}, mark, one.name); }), left > 0 && h('span', { class: 'faint' }, `and ${left} more`));
+          put(v.keys, sql.by === '' ? null : series.map((one, i) => { const mark = h('i'); mark.style.background = `var(--s${i + 1})`; return h('span', {}, mark, one.name); }), sql.sayings.low && sql.sayings.high && h('span', { class: 'faint' }, 'shaded: expected range'), sql.sayings.grade && h('span', { class: 'faint' }, 'ringed: grade above 0'), left > 0 && h('span', { class: 'faint' }, `and ${left} more`));
         }
 
         """#
 
     static let frame = #"""
-        const alerts = { source: null, rows: [] };
+        const alerts = { board: { alerts: [], silences: [], notifiers: [] }, source: null, rows: [], said: '' };
+        // The stream says that something has happened; what is the case is asked for.
         function listenToAlerts() {
           if (alerts.source || !model.streams.some(x => x.name === 'alerts' && x.log)) return;
           alerts.source = new EventSource('/v1/streams/alerts?from=TRIM_HORIZON');
-          alerts.source.onmessage = e => { alerts.rows.push(JSON.parse(e.data)); if (alerts.rows.length > 500) alerts.rows.shift(); };
+          let asked = 0;
+          alerts.source.onmessage = e => {
+            alerts.rows.push(JSON.parse(e.data)); if (alerts.rows.length > 500) alerts.rows.shift();
+            clearTimeout(asked); asked = setTimeout(async () => { await readAlerts(); if (route().view === 'alerts') render(); }, 50);
+          };
+        }
+        async function readAlerts() {
+          try { alerts.board = await get('/v1/alerts'); } catch { return; }
+          const firing = alerts.board.alerts.filter(a => a.state === 'firing').length, n = $('#alert-count');
+          n.hidden = !firing; n.textContent = firing;
+        }
+        async function act(path, method, body, said) {
+          try {
+            const r = await fetch(path, { method, headers: { 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) }), answer = await r.json().catch(() => null);
+            alerts.said = r.ok ? said : answer && answer.error ? answer.error.message : 'status ' + r.status;
+          } catch { alerts.said = 'no answer'; }
+          await readAlerts(); render();
+        }
+        const pairs = object => Object.entries(object || {}).map(([k, v]) => k + '=' + v).join(', ');
+        const asked = text => { const answer = prompt(text, ''); return answer === null ? null : answer; };
+        function silenceAlert(a) {
+          const comment = asked(`Silence ${a.alert} ${pairs(a.keys)} for 2 hours. Why?`);
+          if (comment !== null) act('/v1/silences', 'POST', { alert: a.alert, labels: a.keys, seconds: 7200, comment }, 'Silenced for 2 hours.');
+        }
+        function acknowledgeAlert(a) {
+          const comment = asked(`Acknowledge ${a.alert} ${pairs(a.keys)}. Anything to say?`);
+          if (comment !== null) act('/v1/acknowledgements', 'POST', { alert: a.alert, instance: a.instance, comment }, 'Acknowledged.');
+        }
+        function alertTable(list) {
+          const labels = ['', 'State', 'Since', 'Severity', 'Values', 'Quiet', ''];
+          return h('div', { class: 'scroll' }, h('table', { class: 'cards' },
+            h('thead', {}, h('tr', {}, labels.map((t, i) => h('th', { scope: 'col' }, i ? t : 'Alert')))),
+            h('tbody', {}, list.map(a => {
+              const quiet = [...a.silenced_by.map(id => 'silence ' + id), a.inhibited_by && 'inhibited by ' + a.inhibited_by, a.acknowledged_by !== null && 'acknowledged by ' + a.acknowledged_by + (a.acknowledgement ? ': ' + a.acknowledgement : '')].filter(Boolean).join('; ');
+              const key = a.alert + '/' + a.instance;
+              return cells(labels, { 'data-alert': key }, [
+                { a: { class: 'wide' }, c: [h('b', {}, a.alert), ' ', h('span', { class: 'soft' }, pairs(a.keys)), a.annotations.summary && h('div', { class: 'faint' }, a.annotations.summary)] },
+                pill(a.state), h('span', { title: a.since }, ago(time(a.since))), a.severity || '', { a: { class: 'mono soft' }, c: pairs(a.values) }, quiet,
+                h('span', { class: 'actions' }, a.state === 'firing' && a.acknowledged_by === null && h('button', { class: 'button', type: 'button', 'data-key': 'ack' + key, onclick: () => acknowledgeAlert(a) }, 'Acknowledge'), ' ',
+                  a.state !== 'resolved' && !a.silenced_by.length && h('button', { class: 'button', type: 'button', 'data-key': 'sil' + key, onclick: () => silenceAlert(a) }, 'Silence'))]);
+            }))));
         }
         function showAlerts(main) {
-          const has = model.streams.some(x => x.name === 'alerts' && x.log), columns = has ? model.streams.find(x => x.name === 'alerts').columns : [];
-          put(main, h('div', { class: 'title' }, h('h1', {}, 'Alerts')), h('section', { class: 'panel' }, has
-            ? [h('header', {}, h('h2', {}, 'Newest first'), h('span', { class: 'faint' }, 'from the stream alerts')), alerts.rows.length ? h('div', { class: 'rows', 'data-scroll': 'alerts', tabindex: 0, 'data-key': 'rows' }, h('table', {}, h('thead', {}, h('tr', {}, columns.map(c => h('th', { scope: 'col' }, c.name)))), h('tbody', {}, alerts.rows.slice(-200).reverse().map(r => h('tr', {}, columns.map(c => h('td', {}, cell(r[c.name] === undefined ? null : r[c.name])))))))) : h('p', { class: 'empty' }, 'No alert has been raised.')]
-            : h('p', { class: 'empty' }, 'No alert rule is in place. A query that writes into a stream called ', h('code', {}, 'alerts'), ' raises alerts: its rows are shown here as they come.')));
+          const b = alerts.board, has = model.streams.some(x => x.name === 'alerts' && x.log), columns = has ? model.streams.find(x => x.name === 'alerts').columns : [];
+          const table = (labels, rows) => h('div', { class: 'scroll' }, h('table', { class: 'cards' }, h('thead', {}, h('tr', {}, labels.map(t => h('th', { scope: 'col' }, t)))), h('tbody', {}, rows)));
+          put(main, h('div', { class: 'title' }, h('h1', {}, 'Alerts'), h('p', { class: 'soft', role: 'status' }, alerts.said)),
+            h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Now'), h('span', { class: 'faint' }, 'firing, pending, lately resolved')),
+              b.alerts.length ? alertTable(b.alerts) : h('p', { class: 'empty' }, has ? 'Nothing fires.' : ['No alert rule is in place. ', h('code', {}, 'CREATE ALERT name AS SELECT …'), ' makes one; ', h('a', { href: '#/sql' }, 'try it'), '.'])),
+            b.silences.length > 0 && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Silences')), table(['Silence', 'Until', 'Comment', ''], b.silences.map(x => cells(['', 'Until', 'Comment', ''], {}, [
+              x.id + ': ' + x.selector, x.until, [x.comment, x.author && h('span', { class: 'faint' }, ' ' + x.author)], h('button', { class: 'button', type: 'button', 'data-key': 'un' + x.id, onclick: () => act('/v1/silences/' + x.id, 'DELETE', null, 'The silence has ended.') }, 'End it')])))),
+            b.notifiers.length > 0 && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Notifiers')), table(['Notifier', 'State', 'Delivered', 'Failed', 'Dead letters', 'Quiet', 'Waiting', 'Last error'], b.notifiers.map(x => cells(['', 'State', 'Delivered', 'Failed', 'Dead letters', 'Quiet', 'Waiting', 'Last error'], {}, [
+              [h('b', {}, x.name), ' ', h('span', { class: 'soft' }, x.type)], pill(x.state), number(x.delivered), number(x.failed), number(x.dead_letters), number(x.suppressed), number(x.waiting + x.behind), x.last_error || ''])))),
+            has && h('section', { class: 'panel' }, h('header', {}, h('h2', {}, 'Transitions'), h('span', { class: 'faint' }, 'from the stream alerts, the newest first')),
+              alerts.rows.length ? h('div', { class: 'rows', 'data-scroll': 'alerts', tabindex: 0, 'data-key': 'rows' }, h('table', {}, h('thead', {}, h('tr', {}, columns.map(c => h('th', { scope: 'col' }, c.name)))), h('tbody', {}, alerts.rows.slice(-200).reverse().map(r => h('tr', {}, columns.map(c => h('td', {}, cell(r[c.name] === undefined ? null : r[c.name])))))))) : h('p', { class: 'empty' }, 'No alert has been raised.')));
         }
         let shownRoute = null;
         function route() {
@@ -186,7 +260,7 @@ extension ConsoleScript {
           try { const q = await get('/v1/queries/' + encodeURIComponent(r.name)); model.detailBefore = model.detail && model.detail.name === q.name ? model.detail : null; model.detail = q; } catch { model.detail = null; }
         }
         async function beat() {
-          if (!document.hidden) { await Promise.all([refresh(), readDetail()]); listenToAlerts(); const n = $('#alert-count'); n.hidden = !alerts.rows.length; n.textContent = alerts.rows.length; if (route().view !== 'sql') render(); }
+          if (!document.hidden) { await Promise.all([refresh(), readDetail()]); listenToAlerts(); if (model.streams.some(x => x.name === 'alerts')) await readAlerts(); if (route().view !== 'sql') render(); }
           setTimeout(beat, 1000);
         }
         function setTheme(name) { if (name) document.documentElement.dataset.theme = name; else delete document.documentElement.dataset.theme; }

@@ -67,8 +67,8 @@ enum ConsoleStyle {
         .pill{display:inline-flex;align-items:center;gap:6px;padding:1px 9px 1px 8px;border-radius:99px;font-size:12px;font-weight:540;line-height:20px;background:var(--sunk);color:var(--soft);white-space:nowrap}
         .pill::before{content:"";width:7px;height:7px;border-radius:50%;background:currentColor}
         .pill[data-state=running]{background:var(--good-soft);color:var(--good)}
-        .pill[data-state=failed]{background:var(--bad-soft);color:var(--bad)}
-        .pill[data-state=waiting],.pill[data-state=paused]{background:var(--warn-soft);color:var(--warn)}
+        .pill[data-state=failed],.pill[data-state=firing],.pill[data-state=retrying],.pill[data-state=refused]{background:var(--bad-soft);color:var(--bad)}
+        .pill[data-state=waiting],.pill[data-state=paused],.pill[data-state=pending]{background:var(--warn-soft);color:var(--warn)}
         .pill[data-state=ended]{background:var(--info-soft);color:var(--info)}
         .warn{color:var(--warn)}.bad{color:var(--bad)}
         .spark{display:block;width:110px;height:26px;overflow:visible}
@@ -149,6 +149,7 @@ enum ConsoleStyle {
         .chart{display:block;width:100%;height:240px;padding:0 8px}
         .chart text{font:11px var(--sans);fill:var(--faint);font-variant-numeric:tabular-nums}
         .chart .grid{stroke:var(--line)}
+        .chart .band{opacity:.14}.chart .expected{fill:none;opacity:.55;stroke-dasharray:3 4}.chart .unusual{fill:none;stroke:var(--bad);stroke-width:2}
         .chart .mark{stroke:var(--faint);stroke-dasharray:2 3}
         .series{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
         .keys{display:flex;flex-wrap:wrap;gap:4px 16px;padding:4px 18px 14px;font-size:12px;color:var(--soft)}

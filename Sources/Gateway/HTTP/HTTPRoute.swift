@@ -43,6 +43,11 @@ struct HTTPRoute: Sendable {
         HTTPRoute(["GET", "HEAD"], "/v1/streams", .observer, StatusAPI.streams),
         HTTPRoute(["GET", "HEAD"], "/v1/streams/{name}", .statement, StreamAPI.read),
         HTTPRoute(["POST"], "/v1/streams/{name}", .statement, StreamAPI.append),
+        HTTPRoute(["GET", "HEAD"], "/v1/alerts", .observer, AlertAPI.alerts),
+        HTTPRoute(["GET", "HEAD"], "/v1/silences", .observer, AlertAPI.silences),
+        HTTPRoute(["POST"], "/v1/silences", .statement, AlertAPI.silence),
+        HTTPRoute(["DELETE"], "/v1/silences/{name}", .statement, AlertAPI.unsilence),
+        HTTPRoute(["POST"], "/v1/acknowledgements", .statement, AlertAPI.acknowledge),
         HTTPRoute(["POST"], "/v1/sql", .statement, SQLAPI.execute),
     ]
 }

@@ -63,6 +63,26 @@ enum OpenAPI {
                 }
               }
             },
+            "/v1/alerts": {"get": {"summary": "What fires, what waits, what has been resolved lately; the silences that hold and how notifiers are doing", "responses": {"200": {"description": "Alerts", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}}},
+            "/v1/silences": {
+              "get": {"summary": "All silences, the newest first", "responses": {"200": {"description": "Silences", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}},
+              "post": {
+                "summary": "Keep alerts quiet for a while; as SILENCE",
+                "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": ["seconds"], "properties": {"alert": {"type": "string"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "seconds": {"type": "integer", "minimum": 1}, "comment": {"type": "string"}}}}}},
+                "responses": {"201": {"description": "The number of the silence, when it ends, and how many alerts it keeps quiet now", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}
+              }
+            },
+            "/v1/silences/{name}": {
+              "parameters": [{"$ref": "#/components/parameters/Name"}],
+              "delete": {"summary": "End a silence; as UNSILENCE", "responses": {"200": {"description": "It has ended", "content": {"application/json": {}}}, "404": {"$ref": "#/components/responses/Error"}, "default": {"$ref": "#/components/responses/Error"}}}
+            },
+            "/v1/acknowledgements": {
+              "post": {
+                "summary": "Somebody looks at alerts that fire; as ACKNOWLEDGE",
+                "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "properties": {"alert": {"type": "string"}, "instance": {"type": "string"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "comment": {"type": "string"}}}}}},
+                "responses": {"201": {"description": "How many", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}
+              }
+            },
             "/v1/sql": {
               "post": {
                 "summary": "Execute statements, one after the other; rows come as they are there",

@@ -20,6 +20,7 @@ enum Metrics {
         appendProcess(ProcessFigures.read(), server, out)
         for stream in status.streams { append(stream, out) }
         for query in status.queries { append(query, now: now, out) }
+        appendAlerts(server.engine, now, out)
         return out.document()
     }
 
@@ -41,6 +42,26 @@ enum Metrics {
         for digit in 2...5 { out.add(Family.httpRequests, [("status", "\(digit)xx")], server.counters.count(ofClass: digit)) }
         out.add(Family.httpActive, server.counters.activeCount)
         out.add(Family.httpSentBytes, server.counters.sentByteCount)
+    }
+
+    // MARK: Alerts
+
+    private static func appendAlerts(_ engine: Engine, _ now: Int64, _ out: MetricsWriter) {
+        // A stream that cannot be read has no figures; `millrace_stream_faulty` tells of it.
+        if let board = try? engine.alertBoard() {
+            for state in [AlertTransition.State.firing, .pending] { out.add(Family.alerts, [("state", state.rawValue)], board.count(state)) }
+            for state in AlertTransition.State.allCases { out.add(Family.alertTransitions, [("to", state.rawValue)], board.transitionCounts[state] ?? 0) }
+            out.add(Family.silences, board.silences.count { $0.holds(at: now) })
+        }
+        for entry in engine.notifierEntries() {
+            let figures = engine.notifierBoard.figures(of: entry.id)
+            let labels = [(name: "notifier", value: entry.name)]
+            out.add(Family.notifications, labels, figures.deliveredCount)
+            out.add(Family.notificationFailures, labels, figures.failedCount)
+            out.add(Family.notificationDeadLetters, labels, figures.deadCount)
+            out.add(Family.notificationsSuppressed, labels, figures.suppressedCount)
+            out.add(Family.notificationsWaiting, labels, figures.waitingCount &+ figures.behindCount)
+        }
     }
 
     // MARK: Streams

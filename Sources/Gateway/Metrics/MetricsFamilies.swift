@@ -29,6 +29,15 @@ extension Metrics {
         static let streamFaulty = F("millrace_stream_faulty", .gauge, "1 when the shard is fenced or damaged.")
         static let streamErrorRows = F("millrace_stream_error_rows_total", .counter, "Rows in the error stream: what could not be decoded, failed or came late.")
 
+        static let alerts = F("millrace_alerts", .gauge, "Instances of alerts by state.")
+        static let alertTransitions = F("millrace_alert_transitions_total", .counter, "Transitions of alerts in the stream, by the state they led to.")
+        static let silences = F("millrace_silences", .gauge, "Silences that hold.")
+        static let notifications = F("millrace_notifications_total", .counter, "Notifications that the receiver took.")
+        static let notificationFailures = F("millrace_notification_failures_total", .counter, "Attempts to notify that failed.")
+        static let notificationDeadLetters = F("millrace_notification_dead_letters_total", .counter, "Notifications that were given up.")
+        static let notificationsSuppressed = F("millrace_notifications_suppressed_total", .counter, "Transitions that were silenced, inhibited or acknowledged.")
+        static let notificationsWaiting = F("millrace_notifications_waiting", .gauge, "Transitions that are not told yet.")
+
         static let queryState = F("millrace_query_state", .gauge, "1 for the state that the query is in.")
         static let queryRowsIn = F("millrace_query_rows_in_total", .counter, "Rows read.")
         static let queryRowsOut = F("millrace_query_rows_out_total", .counter, "Rows emitted.")
@@ -75,7 +84,8 @@ extension Metrics {
         static let all = [
             up, residentBytes, virtualBytes, cpuSeconds, openDescriptors, maxDescriptors, threads, startTime, connections, activeStatements, httpRequests,
             httpActive, httpSentBytes, streamRows, streamRetainedRows, streamRetainedBytes, streamSegments, streamExpiredRows, streamGivenUpRows,
-            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, queryState, queryRowsIn, queryRowsOut, queryLate, queryFailed, queryRejected,
+            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, alerts, alertTransitions, silences, notifications, notificationFailures,
+            notificationDeadLetters, notificationsSuppressed, notificationsWaiting, queryState, queryRowsIn, queryRowsOut, queryLate, queryFailed, queryRejected,
             queryExpired, queryEpochs, queryBehindRows, queryBehindSeconds, queryStateBytes, queryWatermark, queryWatermarkLag, checkpoints,
             checkpointFailures, checkpointAge, checkpointBytes, checkpointStateBytes, checkpointDuration, checkpointWritten, checkpointCapture,
             checkpointWrite, epochDuration, latency, computeSeconds, outputSeconds, sourcePosition, sourceBehindRows, sourceBehindSeconds,

@@ -3,6 +3,7 @@
 // Frames follow the SQL standard: with ORDER BY, RANGE UNBOUNDED PRECEDING to CURRENT ROW (peers included), without it the whole
 // partition. Functions that do not look at the frame (ranks, LAG, LEAD, NTILE) get one that says how far they look.
 
+import Anomaly
 import Columns
 import Syntax
 
@@ -51,6 +52,11 @@ extension ExpressionBinder {
                 "\(ignores ? "IGNORE" : "RESPECT") NULLS needs a window function", at: span,
                 hint: "it stands before OVER: last_value(x) IGNORE NULLS OVER (..)", code: SQLError.windowingError)
         }
+        if let model = ModelFunction.named(name) {
+            throw SQLError(
+                "anomaly function \(name) requires an OVER clause", at: span,
+                hint: "for example \(model.usage) OVER (PARTITION BY .. ORDER BY ts)", code: SQLError.windowingError)
+        }
         if OverFunction.named(name) != nil, AggregateFunction.named(name) == nil {
             throw SQLError(
                 "window function \(name) requires an OVER clause", at: span,
@@ -65,8 +71,13 @@ extension ExpressionBinder {
         let name = call.name.last.name.lowercased()
         guard let overs else { throw misplaced(span) }
         let window = try overs.window(reference)
+        if let model = ModelFunction.named(name) {
+            let bound = try bindModel(model, call, window, expression)
+            let keys = try bindKeys(window, ExpressionBinder(scope: scope, clause: .over(name), grouping: grouping))
+            return try overs.column(of: bound, partition: keys.partition, order: keys.order, window: window.span)
+        }
         guard let function = OverFunction.named(name) ?? AggregateFunction.named(name).map({ .aggregate($0) }) else {
-            let known = OverFunction.names + AggregateTable.names
+            let known = OverFunction.names + AggregateTable.names + ModelFunction.names
             if ExpressionTyping.functionNames.contains(name) {
                 throw SQLError(
                     "OVER specified, but \(name) is not a window function nor an aggregate function", at: span, code: "42809")
@@ -98,21 +109,7 @@ extension ExpressionBinder {
             filter = try inner.bindCondition(condition, of: "FILTER")
         }
 
-        var partition: [BoundExpression] = []
-        for key in window.partitionBy {
-            let bound = try inner.bind(key)
-            if bound.constantValue != nil || partition.contains(where: { $0.isSame(as: bound) }) { continue }
-            partition.append(bound)
-        }
-        var order: [LogicalOver.Order] = []
-        for item in window.orderBy {
-            let bound = try inner.bind(item.expression)
-            if bound.constantValue != nil || order.contains(where: { $0.expression.isSame(as: bound) }) { continue }
-            order.append(
-                LogicalOver.Order(
-                    expression: bound, isDescending: item.isDescending, nullsFirst: item.nullsFirst ?? item.isDescending))
-        }
-
+        let (partition, order) = try bindKeys(window, inner)
         var bound = try bindCall(function, call, name, inner, expression)
         bound.filter = filter
         bound.frame = try bindFrame(window, order, inner)
@@ -129,6 +126,27 @@ extension ExpressionBinder {
             }
         }
         return try overs.column(of: bound, partition: partition, order: order, window: window.span)
+    }
+
+    @inline(never)
+    private func bindKeys(_ window: WindowSpecification, _ inner: ExpressionBinder) throws(SQLError)
+        -> (partition: [BoundExpression], order: [LogicalOver.Order])
+    {
+        var partition: [BoundExpression] = []
+        for key in window.partitionBy {
+            let bound = try inner.bind(key)
+            if bound.constantValue != nil || partition.contains(where: { $0.isSame(as: bound) }) { continue }
+            partition.append(bound)
+        }
+        var order: [LogicalOver.Order] = []
+        for item in window.orderBy {
+            let bound = try inner.bind(item.expression)
+            if bound.constantValue != nil || order.contains(where: { $0.expression.isSame(as: bound) }) { continue }
+            order.append(
+                LogicalOver.Order(
+                    expression: bound, isDescending: item.isDescending, nullsFirst: item.nullsFirst ?? item.isDescending))
+        }
+        return (partition, order)
     }
 
     /// How far a function looks that does not look at the frame.
@@ -225,6 +243,7 @@ extension ExpressionBinder {
             bound.offset = try positive(1, "place", from: 1)
             bound.resultType = bound.arguments[0].type
         case .aggregate(let aggregate): try bindAggregate(aggregate, call, name, inner, &bound)
+        case .model: break
         }
         return bound
     }

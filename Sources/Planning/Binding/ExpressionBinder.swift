@@ -4,6 +4,7 @@
 // Aggregates are collected on the side: in a select list `sum(price) / 2` becomes a division of a column that does not exist yet.
 // Such columns are numbered behind the scope's own (see `Grouping`), and `GroupedRewriter` puts the real ones in their place.
 
+import Anomaly
 import Columns
 import Syntax
 
@@ -383,7 +384,7 @@ struct ExpressionBinder {
             return try ExpressionTyping.call(name, arguments, span: expression.span, text: text(expression))
         } catch {
             // The scalar functions do not know the aggregates' names.
-            let known = AggregateTable.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
+            let known = AggregateTable.names + ModelFunction.names + ExpressionTyping.functionNames + (FunctionScope.current?.names ?? [])
             if error.code == SQLError.undefinedFunction, error.span == name.span, NameHints.function(name.name) == nil,
                 let nearest = NearestName.find(name.name, among: known)
             {

@@ -2,7 +2,7 @@
 //
 // In a select list `price - lag(price) OVER w` becomes a subtraction of a column that does not exist yet. Such columns are numbered from
 // `columnBase` in the order in which the calls were met. When the select list, QUALIFY and ORDER BY are bound, `apply` puts one node above
-// the plan for each different window (PARTITION BY and ORDER BY; frames belong to calls), and `placed` the real columns in place of the
+// the plan for each different window (PARTITION BY and ORDER BY; frames belong to calls; models go into one of their own), and `placed` the real columns in place of the
 // numbers. In a grouped query everything is bound over the columns of FROM and goes through `GroupedRewriter` first, so that
 // `sum(count(*)) OVER (..)` is a window function over the aggregation.
 
@@ -89,7 +89,7 @@ final class OverCollector {
         -> BoundExpression
     {
         func same(_ node: LogicalOver) -> Bool {
-            node.partition.count == partition.count && node.order.count == order.count
+            node.partition.count == partition.count && node.order.count == order.count && node.isOfModels == call.function.isModel
                 && zip(node.partition, partition).allSatisfy { $0.isSame(as: $1) }
                 && zip(node.order, order).allSatisfy {
                     $0.isDescending == $1.isDescending && $0.nullsFirst == $1.nullsFirst && $0.expression.isSame(as: $1.expression)

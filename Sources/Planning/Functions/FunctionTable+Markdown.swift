@@ -28,7 +28,7 @@ extension FunctionTable {
                 text += "| \(signatures) | \(results.joined(separator: "; ")) | \(cell(doc)) | \(example) | \(entry?.fails ?? "") |\n"
             }
         }
-        return text + AggregateTable.markdown()
+        return text + AggregateTable.markdown() + ModelTable.markdown()
     }
 
     private static func cell(_ text: String) -> String { text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") }

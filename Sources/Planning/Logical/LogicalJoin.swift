@@ -103,6 +103,8 @@ package struct LogicalUnnest: Hashable, Sendable {
 }
 
 extension LogicalOver {
+    package var isOfModels: Bool { calls.contains { $0.function.isModel } }
+
     /// All expressions, over the input.
     package var expressions: [BoundExpression] {
         partition + order.map(\.expression) + calls.flatMap { $0.arguments + ($0.filter.map { [$0] } ?? []) }

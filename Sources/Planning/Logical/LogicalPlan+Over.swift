@@ -4,7 +4,8 @@
 //     bounded query                                     at the end                                  append-only
 //     a window's end in PARTITION BY                    when the window closes                      append-only
 //     ORDER BY the event time, nothing to wait for      when the watermark has passed the row       append-only
-//     anything else, or an input that retracts          in every epoch, with updates                retract
+//     models, ORDER BY a closed window's start or end   when the watermark has reached the end      append-only
+//     anything else, or an input that retracts          in every epoch, with updates                retract (of models: refused)
 //
 // A filter `rn <= n` over ROW_NUMBER, RANK or DENSE_RANK keeps the first rows of each partition and nothing else (see `RankNode`). It is
 // a changelog unless a window closes: a row that comes later may push out one that was given.
@@ -16,6 +17,9 @@ enum OverTiming: Hashable {
     /// The column of the input that holds the window's end.
     case windowClose(column: Int)
     case eventTime(column: Int)
+    /// The column is the end of a window that has closed, or, when `sizeMicroseconds` is there, its start: window_time follows from it, and is the
+    /// event time.
+    case windowTime(column: Int, sizeMicroseconds: Int64?)
     case changes
 }
 
@@ -50,7 +54,19 @@ extension LogicalPlan {
         {
             return .eventTime(column: column)
         }
-        return .changes
+        return over.isOfModels ? windowTime(over, input) ?? .changes : .changes
+    }
+
+    /// Windows of one size follow each other in the order of their ends as of their starts.
+    private static func windowTime(_ over: LogicalOver, _ input: LogicalPlan) -> OverTiming? {
+        guard let first = over.order.first, !first.isDescending, let column = first.expression.plainColumn,
+            let origin = input.windowOrigin(column), origin.isClosed
+        else { return nil }
+        switch (origin.role, origin.shape) {
+        case (.end, _): return .windowTime(column: column, sizeMicroseconds: nil)
+        case (.start, .tumble(let size, _)), (.start, .hop(let size, _, _)): return .windowTime(column: column, sizeMicroseconds: size)
+        default: return nil
+        }
     }
 
     /// The end of a window among the partition keys, together with its start or alone: all rows of a partition are there when it closes.
@@ -140,7 +156,7 @@ extension LogicalOverCall {
     var isDecidedByTime: Bool {
         switch function {
         case .ntile, .percentRank, .cumeDist: false
-        case .rowNumber, .rank, .denseRank, .lag: true
+        case .rowNumber, .rank, .denseRank, .lag, .model: true
         // The next row that has a value may be any number of rows away.
         case .lead: !ignoresNulls
         case .firstValue, .lastValue, .nthValue, .aggregate: frame.end != .unboundedFollowing

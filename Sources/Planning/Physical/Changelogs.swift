@@ -20,6 +20,11 @@ struct Changelogs {
         case .rank(let input, var node):
             if node.emit == .changes { node.stateTTLMicroseconds = node.stateTTLMicroseconds ?? stateTTLMicroseconds }
             return .rank(apply(input), node)
+        case .over(let input, var node):
+            if node.isOfModels, !node.partition.isEmpty, case .eventTime = node.mode {
+                node.stateTTLMicroseconds = node.stateTTLMicroseconds ?? stateTTLMicroseconds
+            }
+            return .over(apply(input), node)
         case .join(let left, let right, var node):
             let (left, right) = (apply(left), apply(right))
             if node.time == .none, !node.isBounded, node.kind != .antiNullAware {

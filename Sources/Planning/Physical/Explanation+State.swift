@@ -95,6 +95,7 @@ extension PhysicalPlan {
 
     private static func state(_ node: OverNode, _ names: [String]) -> String {
         let each = each(node.partition, names)
+        if node.isOfModels { return models(node, each) }
         switch node.mode {
         case .eventTime:
             let isBounded = node.calls.allSatisfy { $0.function.usesFrame && $0.frame.unit == .range && $0.frame.start != .unboundedPreceding }
@@ -103,6 +104,19 @@ extension PhysicalPlan {
         case .onWindowClose: return "all rows\(each), until the window closes"
         case .changes: return "all rows\(each), \(lifetime(node.stateTTLMicroseconds))"
         case .atEnd: return "all rows, until the end"
+        }
+    }
+
+    private static func models(_ node: OverNode, _ each: String) -> String {
+        let models = node.calls.compactMap { call -> String? in
+            guard case .model(let model) = call.function else { return nil }
+            let settings = model.settings
+            return "a \(model.function) model\(settings.isEmpty ? "" : " (\(settings))") of \(model.stateByteCount) bytes"
+        }.joined(separator: " and ")
+        switch node.mode {
+        case .eventTime: return "\(models)\(each), \(node.partition.isEmpty ? "for ever" : lifetime(node.stateTTLMicroseconds)), and rows until the watermark passes them"
+        case .onWindowClose: return "all rows\(each), until the window closes, then \(models)"
+        case .changes, .atEnd: return "all rows, until the end, then \(models)"
         }
     }
 

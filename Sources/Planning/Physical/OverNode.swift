@@ -8,6 +8,10 @@ package enum OverFunction: Hashable, Sendable {
     case rowNumber, rank, denseRank, percentRank, cumeDist
     case ntile, lag, lead, firstValue, lastValue, nthValue
     case aggregate(AggregateFunction)
+    /// An anomaly function: the rows of a partition, in order, go through a model of that partition.
+    case model(ModelCall)
+
+    package var isModel: Bool { if case .model = self { true } else { false } }
 }
 
 package struct OverFrame: Hashable, Sendable {
@@ -80,6 +84,9 @@ package struct OverNode: Hashable, Sendable {
     package var mode: OverMode
     package var inputRetracts: Bool
     package var stateTTLMicroseconds: Int64?
+
+    /// Calls of models never share a node with other window functions: rows pass them once and are not looked at again.
+    package var isOfModels: Bool { calls.contains { $0.function.isModel } }
 
     package init(
         partition: [Int], order: [SortNode.Key], calls: [OverCall], mode: OverMode, inputRetracts: Bool = false,

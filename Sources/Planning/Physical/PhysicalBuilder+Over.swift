@@ -39,10 +39,11 @@ extension PhysicalBuilder {
 
     mutating func lowerOver(_ input: LogicalPlan, _ over: LogicalOver) throws(SQLError) -> PhysicalPlan {
         let timing = LogicalPlan.timing(over, input, mode: mode)
+        if over.isOfModels { try checkModels(over, input, timing) }
         let lowered = try lower(input)
         var columns = Columns(lowered.outputTypes)
         let partition = over.partition.map { columns.place($0) }
-        let order = columns.keys(over.order)
+        var order = columns.keys(over.order)
         for key in order { try Self.checkOrdered(columns.expressions[key.column], over.span) }
         var calls: [OverCall] = []
         for call in over.calls {
@@ -57,12 +58,45 @@ extension PhysicalBuilder {
         case .atEnd: overMode = .atEnd
         case .windowClose(let column): overMode = .onWindowClose(column: column)
         case .eventTime(let column): overMode = .eventTime(column: column)
+        case .windowTime(let column, let size):
+            order[0].column = columns.place(try Self.windowTime(.column(column, lowered.outputTypes[column]), sizeMicroseconds: size))
+            overMode = .eventTime(column: order[0].column)
         case .changes: overMode = .changes
         }
         let node = OverNode(
             partition: partition, order: order, calls: calls, mode: overMode, inputRetracts: input.retracts(mode: mode))
         note(over, timing)
         return columns.without(.over(Self.project(lowered, columns.expressions), node), added: calls.count)
+    }
+
+    /// window_time, of a window's end or of its start.
+    private static func windowTime(_ bound: BoundExpression, sizeMicroseconds: Int64?) throws(SQLError) -> BoundExpression {
+        guard let sizeMicroseconds else { return try LogicalWindow.time(end: bound) }
+        let size = BoundExpression.constant(.interval(IntervalValue(microseconds: sizeMicroseconds)), .interval)
+        let end = try ExpressionTyping.binary(.add, bound, size, operatorSpan: .none, span: .none, text: "")
+        return try LogicalWindow.time(
+            end: end.type == bound.type ? end : try ExpressionTyping.cast(end, to: bound.type, mode: .explicit, span: .none, text: ""))
+    }
+
+    /// A model takes each row once, in order, and cannot take it back.
+    private func checkModels(_ over: LogicalOver, _ input: LogicalPlan, _ timing: OverTiming) throws(SQLError) {
+        guard timing == .changes, let call = over.calls.first, case .model(let model) = call.function else { return }
+        if input.retracts(mode: mode) {
+            let cause = input.retractionCause(mode: mode)
+            throw SQLError(
+                "\(model.function) over rows that are taken back is not supported: \(cause?.what ?? "its input is a changelog")", at: call.span,
+                hint: cause?.remedy ?? "a model learns from rows that are final", code: SQLError.featureNotSupported)
+        }
+        let names = input.fields.map(\.name)
+        let time = names.indices.first { input.isTimeAttribute($0) }
+        let isOverWindows = names.indices.contains { input.windowOrigin($0)?.isClosed ?? false }
+        let hint =
+            time.map { "ORDER BY \(names[$0]), ascending: the watermark then says when a row's turn has come" }
+            ?? (isOverWindows ? "ORDER BY window_time, ascending, of the windows below" : nil)
+            ?? "declare the time in the stream: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND, and ORDER BY ts"
+        throw SQLError(
+            "\(model.function) in a query that goes on needs the event time first in its ORDER BY", at: over.order.first?.expression.span ?? over.span,
+            hint: hint, code: SQLError.featureNotSupported)
     }
 
     static func checkOrdered(_ expression: BoundExpression, _ span: SourceSpan) throws(SQLError) {
@@ -81,7 +115,13 @@ extension PhysicalBuilder {
             add(
                 "state of \(calls) grows with every row: order the window by the event time ascending, add window_end to PARTITION BY, or keep the first rows with a filter on ROW_NUMBER()"
             )
-        case .eventTime:
+        case .eventTime, .windowTime:
+            if over.isOfModels {
+                guard !over.partition.isEmpty else { return }
+                let byteCount = over.calls.reduce(0) { if case .model(let model) = $1.function { $0 + model.stateByteCount } else { $0 } }
+                add("state of \(calls) grows with the number of keys, \(byteCount) bytes each: SET state_ttl lets go of keys that rest")
+                return
+            }
             // What lies behind a frame bounded by time goes, and with it partitions that rest.
             let isBounded = over.calls.allSatisfy {
                 $0.function.usesFrame && $0.frame.unit == .range && $0.frame.start != .unboundedPreceding

@@ -249,6 +249,7 @@ extension Statement: SpanStripping {
         case .explain(let explain, let statement): .explain(explain, statement.strippingSpans())
         case .set(let name, let value): .set(name.strippingSpans(), value.strippingSpans())
         case .reset(let name): .reset(name.strippingSpans())
+        case .notification(let statement): .notification(statement.strippingSpans())
         case .alert(let statement): .alert(statement.strippingSpans())
         case .connection(let statement): .connection(statement.strippingSpans())
         }

@@ -31,6 +31,8 @@ package struct Statement: Hashable, Sendable {
         case set(Identifier, Expression)
         /// `RESET name`.
         case reset(Identifier)
+        /// CREATE NOTIFIER, SILENCE, ACKNOWLEDGE ..
+        case notification(NotificationStatement)
         /// CREATE ALERT, TEST ALERT ..
         case alert(AlertStatement)
         /// BEGIN, DECLARE, FETCH, COPY, PREPARE, SHOW name ..
@@ -48,6 +50,7 @@ package struct Statement: Hashable, Sendable {
 
 package enum ObjectKind: String, Hashable, Sendable {
     case stream = "STREAM", table = "TABLE", view = "VIEW", materializedView = "MATERIALIZED VIEW", query = "QUERY", function = "FUNCTION"
+    case notifier = "NOTIFIER", inhibition = "INHIBITION"
 }
 
 /// What EXPLAIN ANALYZE looks at: a saved query that runs, or a statement that it runs to its end.
@@ -58,6 +61,8 @@ package indirect enum AnalyzeTarget: Hashable, Sendable {
 
 package enum ShowKind: Hashable, Sendable {
     case streams, tables, views, materializedViews, queries, functions, all
+    /// What fires and what waits; who is told; what is kept quiet.
+    case alerts, notifiers, silences, inhibitions
     case create(QualifiedName)
     /// `SHOW CREATE ALL`: every definition there is.
     case definitions

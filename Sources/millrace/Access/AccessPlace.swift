@@ -17,10 +17,11 @@ struct AccessPlace {
     }
 
     /// As its owner, or through the server that is.
-    func open(owner: String, workerCount: Int? = nil, stateMemory: Int? = nil) throws -> any EngineAccess {
+    func open(owner: String, workerCount: Int? = nil, stateMemory: Int? = nil, allowsCommands: Bool = false) throws -> any EngineAccess {
         if let connect { return try RemoteAccess(connect) }
         var options = EngineSetup.options(owner: owner, workerCount: workerCount)
         options.stateMemoryByteCount = stateMemory
+        options.allowsCommands = allowsCommands
         do {
             return LocalAccess(try Engine(directory: directory, options: options))
         } catch {

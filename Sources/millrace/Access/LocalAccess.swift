@@ -1,5 +1,6 @@
 // LocalAccess: an engine of this process, with one session.
 
+import Alerting
 import Columns
 import Engine
 import Syntax
@@ -8,11 +9,26 @@ final class LocalAccess: EngineAccess, @unchecked Sendable {
     // Safe to share: one thread uses the session; `cancel` does nothing.
     let engine: Engine
     private let session: Session
+    /// Tells the outside of alerts, while this process holds the directory.
+    private var alerting: AlertingService?
+    /// How long an end waits for notifications that are on their way.
+    private static let alertDrainMilliseconds = 5_000
 
     init(_ engine: Engine) {
         self.engine = engine
         session = engine.makeSession()
     }
+
+    /// For a command that goes on: from now on notifiers run.
+    func startAlerting() {
+        guard alerting == nil, !engine.options.isReadOnly, !engine.options.isSingleThreaded else { return }
+        let service = AlertingService(engine: engine)
+        service.start()
+        alerting = service
+    }
+
+    /// What alerts have brought about has been told, or has failed once.
+    func drainAlerting(shouldStop: () -> Bool) { alerting?.drain(timeoutMilliseconds: LocalAccess.alertDrainMilliseconds, shouldStop: shouldStop) }
 
     var title: String { "data directory \(engine.directory)" }
 
@@ -27,8 +43,15 @@ final class LocalAccess: EngineAccess, @unchecked Sendable {
     func tail(stream: String, from start: TailStart, follows: Bool) throws -> Cursor { try engine.tail(stream: stream, from: start, follows: follows) }
     func status() -> EngineStatus { engine.status() }
     func names() -> CatalogNames { CatalogNames(engine.catalogNames()) }
-    func drain() { engine.drainSavedQueries(shouldStop: { Signals.stopRequested }) }
-    func close() throws { try engine.close() }
+    func drain() {
+        engine.drainSavedQueries(shouldStop: { Signals.stopRequested })
+        drainAlerting(shouldStop: { Signals.stopRequested })
+    }
+
+    func close() throws {
+        alerting?.stop()
+        try engine.close()
+    }
 }
 
 private final class LocalAppender: RowAppender {

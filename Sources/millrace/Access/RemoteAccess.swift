@@ -54,6 +54,9 @@ final class RemoteAccess: EngineAccess, @unchecked Sendable {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// The same server over another connection.
+    func another() throws -> RemoteAccess { try RemoteAccess(host: client.host, port: UInt16(clamping: client.port)) }
+
     var title: String { "the server at \(client.host):\(client.port)" }
 
     // MARK: Statements
@@ -194,7 +197,8 @@ final class RemoteAccess: EngineAccess, @unchecked Sendable {
         var names = CatalogNames()
         for row in try rows("SHOW CREATE ALL") where row.count > 2 {
             switch row[0] {
-            case "QUERY": names.queries.append(row[1])
+            case "QUERY", "ALERT": names.queries.append(row[1])
+            case "NOTIFIER", "INHIBITION": break
             case "FUNCTION": names.functions.append(row[1])
             default: names.relations.append(.init(name: row[1], columns: (try? rows("DESCRIBE \(Printer.quote(row[1]))").map { $0[0] }) ?? []))
             }

@@ -29,6 +29,10 @@ enum CommandName: String, CaseIterable {
     private static let workers = OptionSpecification(
         name: "--workers", valueName: "N", summary: "threads per query (default: one per processor core)")
 
+    private static let allowCommands = OptionSpecification(
+        name: "--allow-commands",
+        summary: "notifiers of alerts may run commands of this machine: whoever\nmay execute SQL may then run anything (default: they may not)")
+
     private static let stateMemory = OptionSpecification(
         name: "--state-memory", valueName: "SIZE",
         summary: "memory for the state of all queries, e.g. 512M or 4G; what is\nbeyond it lies in a file (default: no limit, or MILLRACE_STATE_MEMORY)")
@@ -56,7 +60,7 @@ enum CommandName: String, CaseIterable {
               help    show the help of a command
             """,
         options: [
-            data, connect, workers, stateMemory,
+            data, connect, workers, stateMemory, allowCommands,
             OptionSpecification(
                 name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json, csv or markdown"),
             OptionSpecification(name: "--version", summary: "show the version"),
@@ -80,7 +84,7 @@ enum CommandName: String, CaseIterable {
                 name: "--set", valueName: "NAME=VALUE", isRepeatable: true, summary: "replaces ${NAME} in the scripts; repeatable"),
             OptionSpecification(
                 name: "--format", valueName: "FORMAT", summary: "how rows are printed: table (default), json, csv or markdown"),
-            workers, stateMemory,
+            workers, stateMemory, allowCommands,
             OptionSpecification(
                 name: "--until-caught-up",
                 summary: "stop when the queries have processed what their sources\nhold, instead of going on until a signal comes"),
@@ -125,7 +129,7 @@ enum CommandName: String, CaseIterable {
             OptionSpecification(name: "--drain-timeout", valueName: "SECONDS", summary: "how long the end waits for clients (default 10)"),
             OptionSpecification(name: "--log-level", valueName: "LEVEL", summary: "debug, info (default), warning or error"),
             OptionSpecification(name: "--log-format", valueName: "FORMAT", summary: "logfmt (default) or json"),
-            workers, stateMemory,
+            workers, stateMemory, allowCommands,
         ],
         notes: """
             Each option is also a variable of the environment (--max-connections is MILLRACE_MAX_CONNECTIONS) and a key of the

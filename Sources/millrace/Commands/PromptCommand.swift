@@ -8,30 +8,39 @@ struct PromptCommand {
     private let format: ResultFormat
     private let workerCount: Int?
     private let stateMemory: Int?
+    private let allowsCommands: Bool
 
     init(_ arguments: ParsedArguments) throws(UsageError) {
         place = try AccessPlace(arguments)
         format = try arguments.choice("--format", default: ResultFormat.Name.table).format
         workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
         stateMemory = try arguments.byteCount("--state-memory", orVariable: "MILLRACE_STATE_MEMORY")
+        allowsCommands = arguments.has("--allow-commands")
     }
 
     func run() throws -> ExitCode {
-        let access = try place.open(owner: "millrace (prompt)", workerCount: workerCount, stateMemory: stateMemory)
+        let access = try place.open(owner: "millrace (prompt)", workerCount: workerCount, stateMemory: stateMemory, allowsCommands: allowsCommands)
+        (access as? LocalAccess)?.startAlerting()
         let isInteractive = Console.inputIsTerminal
         var lines: any LineSource = PipedLines()
         var completion: Completion?
+        var alerts: AlertMessages?
         if isInteractive {
             let names = NameCache(access)
             let made = Completion(names: names.current)
             completion = made
-            lines = TerminalLines(completion: made)
+            let messages = AlertMessages(access)
+            messages.start()
+            alerts = messages
+            lines = TerminalLines(completion: made, messages: messages)
         }
         let prompt = Prompt(access: access, lines: lines, isInteractive: isInteractive, format: format, completion: completion)
+        prompt.alerts = alerts
         if isInteractive {
             Console.standardOutput.write("Millrace \(Program.version) on \(access.title). \\? shows help, \\q leaves.\n")
         }
         prompt.run()
+        alerts?.stop()
         // A pipe's statements may have fed saved queries: their results should be there when the program has ended.
         if !isInteractive, !Signals.stopRequested { access.drain() }
         try access.close()

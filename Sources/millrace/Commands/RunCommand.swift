@@ -20,6 +20,7 @@ struct RunCommand {
     private let format: ResultFormat
     private let workerCount: Int?
     private let stateMemory: Int?
+    private let allowsCommands: Bool
     private let stopsWhenCaughtUp: Bool
     private let isVerbose: Bool
 
@@ -37,6 +38,7 @@ struct RunCommand {
         format = try arguments.choice("--format", default: ResultFormat.Name.table).format
         workerCount = try arguments.count("--workers", upTo: EngineSetup.workerCountMax)
         stateMemory = try arguments.byteCount("--state-memory", orVariable: "MILLRACE_STATE_MEMORY")
+        allowsCommands = arguments.has("--allow-commands")
         stopsWhenCaughtUp = arguments.has("--until-caught-up")
         isVerbose = arguments.has("--verbose")
         values = try arguments.assignments("--set")
@@ -53,18 +55,20 @@ struct RunCommand {
             }
         }
         let owner = "millrace run \(paths.joined(separator: " "))"
-        if let place { return try execute(scripts, on: try place.open(owner: owner, workerCount: workerCount, stateMemory: stateMemory)) }
+        if let place { return try execute(scripts, on: try place.open(owner: owner, workerCount: workerCount, stateMemory: stateMemory, allowsCommands: allowsCommands)) }
         let temporary = try TemporaryDirectory()
         defer { temporary.remove() }
         var options = EngineSetup.options(owner: owner, workerCount: workerCount)
         options.isEphemeral = true
         options.stateMemoryByteCount = stateMemory
+        options.allowsCommands = allowsCommands
         return try execute(scripts, on: LocalAccess(try Engine(directory: temporary.path, options: options)))
     }
 
     private func execute(_ scripts: [Script], on access: any EngineAccess) throws -> ExitCode {
         var code = ExitCode.success
         let interruption = Interruption()
+        (access as? LocalAccess)?.startAlerting()
         Signals.whileHandlingStop({ interruption.fire() }) {
             let runner = StatementRunner(access: access, format: format, output: Console.standardOutput)
             var isComplete = true
@@ -73,6 +77,7 @@ struct RunCommand {
             // In a server they go on without us.
             if isComplete, !interruption.hasFired, let local = access as? LocalAccess {
                 if !waitForQueries(of: local.engine, runner: runner, interruption: interruption) { code = .failure }
+                local.drainAlerting(shouldStop: { interruption.hasFired })
             }
         }
         do {

@@ -17,6 +17,7 @@ struct ServeCommand {
     private let logLevel: ServerLog.Level
     private let logFormat: ServerLog.Format
     private let options: ServerOptions
+    private let allowsCommands: Bool
 
     init(_ arguments: ParsedArguments) throws {
         let settings = try Settings(arguments)
@@ -55,12 +56,14 @@ struct ServeCommand {
         if let count = try settings.byteCount("--max-result-size") { options.postgres.resultByteCountMax = count }
         if let count = try settings.count("--drain-timeout", in: 0...86_400) { options.drainMilliseconds = count * 1_000 }
         self.options = options
+        allowsCommands = try arguments.has("--allow-commands") || settings.flag("--allow-commands")
     }
 
     func run() throws -> ExitCode {
         let log = ServerLog(level: logLevel, format: logFormat)
         var engineOptions = EngineSetup.options(owner: "millrace serve --data \(directory)", workerCount: workerCount)
         if let stateMemory { engineOptions.stateMemoryByteCount = stateMemory }
+        engineOptions.allowsCommands = allowsCommands
         engineOptions.onNotice = { log.write(.warning, "engine", [("message", $0)]) }
         raiseDescriptorLimit(log)
         let engine = try Engine(directory: directory, options: engineOptions)
@@ -153,6 +156,14 @@ struct ServeCommand {
                 throw UsageError(message: "\(name) takes a number from \(range.lowerBound) to \(range.upperBound), not \"\(text)\"")
             }
             return number
+        }
+
+        func flag(_ name: String) throws(UsageError) -> Bool {
+            switch value(name)?.lowercased() {
+            case nil, "false", "off", "no", "0": return false
+            case "true", "on", "yes", "1": return true
+            case .some(let text): throw UsageError(message: "\(name) is true or false, not \"\(text)\"")
+            }
         }
 
         func byteCount(_ name: String) throws(UsageError) -> Int? {

@@ -10,15 +10,19 @@ struct Definition {
     enum Kind: String {
         case stream, table, view, query, function
         case materializedView = "materialized view"
+        case alert, notifier, inhibition
 
         /// Streams, tables and views share their names.
         var space: String {
             switch self {
             case .stream, .table, .view, .materializedView: "relation"
             case .query: "query"
-            case .function: "function"
+            case .function, .alert, .notifier, .inhibition: rawValue
             }
         }
+
+        /// What is told and to whom: nothing is computed from them, and CREATE OR REPLACE keeps what can be kept.
+        var isAboutAlerts: Bool { self == .alert || self == .notifier || self == .inhibition }
 
         var isRelation: Bool { self == .stream || self == .table }
     }
@@ -56,6 +60,9 @@ struct Definition {
         case .createView(let create): (kind, name) = (create.isMaterialized ? .materializedView : .view, create.name.last.name)
         case .createQuery(let create): (kind, name) = (.query, create.name.last.name)
         case .createFunction(let create): (kind, name) = (.function, create.name.last.name)
+        case .alert(.create(let create)): (kind, name) = (.alert, create.name.last.name)
+        case .notification(.createNotifier(let create)): (kind, name) = (.notifier, create.name.last.name)
+        case .notification(.createInhibition(let create)): (kind, name) = (.inhibition, create.name.last.name)
         default: return nil
         }
         self.sql = sql
@@ -91,19 +98,34 @@ struct Definition {
         case .createFunction(var create):
             (create.orReplace, create.ifNotExists) = (false, false)
             statement.kind = .createFunction(create)
+        case .alert(.create(var create)):
+            (create.orReplace, create.ifNotExists) = (false, false)
+            create.options.sort { $0.key < $1.key }
+            statement.kind = .alert(.create(create))
+        case .notification(.createNotifier(var create)):
+            (create.orReplace, create.ifNotExists) = (false, false)
+            for index in create.options.indices { create.options[index].key = create.options[index].key.lowercased() }
+            create.options.sort { $0.key < $1.key }
+            statement.kind = .notification(.createNotifier(create))
+        case .notification(.createInhibition(var create)):
+            (create.orReplace, create.ifNotExists) = (false, false)
+            statement.kind = .notification(.createInhibition(create))
         default: break
         }
         return statement
     }
 
-    /// The same text for the same definition.
-    var normal: String { Printer.print(plain) }
+    /// The same text for the same definition. Secrets are shown by nobody, so a notifier that has another one is the same.
+    var normal: String {
+        if case .notification(.createNotifier(let create)) = plain.kind { return NotifierDefinition.shown(create) }
+        return Printer.print(plain)
+    }
 
     // MARK: Statements that bring it about
 
-    var create: String { normal }
+    var create: String { Printer.print(plain) }
 
-    /// For a view or a function: `CREATE OR REPLACE`.
+    /// For a view, a function, or what is about alerts: `CREATE OR REPLACE`.
     var replace: String {
         var statement = plain
         switch statement.kind {
@@ -113,9 +135,24 @@ struct Definition {
         case .createFunction(var create):
             create.orReplace = true
             statement.kind = .createFunction(create)
+        case .alert(.create(var create)):
+            create.orReplace = true
+            statement.kind = .alert(.create(create))
+        case .notification(.createNotifier(var create)):
+            create.orReplace = true
+            statement.kind = .notification(.createNotifier(create))
+        case .notification(.createInhibition(var create)):
+            create.orReplace = true
+            statement.kind = .notification(.createInhibition(create))
         default: break
         }
         return Printer.print(statement)
+    }
+
+    /// Takes a replacement back; nil when what was there cannot be written again, since its secrets are not shown.
+    var undoReplace: String? {
+        if case .notification(.createNotifier(let create)) = statement.kind, create.options.contains(where: { NotifierDefinition.isSecret($0.key) }) { return nil }
+        return replace
     }
 
     /// For a query. `views` are written into it: it then depends on none of them.

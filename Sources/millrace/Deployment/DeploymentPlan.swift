@@ -78,6 +78,8 @@ struct DeploymentPlan {
         unmentioned = current.filter { other in
             guard !named.contains(other.key) else { return false }
             let name = other.name.lowercased()
+            // What the program keeps of alerts is made by their use.
+            if other.kind == .stream, Engine.alertStreamNames.contains(name) { return false }
             return !(other.kind == .stream && name.hasSuffix("_errors") && names.contains(String(name.dropLast("_errors".count))))
         }
         let pruned = Set(permissions.prune ? unmentioned.map(\.key) : [])
@@ -151,7 +153,7 @@ struct DeploymentPlan {
                     (query.kind == .query || query.kind == .materializedView) && currentByKey[query.key] != nil && now.signatures[query.key] != then.signatures[query.key]
                         && uses(query, before.name, now)
                 }.map(\.name)
-            case .view, .query: continue
+            case .view, .query, .alert, .notifier, .inhibition: continue
             }
             for user in users {
                 let isView = currentByKey[Definition.Key(space: "relation", name: user.lowercased())]?.kind == .materializedView
@@ -302,6 +304,17 @@ struct DeploymentPlan {
             default: break
             }
         }
+        // A rule is told to somebody: notifiers before alerts.
+        for kind in [Definition.Kind.notifier, .inhibition, .alert] {
+            for item in items where item.definition.kind == kind {
+                let definition = item.definition
+                switch item.action {
+                case .create: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
+                case .change: steps.append(Step(title: "replace \(definition.title)", sql: definition.replace, undo: item.before?.undoReplace))
+                default: break
+                }
+            }
+        }
         if steps.count == files.settings.count { steps = [] }
     }
 
@@ -339,7 +352,7 @@ struct DeploymentPlan {
     }
 
     private mutating func prune() throws {
-        let order: [Definition.Kind] = [.query, .materializedView, .view, .function, .table, .stream]
+        let order: [Definition.Kind] = [.alert, .notifier, .inhibition, .query, .materializedView, .view, .function, .table, .stream]
         for kind in order {
             for definition in unmentioned.reversed() where definition.kind == kind {
                 var item = Item(action: .drop, definition: definition, before: definition)

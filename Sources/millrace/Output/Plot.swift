@@ -8,7 +8,7 @@
 //          10:00:00  10:00:30
 //
 // Points are (x, y) in the order in which they came; x is a time, a number, or the row's number. The last points are kept when there are more than
-// can be told apart.
+// can be told apart. Where the result says what was expected (PlotExpectation), the range is shaded and unusual values are marked.
 
 import Columns
 
@@ -16,6 +16,7 @@ struct Plot {
     private struct Point {
         var x: Double
         var y: Double
+        var expectation: PlotExpectation.Reading?
     }
 
     /// Columns of the result; `x` nil: rows are numbered.
@@ -23,6 +24,7 @@ struct Plot {
     let y: Int
     private let xType: SQLType?
     private let title: String
+    private let expectation: PlotExpectation
     private var points: [Point] = []
     private var rowCount = 0
     private static let pointsMax = 100_000
@@ -41,14 +43,16 @@ struct Plot {
             guard let place = names.firstIndex(of: wanted.lowercased()), schema.types[place].isNumeric else { return nil }
             chosen = place
         } else {
-            // The last numeric column: figures stand behind what they are about.
-            guard let place = schema.types.lastIndex(where: \.isNumeric) else { return nil }
+            // The last numeric column: figures stand behind what they are about, and what is said of a value behind the value.
+            let numeric = schema.types.indices.filter { schema.types[$0].isNumeric }
+            guard let place = numeric.last(where: { !PlotExpectation.names.contains(names[$0]) }) ?? numeric.last else { return nil }
             chosen = place
         }
         let time = schema.types.indices.first { $0 != chosen && isTime(schema.types[$0]) }
         (x, y) = (time, chosen)
         xType = time.map { schema.types[$0] }
         title = schema.fields[y].name
+        expectation = PlotExpectation(schema: schema)
     }
 
     mutating func append(_ batch: RowBatch) {
@@ -57,14 +61,14 @@ struct Plot {
             rowCount += 1
             guard let value = Plot.number(batch.columns[y].value(at: row), batch.columns[y].type), value.isFinite else { continue }
             let place = x.flatMap { Plot.number(batch.columns[$0].value(at: row), batch.columns[$0].type) } ?? Double(rowCount)
-            points.append(Point(x: place, y: value))
+            points.append(Point(x: place, y: value, expectation: expectation.isEmpty ? nil : expectation.read(batch, row)))
         }
         if points.count > Plot.pointsMax { points.removeFirst(points.count - Plot.pointsMax) }
     }
 
     var isEmpty: Bool { points.isEmpty }
 
-    private static func number(_ value: Value, _ type: SQLType) -> Double? {
+    static func number(_ value: Value, _ type: SQLType) -> Double? {
         switch value {
         case .integer(let number): return Double(number)
         case .double(let number): return number
@@ -81,11 +85,20 @@ struct Plot {
 
     /// The lines of the drawing, `columns` wide and `rows` high at most.
     func lines(columns: Int, rows: Int) -> [String] {
+        let rows = expectation.isEmpty ? rows : rows - 1
         guard let first = points.first else { return ["\(title): no numbers yet"] }
         // A live series moves on: its newest part is drawn.
         let sorted = points.sorted { $0.x < $1.x }
         var low = sorted.reduce(first.y) { min($0, $1.y) }
         var high = sorted.reduce(first.y) { max($0, $1.y) }
+        // The range that was expected is shown as far as it does not make the values themselves small.
+        let room = max(high - low, abs(high) / 10)
+        let (least, most) = (low - room, high + room)
+        for reading in sorted.lazy.compactMap(\.expectation) {
+            for bound in [reading.low, reading.high, reading.expected] {
+                if let bound { (low, high) = (min(low, max(bound, least)), max(high, min(bound, most))) }
+            }
+        }
         if low >= 0, low < high / 2 || low == high { low = 0 }
         if low == high { high = low + (low == 0 ? 1 : abs(low)) }
         let left = sorted[0].x
@@ -119,17 +132,53 @@ struct Plot {
             dot(next.column, next.row)
             last = next
         }
+        let shades = shades(sorted, within: low...high, width: width, height: height, column: column, row: row)
+        let marks = Set(sorted.lazy.filter { $0.expectation?.isMarked ?? false }.map { row($0.y) / 4 * width + column($0.x) / 2 })
         var lines = [title]
         for row in 0..<height {
             let label = labels[row]
-            let cells = dots[row * width..<(row + 1) * width].map { $0 == 0 ? " " : String(UnicodeScalar(0x2800 + UInt32($0)).map(Character.init) ?? " ") }
+            let cells = (row * width..<(row + 1) * width).map { cell -> String in
+                if marks.contains(cell) { return "●" }
+                if dots[cell] == 0 { return shades[cell].map(String.init) ?? " " }
+                return String(UnicodeScalar(0x2800 + UInt32(dots[cell])).map(Character.init) ?? " ")
+            }
             lines.append(String(repeating: " ", count: margin - label.count) + label + (label.isEmpty ? " │" : " ┤") + Plot.trimmed(cells.joined()))
         }
         lines.append(String(repeating: " ", count: margin) + " └" + String(repeating: "─", count: width))
-        let from = xLabel(left)
-        let to = xLabel(right)
+        let from = xLabel(left, range: right - left)
+        let to = xLabel(right, range: right - left)
         lines.append(String(repeating: " ", count: margin + 2) + from + String(repeating: " ", count: max(1, width - from.count - to.count)) + to)
+        if !expectation.isEmpty { lines.append(String(repeating: " ", count: margin + 2) + expectation.legend) }
         return lines
+    }
+
+    /// What lies behind the line: the range that was expected, or, without one, what was expected.
+    private func shades(
+        _ sorted: [Point], within range: ClosedRange<Double>, width: Int, height: Int, column: (Double) -> Int, row: (Double) -> Int
+    ) -> [Character?] {
+        var shades = [Character?](repeating: nil, count: width * height)
+        var last: (cell: Int, top: Double, bottom: Double)?
+        for point in sorted {
+            let reading = point.expectation
+            guard let upper = reading?.high ?? reading?.expected, let lower = reading?.low ?? reading?.expected, upper >= lower else {
+                last = nil
+                continue
+            }
+            let top = min(max(upper, range.lowerBound), range.upperBound)
+            let bottom = min(max(lower, range.lowerBound), range.upperBound)
+            let character: Character = reading?.low == nil ? "┄" : "░"
+            let cell = min(max(column(point.x) / 2, 0), width - 1)
+            let from = last ?? (cell, top, bottom)
+            for place in min(from.cell, cell)...cell {
+                // Between two points the range goes from one to the other.
+                let share = cell > from.cell ? Double(place - from.cell) / Double(cell - from.cell) : 1
+                let high = row(from.top + (top - from.top) * share)
+                let low = row(from.bottom + (bottom - from.bottom) * share)
+                for line in max(0, high / 4)..<max(0, high / 4, min(height, low / 4 + 1)) { shades[line * width + place] = character }
+            }
+            last = (cell, top, bottom)
+        }
+        return shades
     }
 
     private static func trimmed(_ text: String) -> String {
@@ -138,11 +187,12 @@ struct Plot {
         return text
     }
 
-    private func xLabel(_ x: Double) -> String {
+    private func xLabel(_ x: Double, range: Double) -> String {
         switch xType {
         case .timestamp, .timestampTZ:
             let text = TimeOfDay.text(microseconds: Int64(x))
-            return String(text.dropFirst(11).prefix(8))
+            // Over days the time of day says nothing.
+            return range > 2 * 86_400_000_000 ? String(text.prefix(10)) : String(text.dropFirst(11).prefix(8))
         case .date, .time: return xType.map { TextFormat.string(.integer(Int64(x)), type: $0) } ?? ""
         default: return Plot.label(x, range: 100)
         }

@@ -8,6 +8,7 @@ struct BackslashCommand {
         case queries = "\\dq"
         case functions = "\\df"
         case alerts = "\\da"
+        case alertMessages = "\\alerts"
         case watch = "\\watch"
         case plot = "\\plot"
         case edit = "\\e"
@@ -29,7 +30,8 @@ struct BackslashCommand {
             case .views: ("", "list views")
             case .queries: ("", "list queries and how they are doing")
             case .functions: ("", "list functions")
-            case .alerts: ("", "list alerts (not supported yet)")
+            case .alerts: ("", "list alerts: what fires, what waits, who keeps it quiet")
+            case .alertMessages: ("[on|off]", "tell above the line what begins and ends to fire")
             case .watch: ("[SECONDS]", "execute the last statement again and again (2 s), until Ctrl-C")
             case .plot: ("[COLUMN]", "draw a number of the last SELECT over time; of a SELECT STREAM as it comes")
             case .edit: ("", "edit the last statement with $EDITOR and execute it")

@@ -2,9 +2,10 @@
 //
 // The text of the statement so far is taken apart as the lexer does, and the last word with a meaning in front of the cursor, at the same depth of
 // parentheses, says what can stand here: relations behind FROM, columns of those relations and functions behind SELECT or WHERE, a relation's columns
-// behind its name or alias and a dot, queries behind ALTER QUERY, settings behind SET. Keywords come in the case in which the statement is
-// written.
+// behind its name or alias and a dot, queries behind ALTER QUERY, settings behind SET, among the arguments of an anomaly
+// function its parameters. Keywords come in the case in which the statement is written.
 
+import Planning
 import Syntax
 
 final class Completion {
@@ -24,8 +25,8 @@ final class Completion {
         "allowed_lateness", "batch_rows", "checkpoint_interval", "epoch_rows", "optimizer", "optimizer_off", "optimizer_on", "partitions", "state_ttl",
         "workers",
     ]
-    private static let beginnings = ["ALTER", "CREATE", "DESCRIBE", "DROP", "EXPLAIN", "INSERT INTO", "RESET", "SELECT", "SET", "SHOW", "TABLE", "VALUES", "WITH"]
-    private static let kinds = ["STREAM", "TABLE", "VIEW", "QUERY", "FUNCTION"]
+    private static let beginnings = ["ACKNOWLEDGE", "ALTER", "CREATE", "DESCRIBE", "DROP", "EXPLAIN", "INSERT INTO", "RESET", "SELECT", "SET", "SHOW", "SILENCE", "TABLE", "UNSILENCE", "VALUES", "WITH"]
+    private static let kinds = ["STREAM", "TABLE", "VIEW", "QUERY", "FUNCTION", "NOTIFIER", "INHIBITION"]
     private static let windows = ["TABLE", "TUMBLE", "HOP", "CUMULATE", "SESSION", "LATERAL", "UNNEST"]
 
     /// Candidates for `word`, which stands behind `before` on its line and before `after`; nil where a file name is wanted.
@@ -57,7 +58,7 @@ final class Completion {
             let names = names()
             candidates = names.relations.map(\.name) + names.queries
         case "\\format": candidates = ResultFormat.Name.allCases.map(\.rawValue)
-        case "\\x", "\\timing": candidates = ["on", "off"]
+        case "\\x", "\\timing", "\\alerts": candidates = ["on", "off"]
         case "\\plot": candidates = names().relations.flatMap(\.columns)
         case "\\set": candidates = line.contains("format") ? ResultFormat.Name.allCases.map(\.rawValue) : ["format"]
         default: candidates = []
@@ -84,16 +85,30 @@ final class Completion {
         case .column:
             let read = relations(pieces + rest, names)
             let known = read.isEmpty ? names.relations : read.map(\.relation)
-            return known.flatMap(\.columns) + read.compactMap(\.alias) + names.functions.map { isLower ? $0.lowercased() : $0 }
+            return known.flatMap(\.columns) + parameters(pieces) + read.compactMap(\.alias) + names.functions.map { isLower ? $0.lowercased() : $0 }
                 + (read.isEmpty ? names.relations.map(\.name) : read.map(\.relation.name)) + keywords
         }
+    }
+
+    /// The parameters of the anomaly function whose arguments the cursor stands among.
+    private func parameters(_ pieces: [SourcePiece]) -> [String] {
+        var depth = 0
+        for (index, piece) in pieces.enumerated().reversed() where piece.kind == .symbol {
+            if piece.text == ")" { depth += 1 }
+            guard piece.text == "(" else { continue }
+            depth -= 1
+            guard depth < 0 else { continue }
+            guard index > 0, let entry = ModelTable.entries.first(where: { $0.name == pieces[index - 1].text.lowercased() }) else { return [] }
+            return entry.parameters.map { $0 + " =>" }
+        }
+        return []
     }
 
     private func place(_ pieces: [SourcePiece]) -> Place {
         guard let first = pieces.first?.text.uppercased() else { return .beginning }
         let words = pieces.map { $0.text.uppercased() }
         switch first {
-        case "SHOW": return .words(words.last == "SHOW" ? ["STREAMS", "TABLES", "VIEWS", "QUERIES", "FUNCTIONS", "ALL", "CREATE"] : words.last == "CREATE" ? ["ALL"] + Completion.kinds : [])
+        case "SHOW": return .words(words.last == "SHOW" ? ["STREAMS", "TABLES", "VIEWS", "QUERIES", "FUNCTIONS", "ALERTS", "NOTIFIERS", "SILENCES", "INHIBITIONS", "ALL", "CREATE"] : words.last == "CREATE" ? ["ALL"] + Completion.kinds : [])
         case "SET", "RESET": return words.count == 1 ? .setting : .words(["ON", "OFF"])
         case "DESCRIBE", "DESC": return .relation
         case "DROP", "ALTER", "PAUSE", "RESUME":

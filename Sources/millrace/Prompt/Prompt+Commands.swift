@@ -22,7 +22,10 @@ extension Prompt {
         case .views: execute("SHOW VIEWS", name: nil)
         case .queries: execute("SHOW QUERIES", name: nil)
         case .functions: execute("SHOW FUNCTIONS", name: nil)
-        case .alerts: complain("alerts are not supported yet")
+        case .alerts: execute("SHOW ALERTS", name: nil)
+        case .alertMessages:
+            guard let alerts else { return true }
+            alerts.isOn = toggled(alerts.isOn, command.argument, "Telling of alerts")
         case .watch: watch(command.argument)
         case .plot: plot(command.argument)
         case .edit: edit()

@@ -24,6 +24,8 @@ final class Prompt {
     var values: [String: String] = [:]
     var showsTiming = false
     var includeDepth = 0
+    /// What is said of alerts between the lines; nil where nobody looks.
+    var alerts: AlertMessages?
     /// Whether anything went wrong.
     var hasFailed = false
 

@@ -16,8 +16,11 @@ private enum ReadlineState {
 
 final class TerminalLines: LineSource {
     private let history = HistoryFile()
+    /// What is to be shown above the line.
+    private let messages: AlertMessages
 
-    init(completion: Completion) {
+    init(completion: Completion, messages: AlertMessages) {
+        self.messages = messages
         CompletionBridge.install(completion)
         history.load()
     }
@@ -37,11 +40,13 @@ final class TerminalLines: LineSource {
                 free(line)
             }
             while true {
+                showMessages()
                 var waiting = [
                     pollfd(fd: 0, events: Int16(POLLIN), revents: 0),
                     pollfd(fd: Signals.wakeDescriptor, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: messages.descriptor, events: Int16(POLLIN), revents: 0),
                 ]
-                guard poll(&waiting, 2, -1) > 0 else { continue }
+                guard poll(&waiting, 3, -1) > 0 else { continue }
                 if waiting[1].revents != 0 {
                     Signals.drainWakePipe()
                     millrace_readline_abandon_line()
@@ -51,6 +56,12 @@ final class TerminalLines: LineSource {
                 if let finished = ReadlineState.finished { return finished }
             }
         }
+    }
+
+    /// The line that is being typed moves down and stays as it is.
+    private func showMessages() {
+        let lines = messages.take()
+        if !lines.isEmpty { millrace_readline_print_above(lines.joined(separator: "\n") + "\n") }
     }
 
     func remember(_ statement: String) { history.add(statement) }
