@@ -18,7 +18,7 @@
 
 import Glibc
 
-package final class AnomalyScoreModel: AnomalyModel {
+package final class AnomalyScoreModel: AnomalyModel, @unchecked Sendable {
     package static let function = ModelFunction(
         name: "anomaly", valueCount: 1...1, parameters: [],
         outputs: [

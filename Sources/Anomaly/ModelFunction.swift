@@ -86,7 +86,9 @@ package struct ModelFunction: Sendable {
     }
 
     package static let all: [ModelFunction] = [
-        AnomalyScoreModel.function, RandomCutForestModel.function, ZScoreModel.function,
+        AnomalyScoreModel.function, RandomCutForestModel.function, ZScoreModel.function, MadScoreModel.function, EwmaScoreModel.function,
+        HoltWintersModel.function, SeasonalEsdModel.function, ChangePointModel.function, RelativeEntropyModel.function,
+        HotspotsModel.function,
     ]
 
     package static func named(_ name: String) -> ModelFunction? {

@@ -18,7 +18,7 @@
 // Single precision, as differences from the first row's values; values beyond 1e35 count as 1e35. Columns should have similar scales: a
 // column of a larger scale weighs more, as in the paper. A row with a NULL or infinite column is passed over.
 
-package final class RandomCutForestModel: AnomalyModel {
+package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
     private let columns: Int
     private let shingle: Int
     private let trees: Int

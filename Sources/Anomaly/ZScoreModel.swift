@@ -1,9 +1,9 @@
-// ZScoreModel: how many standard deviations a value is away from the mean of the values before it.
+// ZScoreModel: ZSCORE(value), how many standard deviations a value is away from the mean of the values before it.
 //
 // The last `points` values are kept; mean and variance are computed of them anew for each value, in one order, so that they do not drift.
 // State: count, place of the oldest, values. Cost: O(points).
 
-package final class ZScoreModel: AnomalyModel {
+package final class ZScoreModel: AnomalyModel, @unchecked Sendable {
     private let points: Int
 
     private static let headerByteCount = 16
@@ -25,9 +25,9 @@ package final class ZScoreModel: AnomalyModel {
     ) {
         let header = state.assumingMemoryBound(to: Int64.self)
         let kept = (state + ZScoreModel.headerByteCount).assumingMemoryBound(to: Double.self)
-        let value = values[0]
         outputs[0] = .nan
-        guard value.isFinite else { return }
+        guard values[0].isFinite else { return }
+        let value = Scores.bounded(values[0])
         let count = Int(header[0])
         if count >= 2 {
             var mean = 0.0
@@ -35,8 +35,7 @@ package final class ZScoreModel: AnomalyModel {
             mean /= Double(count)
             var variance = 0.0
             for index in 0..<count { variance += (kept[index] - mean) * (kept[index] - mean) }
-            let deviation = (variance / Double(count - 1)).squareRoot()
-            if deviation > 0 { outputs[0] = (value - mean) / deviation } else if value == mean { outputs[0] = 0 }
+            outputs[0] = Scores.distance(value - mean, deviation: (variance / Double(count - 1)).squareRoot())
         }
         let next = Int(header[1])
         kept[next] = value

@@ -192,7 +192,7 @@ final class AlertMachineTests: XCTestCase {
     func testTheMachineAgreesWithCountingTicks() {
         var random = SeededRandom(seed: 20_261_121)
         var seen: Set<String> = []
-        for round in 0..<20_000 {
+        for round in 0..<6_000 {
             let rule = rule(&random)
             var events = events(&random)
             // Behind a silence nothing comes in its own tick: it would have been looked at before.

@@ -107,7 +107,7 @@ final class OverModelTests: XCTestCase {
     }
 
     func testInEventTime() throws {
-        for seed in 0..<40 {
+        for seed in 0..<24 {
             var random = SeededRandom(seed: UInt64(seed))
             let rows = Self.rows(&random, count: 20 + random.below(200), keys: [1, 3, 20][random.below(3)], disorder: 6)
             var order = Self.byTime
@@ -122,7 +122,7 @@ final class OverModelTests: XCTestCase {
     }
 
     func testAtTheEnd() throws {
-        for seed in 0..<30 {
+        for seed in 0..<20 {
             var random = SeededRandom(seed: UInt64(seed) + 100)
             let rows = Self.rows(&random, count: 20 + random.below(80), keys: [1, 3, 20][random.below(3)], disorder: 30)
             let isTime = random.below(2) == 0

@@ -278,6 +278,39 @@ final class OverOperatorTests: XCTestCase {
         }
     }
 
+    /// Keys that come and go: of one that is heard of no more nothing stays once time has passed what its rows are reached by.
+    func testKeysThatAreGoneAreForgotten() throws {
+        let frame = OverFrame(unit: .range, start: .preceding(2 * second), end: .currentRow)
+        let node = OverNode(
+            partition: [0], order: [SortNode.Key(column: 5, isDescending: false, nullsFirst: false)],
+            calls: [OverCall(function: .aggregate(.sum), arguments: [1], frame: frame, resultType: .bigint, text: "sum")],
+            mode: .eventTime(column: 5))
+        var random = SeededRandom(seed: 4)
+        // 20 rows a second, each key for about three seconds.
+        var rows = Self.rows(&random, count: 20_000, keys: 3, disorder: 0)
+        for index in rows.indices {
+            rows[index].values[0] = .integer(Int64(index / 20 + random.below(3)))
+            rows[index].values[5] = .integer(Int64(index) * (second / 20))
+        }
+        let graph = try DataflowGraph(
+            plan: .over(Harness.watermarked(Self.types, time: 5, delay: second), node), settings: DataflowSettings())
+        let pool = try XCTUnwrap(Harness.pools[1])
+        var bytes: [Int] = []
+        var groups: [Int] = []
+        for start in stride(from: 0, to: rows.count, by: 100) {
+            let morsels = Harness.makeMorsels(Array(rows[start..<start + 100]), 0, Self.types, RunConfiguration())
+            let progress = ShardProgress(hasRows: true, isCaughtUp: true, hasEnded: false)
+            _ = try graph.run(
+                EpochInput(epoch: UInt64(start), clockMicroseconds: 0, scans: [ScanInput(morsels: morsels, shards: [progress])]), pool: pool)
+            bytes.append(graph.status.stateBytes)
+            groups.append(graph.status.operators.last?.groups ?? 0)
+        }
+        // In the second half 500 keys more have come and gone.
+        XCTAssertLessThan(groups.suffix(100).max() ?? 0, 2 * (groups.prefix(100).suffix(50).max() ?? 0) + 10)
+        XCTAssertLessThan(groups.max() ?? 0, 4_000)
+        XCTAssertLessThan(bytes.suffix(100).max() ?? 0, (bytes.prefix(100).max() ?? 0) * 5 / 4)
+    }
+
     func testChanges() throws {
         for seed in 0..<120 {
             var random = SeededRandom(seed: UInt64(seed) + 900)

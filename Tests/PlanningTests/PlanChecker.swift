@@ -76,8 +76,25 @@ enum PlanChecker {
                 try require(row.map(\.type) == rows[0].map(\.type), "expand's types")
                 for expression in row { try check(expression, types) }
             }
+        case .alert(_, let node):
+            try require(node.keyColumns.count == node.keyNames.count && node.keyColumns.allSatisfy(types.indices.contains), "alert's key")
+            try require(node.names.count <= types.count && node.tags.count == types.count, "alert's columns")
+            if let time = node.timeColumn { try require(types.indices.contains(time) && types[time].isTimestamp, "alert's time") }
+            for rule in node.rules {
+                for condition in [rule.condition, rule.resolve].compactMap({ $0 }) {
+                    switch condition {
+                    case .always: break
+                    case .column(let column): try require(types.indices.contains(column) && types[column] == .boolean, "condition of \(rule.name)")
+                    case .threshold(let column, _, _): try require(types.indices.contains(column), "threshold of \(rule.name)")
+                    }
+                }
+            }
+            try require(node.rules.map(\.id) == node.rules.map(\.id).sorted(), "rules out of order")
         case .replicate(_, let column): try require(types.indices.contains(column) && types[column] == .bigint, "replicate's column")
         case .shared: break
+        case .alert(_, let node):
+            try require((node.keyColumns + (node.timeColumn.map { [$0] } ?? [])).allSatisfy(types.indices.contains), "alert's column")
+            try require(node.tags.count == types.count && node.names.count <= types.count, "alert's columns")
         }
     }
 

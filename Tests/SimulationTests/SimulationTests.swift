@@ -40,6 +40,7 @@ final class SimulationTests: XCTestCase {
                 XCTFail(failure.description)
             }
             if failed >= failuresMax { break }
+            if count > Self.defaultSeeds, (seed - base) % 500 == 499 { print("simulation: \(seed - base + 1) seeds, \(failed) failed") }
         }
         print("simulation: \(count) seeds, \(figures)")
         guard count >= Self.defaultSeeds, failed == 0 else { return }

@@ -105,7 +105,7 @@ struct AlertMachine: Hashable {
         case .firing: break
         }
         if isUnconditional, holds {
-            if timing.keepFiringMicroseconds > 0 { instance.endingSince = time }
+            if timing.keepFiringMicroseconds > 0 { instance.endingSince = min(time, AlertInstance.never - 1) }
             return
         }
         guard instance.phase == .firing else { return }
@@ -115,7 +115,7 @@ struct AlertMachine: Hashable {
         } else if timing.keepFiringMicroseconds == 0 {
             end(&instance, at: time, .conditionEnded, emit)
         } else if instance.endingSince == AlertInstance.never {
-            instance.endingSince = time
+            instance.endingSince = min(time, AlertInstance.never - 1)
         }
     }
 

@@ -51,8 +51,22 @@ struct OverReach {
         waits = rowsAhead > 0 || groupsAhead > 0 || timeAhead > 0
     }
 
+    /// The time before which no row that has its result is reached by those still to come; nil when something else than time reaches back to them.
+    func reachedTime(watermark: Int64) -> Int64? {
+        guard !remembersPartitions, rowsBack == 0, groupsBack == 0, rowsAhead == 0, groupsAhead == 0, watermark > .min else { return nil }
+        let pins = node.calls.contains { call in
+            switch call.function {
+            case .firstValue, .lastValue, .nthValue: call.frame.start == .unboundedPreceding
+            case .lag: true
+            default: false
+            }
+        }
+        let (limit, overflowed) = watermark.subtractingReportingOverflow(timeBack)
+        return pins || overflowed ? nil : limit
+    }
+
     /// The first order word of a row is its time: ascending, so the value with its sign turned.
-    private static func time(_ row: UnsafeRawPointer) -> Int64 { Int64(bitPattern: row.load(as: UInt64.self) ^ (1 << 63)) }
+    static func time(_ row: UnsafeRawPointer) -> Int64 { Int64(bitPattern: row.load(as: UInt64.self) ^ (1 << 63)) }
 
     /// How many of the rows, from the start, have a result that nothing can change. All of them lie before the watermark.
     func settled(_ rows: [UnsafeRawPointer], from first: Int, watermark: Int64, _ order: OrderWords) -> Int {

@@ -40,6 +40,7 @@ final class OverTimePart: OverPart {
     private(set) var heldTime = Int64.max
 
     private static let rowsPerEvaluation = 1 << 14
+    private static let partitionsBeforeTidy = 64
 
     init(_ node: OverNode, layout: RankLayout, batchRows: Int) throws(DataflowError) {
         self.node = node
@@ -130,7 +131,7 @@ final class OverTimePart: OverPart {
         evaluate(touched, due, epoch, context, &output)
         if isEventTime && reach.waits { measureHeld() }
         rowsSinceTidy += due.reduce(0) { $0 + $1.count }
-        tidy()
+        tidy(epoch)
     }
 
     private func evaluate(
@@ -216,15 +217,16 @@ final class OverTimePart: OverPart {
         }
     }
 
-    /// Drops partitions of which nothing is left to remember, when they are most.
-    private func tidy() {
+    /// Drops partitions of which nothing is left to remember, when they are most. Looking at all of them is paid for by as many rows.
+    private func tidy(_ epoch: StageEpoch) {
         store.compactIfNeeded { body in
             for entry in waiting.rows { body(entry.row) }
             for partition in partitions { for row in partition.kept { body(row) } }
         }
-        guard !(isEventTime && reach.remembersPartitions), layout.keyWidth > 0, partitions.count > 1_024,
+        guard !(isEventTime && reach.remembersPartitions), layout.keyWidth > 0, partitions.count > OverTimePart.partitionsBeforeTidy,
             rowsSinceTidy > partitions.count
         else { return }
+        if isEventTime { forgetUnreached(epoch.watermark) }
         rowsSinceTidy = 0
         var isLive = partitions.map { !$0.kept.isEmpty }
         for entry in waiting.rows { isLive[Int(entry.slot)] = true }
@@ -243,6 +245,18 @@ final class OverTimePart: OverPart {
         partitions = slots.map { partitions[$0] }
         carry = slots.map { carry[$0] }
         waiting.renumber(map)
+    }
+
+    /// Of a key that is heard of no more nothing would ever be taken: time has passed its rows without it.
+    private func forgetUnreached(_ watermark: Int64) {
+        guard let limit = reach.reachedTime(watermark: watermark) else { return }
+        for slot in partitions.indices {
+            let partition = partitions[slot]
+            guard let last = partition.kept.last, partition.emitted == partition.kept.count, OverReach.time(last) < limit else { continue }
+            for row in partition.kept { store.release(row) }
+            partitions[slot] = Partition()
+            table.marks.mark(slot)
+        }
     }
 
     // MARK: State

@@ -110,9 +110,8 @@ extension Engine {
     /// Stops a group with a checkpoint; the epoch at which it stands. Throws, and lets it go on, when the checkpoint cannot be had.
     func stopAlerts(_ group: UInt64) throws -> UInt64 {
         guard let query = runningAlerts(group) else { return 0 }
-        query.waitUntilRecovered(timeoutMilliseconds: 10_000)
         // Without a thread it has perhaps not even been recovered.
-        if options.isSingleThreaded { _ = query.step() }
+        if options.isSingleThreaded { _ = query.step() } else { query.waitUntilRecovered(timeoutMilliseconds: 10_000) }
         query.stop()
         let progress = query.progress()
         if options.isEphemeral { return progress.epoch }

@@ -59,7 +59,9 @@ package final class SinkOutput: QueryOutput {
 
 /// Output that waits to be pulled by a cursor.
 package final class CursorOutput: QueryOutput {
+    /// From `next` on; what has been taken is let go at once, and its place when all are taken.
     private var waiting: [RowBatch] = []
+    private var next = 0
 
     package init() {}
 
@@ -76,5 +78,15 @@ package final class CursorOutput: QueryOutput {
     package var isEmpty: Bool { waiting.isEmpty }
 
     /// The next batch; nil when none waits.
-    package func take() -> RowBatch? { waiting.isEmpty ? nil : waiting.removeFirst() }
+    package func take() -> RowBatch? {
+        guard next < waiting.count else { return nil }
+        let batch = waiting[next]
+        waiting[next] = RowBatch(count: 0, columns: [])
+        next += 1
+        if next == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            next = 0
+        }
+        return batch
+    }
 }

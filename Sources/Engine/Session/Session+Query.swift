@@ -60,6 +60,9 @@ extension Session {
 
     func createQuery(_ create: CreateQuery, text: String) throws -> StatementResult {
         let name = create.name.last.name
+        if let alert = engine.alertObject(named: name) {
+            throw SQLError("alert \"\(alert.name)\" already exists", at: create.name.span, hint: "give the query another name", code: SQLError.duplicateObject)
+        }
         if let existing = engine.queryObject(named: name) {
             if existing.isPaused, create.ifNotExists || (create.orReplace && existing.sql == text) {
                 note("query \"\(existing.name)\" is paused: RESUME QUERY \(existing.name) lets it go on")

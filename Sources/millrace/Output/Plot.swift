@@ -145,8 +145,8 @@ struct Plot {
             lines.append(String(repeating: " ", count: margin - label.count) + label + (label.isEmpty ? " │" : " ┤") + Plot.trimmed(cells.joined()))
         }
         lines.append(String(repeating: " ", count: margin) + " └" + String(repeating: "─", count: width))
-        let from = xLabel(left)
-        let to = xLabel(right)
+        let from = xLabel(left, range: right - left)
+        let to = xLabel(right, range: right - left)
         lines.append(String(repeating: " ", count: margin + 2) + from + String(repeating: " ", count: max(1, width - from.count - to.count)) + to)
         if !expectation.isEmpty { lines.append(String(repeating: " ", count: margin + 2) + expectation.legend) }
         return lines
@@ -187,11 +187,12 @@ struct Plot {
         return text
     }
 
-    private func xLabel(_ x: Double) -> String {
+    private func xLabel(_ x: Double, range: Double) -> String {
         switch xType {
         case .timestamp, .timestampTZ:
             let text = TimeOfDay.text(microseconds: Int64(x))
-            return String(text.dropFirst(11).prefix(8))
+            // Over days the time of day says nothing.
+            return range > 2 * 86_400_000_000 ? String(text.prefix(10)) : String(text.dropFirst(11).prefix(8))
         case .date, .time: return xType.map { TextFormat.string(.integer(Int64(x)), type: $0) } ?? ""
         default: return Plot.label(x, range: 100)
         }
