@@ -119,7 +119,8 @@ def main():
         agree, noise = rank_correlation(ours[part], one[part], numpy), rank_correlation(one[part], other[part], numpy)
         found, theirs = hits(ours, spots, numpy), hits(one, spots, numpy)
         print(f"| {name} | {len(spots)} | {agree:.3f} | {noise:.3f} | {found} | {theirs} |")
-        good = good and agree > noise - 0.05 and abs(found - theirs) <= 1
+        # A tenth: a rank correlation over some 500 rows is itself known to about 0.03.
+        good = good and agree > noise - 0.1 and abs(found - theirs) <= 1
     sys.exit(0 if good else 1)
 
 
