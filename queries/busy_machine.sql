@@ -10,6 +10,7 @@
 CREATE ALERT IF NOT EXISTS busy_machine AS
 SELECT cpu, load1, processes_running FROM system WHERE cpu >= 40
 RESOLVE WHEN cpu < 30
+KEY ()
 FOR INTERVAL '0.5' SECOND
 WITH (
     severity = 'warning',

@@ -184,6 +184,8 @@ package final class NotifierRunner: @unchecked Sendable {
     }
 
     private func attempt(_ batch: NotifierState.Batch, _ core: inout NotifierCore, _ outbox: OutboxFile, _ transport: any Transport) throws {
+        // It was dropped or replaced a moment ago: the one that follows tells it, where it is to be told now.
+        guard engine.notifierEntries().contains(where: { $0.id == entry.id && $0.sql == entry.sql }) else { return pause(milliseconds: 20) }
         // Another one of this round may have found that nothing can be reached.
         guard core.dueBatches(at: clock.nowMicroseconds()).contains(where: { $0.id == batch.id }) else { return }
         figures.state = .sending

@@ -119,6 +119,28 @@ class ConsoleTest(HTTPTest):
                     page.close()
                     self.assertEqual(self.complaints, [])
 
+    def test_alerts_are_shown_silenced_and_acknowledged(self):
+        self.sql("""CREATE STREAM machine (host VARCHAR, cpu DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);
+            CREATE ALERT busy AS SELECT host, cpu FROM machine WHERE cpu > 90 KEY (host)
+              WITH (severity = 'critical', annotation.summary = '<b>{{ host }}</b> is busy');
+            INSERT INTO machine VALUES ('web-1', 95, TIMESTAMP '2026-01-01 00:00:00'), ('web-2', 95, TIMESTAMP '2026-01-01 00:00:00'),
+              ('web-3', 5, TIMESTAMP '2026-01-01 00:00:01')""")
+        page = self.page("#/alerts")
+        page.get_by_text("<b>web-1</b> is busy", exact=True).wait_for()
+        self.assertEqual(page.locator("#alert-count").text_content(), "2")
+        page.on("dialog", lambda dialog: dialog.accept("I know"))
+        page.locator("tr[data-alert]", has_text="web-1").get_by_role("button", name="Acknowledge").click()
+        page.get_by_text("acknowledged by http: I know").wait_for()
+        page.locator("tr[data-alert]", has_text="web-2").get_by_role("button", name="Silence").click()
+        page.get_by_text("silence 1").first.wait_for()
+        self.assertEqual([row["state"] for row in self.sql("SHOW SILENCES")], ["active"])
+        page.get_by_role("button", name="End it").click()
+        page.get_by_text("The silence has ended.").wait_for()
+        # Live: what ends is shown as it ends.
+        self.sql("INSERT INTO machine VALUES ('web-1', 5, TIMESTAMP '2026-01-01 00:00:05'), ('web-3', 5, TIMESTAMP '2026-01-01 00:00:06')")
+        self.wait_for(page, "document.querySelector('#alert-count').textContent === '1'")
+        self.assertEqual(self.complaints, [])
+
     def test_sql_by_keyboard(self):
         page = self.page()
         page.get_by_role("link", name="bids").first.wait_for()
