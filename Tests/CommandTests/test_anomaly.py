@@ -39,7 +39,7 @@ def zscores(rows, window):
         if len(before) >= 2:
             mean = sum(before) / len(before)
             deviation = math.sqrt(sum((x - mean) ** 2 for x in before) / (len(before) - 1))
-            score = (row["cpu"] - mean) / deviation if deviation > 0 else (0 if row["cpu"] == mean else None)
+            score = (row["cpu"] - mean) / deviation if deviation > 0 else math.copysign(1e9, row["cpu"] - mean) if row["cpu"] != mean else 0
         result.append((row["host"], row["ts"], score))
         before.append(row["cpu"])
         del before[:-window]
