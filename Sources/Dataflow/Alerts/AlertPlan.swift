@@ -53,7 +53,12 @@ final class AlertPlan: @unchecked Sendable {
         activeBits = [UInt64](repeating: 0, count: conditions.wordCount)
     }
 
+    /// Every rule has begun, or ended: nothing changes any more.
+    private var isSettled = false
+
     func beginEpoch(_ epoch: StageEpoch) {
+        if isSettled { return }
+        isSettled = node.rules.allSatisfy { $0.afterEpoch == 0 || epoch.number > $0.afterEpoch }
         retiring.removeAll()
         for word in activeBits.indices { activeBits[word] = 0 }
         for (place, rule) in node.rules.enumerated() {

@@ -154,6 +154,10 @@ extension Engine {
         for object in retiring { try removeFromCatalog(object) }
         guard isLast else { return }
         forgetAlerts(group)
+        removeFolder(of: group)
+    }
+
+    private func removeFolder(of group: UInt64) {
         do {
             let folder = queryDirectory(group, generation: 0)
             if fileSystem.exists(folder) { try fileSystem.removeTree(folder) }
@@ -194,11 +198,21 @@ extension Engine {
                 try finishRetirement(of: replaced.membership.group)
                 if replaced.membership.group != object.membership.group { try startAlerts(replaced.membership.group) }
             }
-            // Where a new group begins to read is durable before anybody is told that there is an alert.
-            if group == nil { try runOnce(object.membership.group) }
-            return try startAlerts(object.membership.group)
+            do {
+                // Where a new group begins to read is durable before anybody is told that there is an alert.
+                if group == nil { try runOnce(object.membership.group) }
+                return try startAlerts(object.membership.group)
+            } catch {
+                // The other rules of the group go on.
+                try removeFromCatalog(object)
+                if let group { try startAlerts(group) }
+                throw error
+            }
         }
     }
+
+    /// Whether an alert's query has come to its end by an error, and can run no epoch any more.
+    func hasFailed(_ object: CatalogObject) -> Bool { runningAlerts(object.membership.group)?.progress().state == .failed }
 
     private func groupToJoin(_ signature: String) -> UInt64? {
         // Without checkpoints a group cannot change.
@@ -227,6 +241,7 @@ extension Engine {
     func dropAlert(_ object: CatalogObject) throws {
         try alertLock.locked {
             let group = object.membership.group
+            if hasFailed(object) { return try dropFailed(object) }
             let epoch = try stopAlerts(group)
             do {
                 try withCatalog { catalog throws(EngineError) in try catalog.retireAlert(id: object.id, .ruleDropped, afterEpoch: epoch) }
@@ -237,6 +252,16 @@ extension Engine {
             try finishRetirement(of: group)
             try startAlerts(group)
         }
+    }
+
+    /// Without a query that runs there is nobody to resolve what is open.
+    private func dropFailed(_ object: CatalogObject) throws {
+        let group = object.membership.group
+        try removeFromCatalog(object)
+        forgetAlerts(group)
+        options.onNotice("alert \(object.name) had failed: what it had open is not resolved in \(AlertStream.name)")
+        if alertGroup(group).isEmpty { return removeFolder(of: group) }
+        do { try startAlerts(group) } catch { options.onNotice("alert \(alertGroup(group).first?.name ?? "") cannot be started: \(error)") }
     }
 
     func pauseAlert(_ object: CatalogObject, _ isPaused: Bool) throws {

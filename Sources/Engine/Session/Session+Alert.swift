@@ -47,7 +47,7 @@ extension Session {
     private func createAlert(_ create: CreateAlert, text: String) throws -> StatementResult {
         let name = create.name.last.name
         let tag = "CREATE ALERT"
-        let existing = engine.alertObject(named: name)
+        var existing = engine.alertObject(named: name)
         if let existing, create.ifNotExists || (create.orReplace && existing.sql == text) { return .done(tag: tag) }
         if let existing, !create.orReplace {
             throw SQLError(
@@ -63,6 +63,10 @@ extension Session {
             try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options)
         }
         planned.query.notices.forEach(note)
+        if let failed = existing, engine.hasFailed(failed) {
+            try engine.dropAlert(failed)
+            existing = nil
+        }
         if let existing {
             if try keepsInstances(existing, planned) {
                 if let running = try engine.changeAlert(existing, to: create, sql: text) { return .running(tag: tag, running) }
