@@ -406,5 +406,5 @@ struct SplitMix {
 
     /// 0..<count, even to within 2^-32.
     @inline(__always)
-    mutating func below(_ count: Int) -> Int { Int((bits() >> 32) &* UInt64(count) >> 32) }
+    mutating func below(_ count: Int) -> Int { Int(((bits() >> 32) &* UInt64(count)) >> 32) }
 }

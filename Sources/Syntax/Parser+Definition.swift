@@ -18,7 +18,10 @@ extension StatementParser {
             throw SQLError(
                 "CREATE \(word) is not supported", at: current.span, code: SQLError.featureNotSupported)
         }
-        if accept(.alert) { return try parseCreateAlert(orReplace: orReplace) }
+        if at(.alert) {
+            advance()
+            return try parseCreateAlert(orReplace: orReplace)
+        }
         let kind = try parseObjectKind()
         var ifNotExists = false
         if at(.if), isNext(.not) {

@@ -222,7 +222,10 @@ extension StatementParser {
 
     @inline(never)
     private mutating func parseDrop() throws(SQLError) -> Statement.Kind {
-        if accept(.alert) { return try parseDropAlert() }
+        if at(.alert) {
+            advance()
+            return try parseDropAlert()
+        }
         let kind = try parseObjectKind()
         let ifExists = try acceptIfExists()
         var names: [QualifiedName] = []
@@ -250,6 +253,8 @@ extension StatementParser {
         if acceptMaterializedView() { return .materializedView }
         if accept(.view) { return .view }
         if accept(.query) || accept(.pump) { return .query }
+        // Taken by whoever asks; named here for errors.
+        note(.alert)
         if accept(.function) { return .function }
         for kind in [ObjectKind.notifier, .inhibition] where atWord(kind.rawValue) {
             advance()

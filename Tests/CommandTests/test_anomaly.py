@@ -116,6 +116,35 @@ class AnomalyTests(CommandTest):
         self.assertIn("●", "".join(lines[1:-3]))
         self.assertIn("expected range", lines[-1])
 
+    def test_an_alert_and_a_view_over_grades(self):
+        said = "(SELECT host, cpu, ts, anomaly(cpu) OVER (PARTITION BY host ORDER BY ts) AS said FROM load)"
+        script = self.write("rules.sql", f"""-- Which host does something unusual?
+CREATE STREAM load (host VARCHAR, cpu DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND);
+CREATE ALERT unusual AS SELECT host, cpu, (said).grade AS grade FROM {said} WHERE (said).grade > 0 WITH (severity = 'warning');
+CREATE MATERIALIZED VIEW worst AS SELECT host, max((said).grade) AS grade FROM {said} GROUP BY host;
+""")
+        self.millrace("deploy", script, "--yes", "--data", self.data)
+        chance = random.Random(1)
+        self.put_points(
+            {
+                "host": f"h{n % 2}", "cpu": 96.0 if n in (500, 501, 502) else round(chance.gauss(30, 2), 2),
+                "ts": f"2026-01-01T10:{n // 120:02}:{n // 2 % 60:02}.{n % 2:03}",
+            }
+            for n in range(600))
+        child = self.start("tail", "load", "--from", "LATEST", "--follow", "--data", self.data)
+        self.wait_until(lambda: self.stream_rows("alerts") >= 4, "transitions")
+        self.stop(child)
+        transitions = self.tail("alerts", "--from", "TRIM_HORIZON", "--no-follow")
+        for host in ("h0", "h1"):
+            of_host = [row for row in transitions if row["keys"]["host"] == host]
+            self.assertIn("firing", of_host[0]["to_state"])
+            self.assertTrue(of_host[0]["event_time"].startswith("2026-01-01T10:04:1"), of_host[0])
+            self.assertEqual(of_host[0]["values"]["cpu"], "96")
+            self.assertEqual(of_host[-1]["to_state"], "resolved")
+        worst = self.rows("SELECT host, grade FROM worst ORDER BY host", "--data", self.data)
+        self.assertEqual([row["host"] for row in worst], ["h0", "h1"])
+        self.assertTrue(all(0 < row["grade"] <= 1 for row in worst))
+
     def test_queries_have_tests(self):
         self.write("scoring.sql", "-- Which host is busier than it was?\n" + STREAMS + QUERY)
         path = self.write("scoring.test", """use scoring.sql

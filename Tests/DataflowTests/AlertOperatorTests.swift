@@ -18,12 +18,9 @@ final class AlertOperatorTests: XCTestCase {
     private static let types: [SQLType] = [.bigint, .bigint, .timestamp(precision: 3)]
 
     private static func plan(_ rules: [String], afterEpochs: [UInt64] = []) throws -> PhysicalPlan {
-        let relation = try Planner.define(
-            {
-                let statement = try Parser.parseStatement("CREATE STREAM t (k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)")
-                guard case .createRelation(let create) = statement.kind else { throw SQLError("no stream", at: .none) }
-                return create
-            }(), catalog: OneStream(relation: RelationDefinition(name: "none", columns: [])))
+        let statement = try Parser.parseStatement("CREATE STREAM t (k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)")
+        guard case .createRelation(let clause) = statement.kind else { throw DataflowError("no stream") }
+        let relation = try Planner.define(clause, catalog: OneStream(relation: RelationDefinition(name: "none", columns: [])))
         var definitions: [AlertDefinition] = []
         for (index, rule) in rules.enumerated() {
             guard case .alert(.create(let create)) = try Parser.parseStatement("CREATE ALERT a\(index) AS \(rule)").kind else { continue }
@@ -35,7 +32,11 @@ final class AlertOperatorTests: XCTestCase {
     private let pool = WorkerPool(workerCount: 1)
 
     private func run(_ graph: DataflowGraph, _ epoch: UInt64, clock: Int64, _ rows: [(Int64, Int64?, Int64)], isCaughtUp: Bool = true) throws -> [[Value]] {
-        let batch = rows.map { InputRow(values: [.integer($0.0), $0.1.map { .integer($0) } ?? .null, .integer($0.2 * second)]) }
+        var batch: [InputRow] = []
+        for (key, value, time) in rows {
+            let shown: Value = value.map { Value.integer($0) } ?? Value.null
+            batch.append(InputRow(values: [Value.integer(key), shown, Value.integer(time * second)]))
+        }
         let morsels = Harness.makeMorsels(batch, 0, Self.types, RunConfiguration())
         let output = try graph.run(
             EpochInput(
@@ -82,7 +83,11 @@ final class AlertOperatorTests: XCTestCase {
             "SELECT k, v FROM t WHERE v > 7 AND k > 0 KEY (k) WHEN 2 OF 3 EVALUATIONS KEEP FIRING FOR INTERVAL '1' SECOND",
         ])
         let graph = try DataflowGraph(plan: plan, settings: DataflowSettings(partitionCount: 2))
-        _ = try run(graph, 1, clock: 10, (0..<60).map { (Int64($0 % 5), Int64($0 * 7 % 10), Int64($0 / 5)) })
+        var rows: [(Int64, Int64?, Int64)] = []
+        for index in 0..<60 { rows.append((Int64(index % 5), Int64(index * 7 % 10), Int64(index / 5))) }
+        var later: [(Int64, Int64?, Int64)] = []
+        for index in 0..<10 { later.append((Int64(index % 5), Int64(index * 3 % 10), Int64(20 + index))) }
+        _ = try run(graph, 1, clock: 10, rows)
         var writer = StateWriter()
         graph.snapshot(into: &writer)
         var random = SeededRandom(seed: 5)
@@ -99,7 +104,7 @@ final class AlertOperatorTests: XCTestCase {
                 continue
             }
             _ = restored.nextIdleDeadline()
-            _ = try run(restored, 2, clock: 20, (0..<10).map { (Int64($0 % 5), Int64($0 * 3 % 10), 20 + Int64($0)) })
+            _ = try run(restored, 2, clock: 20, later)
             _ = try run(restored, 3, clock: 100_000, [])
         }
         XCTAssertGreaterThan(refused, 1_000)

@@ -1,6 +1,56 @@
 // ErrorCorpus: wrong statements and what is said about them. Rewritten by ErrorTests when asked; see there.
 
 let errorCorpus = #"""
+create alert a as select * from t where x > 1 for '5 minutes'
+--------
+error: expected an interval such as INTERVAL '5' MINUTE, found the string '5 minutes'
+ --> line 1, column 51
+  |
+1 | create alert a as select * from t where x > 1 for '5 minutes'
+  |                                                   ^^^^^^^^^^^
+hint: INTERVAL '5 minutes'
+========
+create alert a as select * from t key (k) keep firing interval '5' second
+--------
+error: expected FOR, found "interval"
+ --> line 1, column 55
+  |
+1 | create alert a as select * from t key (k) keep firing interval '5' second
+  |                                                       ^^^^^^^^
+========
+create alert a as select * from t on no data for interval '5' second stop
+--------
+error: expected FIRE, RESOLVE or KEEP, found "stop"
+ --> line 1, column 70
+  |
+1 | create alert a as select * from t on no data for interval '5' second stop
+  |                                                                      ^^^^
+========
+create alert a as insert into b select * from t
+--------
+error: an alert is a query without INSERT
+ --> line 1, column 19
+  |
+1 | create alert a as insert into b select * from t
+  |                   ^^^^^^
+hint: its transitions go to the stream alerts: CREATE ALERT .. AS SELECT ..
+========
+create alert a as select * from t resolve when x > 1 resolve when y
+--------
+error: RESOLVE WHEN is given twice
+ --> line 1, column 54
+  |
+1 | create alert a as select * from t resolve when x > 1 resolve when y
+  |                                                      ^^^^^^^
+========
+test alert a to
+--------
+error: expected an expression, found the end of the statement
+ --> line 1, column 16
+  |
+1 | test alert a to
+  |                ^
+========
 select * form bid
 --------
 error: expected FROM, found "form"
@@ -573,7 +623,7 @@ hint: text is ordered by its code points: COLLATE "C"
 ========
 pause stream s
 --------
-error: expected MATERIALIZED VIEW, QUERY or PUMP, found "stream"
+error: expected MATERIALIZED VIEW, ALERT, QUERY or PUMP, found "stream"
  --> line 1, column 7
   |
 1 | pause stream s

@@ -111,7 +111,8 @@ extension PhysicalPlan {
         let models = node.calls.compactMap { call -> String? in
             guard case .model(let model) = call.function else { return nil }
             let settings = model.settings
-            return "a \(model.function) model\(settings.isEmpty ? "" : " (\(settings))") of \(model.stateByteCount) bytes"
+            let article = "aeiou".contains(model.function.prefix(1)) ? "an" : "a"
+            return "\(article) \(model.function) model\(settings.isEmpty ? "" : " (\(settings))") of \(model.stateByteCount) bytes"
         }.joined(separator: " and ")
         switch node.mode {
         case .eventTime: return "\(models)\(each), \(node.partition.isEmpty ? "for ever" : lifetime(node.stateTTLMicroseconds)), and rows until the watermark passes them"
