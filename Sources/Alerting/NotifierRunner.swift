@@ -2,8 +2,8 @@
 //
 // 1. Read what is there, unless too much waits already. Accept it, freeze what is due.
 // 2. Keep the state. Only then is a new batch tried, so that after a crash the same batch goes out again, with the same key.
-// 3. Try. What came of it goes to `alert_deliveries`, dead letters to `alert_dead_letters`; then the state is kept again. A dead letter that cannot be
-//    written is not forgotten: the state before it stays on the disk and in memory until it can.
+// 3. Try. What came of it goes to `alert_deliveries`, dead letters to `alert_dead_letters`; then the state is kept again, at the latest 200 ms later when
+//    there is much to tell. A dead letter that cannot be written is not forgotten: until it can, the state before it stays on the disk.
 //
 // So every transition is told at least once, or is a dead letter, or has a row that says why not; repeated with the same key.
 //
@@ -26,7 +26,11 @@ package final class NotifierRunner: @unchecked Sendable {
     private var settled = false
     private var figures = NotifierFigures()
     private var lastFault = ""
+    /// Dead letters that could not be written yet.
+    private var unwritten: [[Value]] = []
     private static let idleMilliseconds = 200
+    /// How long what was told may be unkept while there is more to tell: after a crash that much is told again.
+    private static let keepingNanoseconds: UInt64 = 200_000_000
 
     package init(
         _ entry: Engine.NotifierEntry, engine: Engine, clock: any Clock, fileSystem: any FileSystem,
@@ -124,7 +128,8 @@ package final class NotifierRunner: @unchecked Sendable {
                 pause(milliseconds: 500)
             }
         }
-        save(&core, outbox)
+        // What could not be written stays in the state on the disk.
+        if unwritten.isEmpty { save(&core, outbox) }
         figures.state = .stopped
         engine.notifierBoard.set(entry.id, figures)
     }
@@ -176,18 +181,41 @@ package final class NotifierRunner: @unchecked Sendable {
         for transition in transitions { outcomes += core.accept(transition, at: now, suppress: suppress) }
         outcomes += core.tick(at: now, suppress: suppress)
         if let tail { core.setPositions(tail.positions, streamID: streamID) }
-        record(outcomes)
-        save(&core, outbox)
+        keep(&core, outbox, outcomes)
         let due = core.dueBatches(at: now)
-        for batch in due where !isStopping.isSet { try attempt(batch, &core, outbox, transport) }
+        var lately: [DeliveryOutcome] = []
+        var keptNanoseconds = clock.monotonicNanoseconds()
+        for batch in due where !isStopping.isSet {
+            lately += attempt(batch, &core, transport)
+            guard clock.monotonicNanoseconds() &- keptNanoseconds > Self.keepingNanoseconds || !unwritten.isEmpty else { continue }
+            keep(&core, outbox, lately)
+            lately = []
+            keptNanoseconds = clock.monotonicNanoseconds()
+        }
+        keep(&core, outbox, lately)
         publish(core, isAtEnd: isAtEnd && due.isEmpty)
     }
 
-    private func attempt(_ batch: NotifierState.Batch, _ core: inout NotifierCore, _ outbox: OutboxFile, _ transport: any Transport) throws {
+    /// Dead letters first: until they are written, the state on the disk is the one in which they wait.
+    private func keep(_ core: inout NotifierCore, _ outbox: OutboxFile, _ outcomes: [DeliveryOutcome]) {
+        record(outcomes)
+        if !unwritten.isEmpty {
+            do {
+                try engine.appendOwn(stream: DeadLetter.streamName, definition: DeadLetter.definition, rows: unwritten, types: DeadLetter.types)
+                unwritten = []
+            } catch { return say("\(error)") }
+        }
+        save(&core, outbox)
+    }
+
+    private func attempt(_ batch: NotifierState.Batch, _ core: inout NotifierCore, _ transport: any Transport) -> [DeliveryOutcome] {
         // It was dropped or replaced a moment ago: the one that follows tells it, where it is to be told now.
-        guard engine.notifierEntries().contains(where: { $0.id == entry.id && $0.sql == entry.sql }) else { return pause(milliseconds: 20) }
+        guard engine.notifierEntries().contains(where: { $0.id == entry.id && $0.sql == entry.sql }) else {
+            pause(milliseconds: 20)
+            return []
+        }
         // Another one of this round may have found that nothing can be reached.
-        guard core.dueBatches(at: clock.nowMicroseconds()).contains(where: { $0.id == batch.id }) else { return }
+        if core.isPaused(at: clock.nowMicroseconds()) { return [] }
         figures.state = .sending
         engine.notifierBoard.set(entry.id, figures)
         let definition = core.definition
@@ -202,16 +230,10 @@ package final class NotifierRunner: @unchecked Sendable {
             status: batch.items.contains { $0.transition.to == .firing } ? "firing" : "resolved", attempt: batch.attemptCount &+ 1)
         let result = transport.send(request) { isStopping.isSet }
         // What was broken off by our own end was no attempt: it comes again at the next beginning.
-        if isStopping.isSet, case .failed = result { return }
+        if isStopping.isSet, case .failed = result { return [] }
         let now = clock.nowMicroseconds()
-        var next = core
-        let (outcomes, dead) = next.complete(batch.id, result, at: now)
-        if !dead.isEmpty {
-            try engine.appendOwn(
-                stream: DeadLetter.streamName, definition: DeadLetter.definition, rows: dead.map { $0.row(notifier: definition.name, body: body) },
-                types: DeadLetter.types)
-        }
-        core = next
+        let (outcomes, dead) = core.complete(batch.id, result, at: now)
+        unwritten += dead.map { $0.row(notifier: definition.name, body: body) }
         switch result {
         case .delivered:
             figures.deliveredCount &+= Int64(batch.items.count)
@@ -223,8 +245,7 @@ package final class NotifierRunner: @unchecked Sendable {
             figures.isFailing = true
         }
         figures.deadCount &+= Int64(dead.count)
-        record(outcomes)
-        save(&core, outbox)
+        return outcomes
     }
 
     /// History: when it cannot be written, nothing waits for it.

@@ -228,9 +228,12 @@ package struct NotifierCore: Sendable {
 
     /// What is to be tried now, one batch of each group at most.
     package func dueBatches(at now: Int64) -> [NotifierState.Batch] {
-        guard now >= pausedUntilMicroseconds else { return [] }
+        if isPaused(at: now) { return [] }
         return state.groups.values.compactMap(\.batches.first).filter { $0.nextAttemptMicroseconds <= now }.sorted { $0.id < $1.id }
     }
+
+    /// Nothing could be reached a moment ago, so nothing is tried.
+    package func isPaused(at now: Int64) -> Bool { now < pausedUntilMicroseconds }
 
     /// When something is due next; nil when nothing waits.
     package func nextDue(at now: Int64) -> Int64? {
@@ -248,7 +251,7 @@ package struct NotifierCore: Sendable {
         return times.min()
     }
 
-    /// What an attempt brought. Dead letters must be kept before this is called again for another batch: they are in no other place.
+    /// What an attempt brought. Dead letters must be written before the state is kept: they are in no other place.
     package mutating func complete(_ id: UInt64, _ result: TransportResult, at now: Int64) -> (outcomes: [DeliveryOutcome], dead: [DeadLetter]) {
         guard let key = state.groups.first(where: { $0.value.batches.first?.id == id })?.key, var group = state.groups[key] else { return ([], []) }
         var batch = group.batches.removeFirst()
