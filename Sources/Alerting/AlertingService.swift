@@ -57,6 +57,8 @@ package final class AlertingService: @unchecked Sendable {
     @discardableResult
     package func drain(timeoutMilliseconds: Int, shouldStop: () -> Bool = { false }) -> Bool {
         let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, timeoutMilliseconds)) &* 1_000_000
+        // Rows may have come since a runner last looked.
+        for entry in lock.locked({ Array(running.values) }) { entry.runner.unsettle() }
         while !shouldStop() {
             lookAround()
             if lock.locked({ running.values.allSatisfy(\.runner.isSettled) }) { return true }

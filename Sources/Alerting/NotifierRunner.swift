@@ -24,6 +24,7 @@ package final class NotifierRunner: @unchecked Sendable {
     private let lock = Lock()
     private var tail: TailCursor?
     private var settled = false
+    private var isRefused = false
     private var figures = NotifierFigures()
     private var lastFault = ""
     /// Dead letters that could not be written yet.
@@ -50,6 +51,9 @@ package final class NotifierRunner: @unchecked Sendable {
 
     /// Everything that the stream held has been told, or waits for a time that has not come.
     package var isSettled: Bool { lock.locked { settled } }
+
+    /// What it said before counts no more: it is to look again. One that cannot run has nothing to look at.
+    package func unsettle() { lock.locked { settled = isRefused } }
 
     private func say(_ fault: String) {
         // Once, not five times a second.
@@ -84,7 +88,7 @@ package final class NotifierRunner: @unchecked Sendable {
         figures.lastError = reason
         engine.notifierBoard.set(entry.id, figures)
         say(reason)
-        lock.locked { settled = true }
+        lock.locked { (settled, isRefused) = (true, true) }
     }
 
     private func begin(_ start: NotifierCore, _ outbox: OutboxFile, _ definition: NotifierDefinition, isDamaged: Bool, adopts: Bool = false) {
