@@ -41,12 +41,17 @@ CLASS ?=
 unit-test: unit-build
 	@$(RUN_TESTS) --unit '$(CLASS)'
 
-# The clients that people use, in a folder of their own. Where they cannot be installed the tests that need them are skipped, and say so.
+# The clients that people use, in a folder of their own, and the Alertmanager of Debian. Where they cannot be installed the tests that need them are
+# skipped, and say so.
 CLIENTS = .venv-test
 test-deps: deps
 	@if [ ! -e $(CLIENTS)/whole ]; then \
 	    { python3 -m venv --system-site-packages $(CLIENTS) && $(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r Tests/CommandTests/requirements.txt \
 	        && touch $(CLIENTS)/whole; } || echo "the Python clients could not be installed: their tests are skipped" >&2; \
+	fi
+	@if ! command -v prometheus-alertmanager >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    { timeout 60 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 120 apt-get install -y -qq --no-install-recommends prometheus-alertmanager; } >/dev/null 2>&1 \
+	        || echo "prometheus-alertmanager could not be installed: the tests with it are skipped" >&2; \
 	fi
 
 # The real binary, built with the checks, from the outside. FILE chooses files: make command-test FILE=test_prompt

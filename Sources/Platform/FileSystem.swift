@@ -112,8 +112,10 @@ package final class MappedBytes: @unchecked Sendable {
     deinit { release(bytes) }
 }
 
-/// Held while a process owns a data directory; released when the last reference goes.
-package protocol DirectoryLock: AnyObject, Sendable {}
+/// Held while a process owns a data directory; given back by `release`, at the latest when the last reference goes.
+package protocol DirectoryLock: AnyObject, Sendable {
+    func release()
+}
 
 package protocol FileSystem: AnyObject, Sendable {
     func open(_ path: String, _ mode: FileMode) throws(FileError) -> any File

@@ -144,12 +144,16 @@ private func retrying(_ call: () -> Int32) -> Int32 {
 
 private final class PosixDirectoryLock: DirectoryLock {
     private let descriptor: Int32
+    private let isReleased = Flag()
     init(descriptor: Int32) { self.descriptor = descriptor }
     // Closing gives the lock back. The file stays, because removing it would race with the next owner, but it names nobody any more.
-    deinit {
+    func release() {
+        if isReleased.exchange() { return }
         _ = ftruncate(descriptor, 0)
         close(descriptor)
     }
+
+    deinit { release() }
 }
 
 private final class PosixFile: File {

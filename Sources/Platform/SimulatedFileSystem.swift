@@ -406,10 +406,11 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     }
 
     private final class SimulatedLock: DirectoryLock, @unchecked Sendable {
-        // Safe to share: nothing changes after init.
+        // Safe to share: what changes is a flag.
         private let system: SimulatedFileSystem
         private let path: String
         private let generation: Int
+        private let isReleased = Flag()
 
         init(_ system: SimulatedFileSystem, _ path: String, _ generation: Int) {
             self.system = system
@@ -417,7 +418,12 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             self.generation = generation
         }
 
-        deinit { system.lock.locked { if system.generation == generation { system.locks[path] = nil } } }
+        func release() {
+            if isReleased.exchange() { return }
+            system.lock.locked { if system.generation == generation { system.locks[path] = nil } }
+        }
+
+        deinit { release() }
     }
 
     private final class SimulatedFile: File, @unchecked Sendable {

@@ -280,6 +280,8 @@ package final class LogDirectory: @unchecked Sendable {
             do throws(LogError) { try stream.close() } catch { failure = failure ?? error }
         }
         if !isReadOnly { reckoned.save(always: true) }
+        // Whoever still holds a stream can write nothing any more.
+        directoryLock?.release()
         if let failure { throw failure }
     }
 

@@ -340,7 +340,7 @@ extension StatementParser {
             advance()
             return .reset(name)
         }
-        return .set(name, try parseExpression())
+        return .set(name, try parseSettingValue())
     }
 
     /// Behind `SET name =`: DEFAULT, or a list of words and texts, which is one text; nil for everything else.

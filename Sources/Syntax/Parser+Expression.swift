@@ -73,13 +73,7 @@ extension StatementParser {
         // The level of the operator just read, if two of that level cannot stand side by side.
         var notChaining: Precedence?
         while let precedence = infixPrecedence(), precedence >= minimum {
-            if precedence == notChaining {
-                let joiner = tokens[max(0, index - 4)..<index].last { $0.symbol == .overlaps || $0.symbol == .concat }
-                throw SQLError(
-                    "\(current.text.uppercased()) cannot follow another comparison", at: current.span,
-                    hint: joiner.map { $0.symbol == .overlaps ? "conditions are joined by AND; && is for arrays" : "conditions are joined by OR; || puts texts together" }
-                        ?? "join the two by AND, or use parentheses")
-            }
+            if precedence == notChaining { throw comparisonBehindComparison() }
             switch precedence {
             case .or, .and: left = try parseLogicalChain(left, precedence)
             case .isTest: left = try parseIs(left)
@@ -92,6 +86,15 @@ extension StatementParser {
         deepest = max(outer, deepest)
         leave()
         return left
+    }
+
+    @inline(never)
+    private func comparisonBehindComparison() -> SQLError {
+        let joiner = tokens[max(0, index - 4)..<index].last { $0.symbol == .overlaps || $0.symbol == .concat }
+        return SQLError(
+            "\(current.text.uppercased()) cannot follow another comparison", at: current.span,
+            hint: joiner.map { $0.symbol == .overlaps ? "conditions are joined by AND; && is for arrays" : "conditions are joined by OR; || puts texts together" }
+                ?? "join the two by AND, or use parentheses")
     }
 
     /// The precedence of the operator at the current token; nil when there is none.

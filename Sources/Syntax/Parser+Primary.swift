@@ -6,8 +6,8 @@
 extension StatementParser {
     @inline(never)
     mutating func parsePrimary() throws(SQLError) -> Expression {
-        let token = current
-        switch token.kind {
+        // Not copied: this frame stands on the stack for every level of nesting.
+        switch current.kind {
         case .integer, .decimal, .double, .string, .bytes:
             return parseConstant()
         case .quotedWord:
@@ -16,7 +16,7 @@ extension StatementParser {
             return try parseParameter()
         case .word:
             return try parseWord()
-        case .symbol where token.symbol == .leftParenthesis:
+        case .symbol where current.symbol == .leftParenthesis:
             return try parseParenthesised()
         default:
             note(Self.anExpression)
@@ -80,17 +80,21 @@ extension StatementParser {
         if startsQuery(at: index) { return try parseScalarQuery() }
         advance()
         var expression = try parseExpression()
-        if at(.comma) {
-            var items = [expression]
-            while accept(.comma) {
-                items.append(try parseExpression())
-                try checkCount(items.count)
-            }
-            expression.kind = .row(items)
-        }
+        if at(.comma) { expression = try parseItems(behind: expression) }
         try expect(.rightParenthesis)
         expression.span = span(from: start)
         return expression
+    }
+
+    /// `, b, c` behind `(a`.
+    @inline(never)
+    private mutating func parseItems(behind first: Expression) throws(SQLError) -> Expression {
+        var items = [first]
+        while accept(.comma) {
+            items.append(try parseExpression())
+            try checkCount(items.count)
+        }
+        return Expression(.row(items), span: first.span)
     }
 
     @inline(never)

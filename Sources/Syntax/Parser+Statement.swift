@@ -366,12 +366,18 @@ extension StatementParser {
         let name = try parseSettingName()
         if !accept(.equal), !accept(.to) { throw unexpected() }
         if let setting = parseSettingList(name) { return setting }
-        // A word alone is a text: `SET sync = always`, `SET optimizer = on`.
-        if current.kind == .word, peek(1).kind == .end, !at(.true), !at(.false), !at(.null) {
+        return .set(name, try parseSettingValue())
+    }
+
+    /// A word alone is a text: `SET sync = always`, `SET optimizer = on`; but for those that are expressions by themselves.
+    mutating func parseSettingValue() throws(SQLError) -> Expression {
+        guard current.kind == .word, peek(1).kind == .end else { return try parseExpression() }
+        switch current.keyword {
+        case .true, .false, .null, .currentDate, .currentTime, .currentTimestamp, .localtime, .localtimestamp: return try parseExpression()
+        default:
             let word = takeIdentifier()
-            return .set(name, Expression(.literal(.string(word.name)), span: word.span))
+            return Expression(.literal(.string(word.name)), span: word.span)
         }
-        return .set(name, try parseExpression())
     }
 }
 

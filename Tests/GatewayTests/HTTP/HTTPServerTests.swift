@@ -113,7 +113,7 @@ final class HTTPServerTests: XCTestCase {
         options.connectionCountMax = 10
         try withServer(options) { port, server in
             XCTAssertTrue(post(port, "/v1/sql", "CREATE STREAM texts (t VARCHAR)").hasPrefix("HTTP/1.1 200 "))
-            eventually("nobody is connected") { server.connectionCount == 0 }
+            eventually("nobody is connected") { server.connectionCount == 0 && server.threads.activeCount == 0 }
             let live = (0..<8).map { _ in TestSocket(port: port) }
             for socket in live { socket.write(Array("GET /v1/streams/texts?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)) }
             for socket in live { XCTAssertEqual(text(socket.read(15)), "HTTP/1.1 200 OK") }
