@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -84,6 +85,8 @@ def run(item, folder):
 
 
 def main():
+    # Whoever is started in the background ignores the signal, and all that it starts; tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--unit")
