@@ -24,6 +24,8 @@ SECONDS_MAX = 1_200
 # These take longest, so they begin first.
 LONG = ["MatchOperatorTests", "SimulationTests", "HeldAggregateOperatorTests", "test_nexmark_generated", "test_kill", "WindowOperatorTests",
         "GoldenTests", "JoinOperatorTests", "AggregateOperatorTests", "OverOperatorTests", "OracleTests", "test_soak", "GrammarSentenceTests"]
+# These look at the load of the machine, so they run at the end, by themselves.
+ALONE = ["test_alert_story"]
 FAILED = re.compile(r": error: |Fatal error|' failed \(|^Exited|Illegal instruction|^(FAIL|ERROR): |^[A-Za-z]*Error: ")
 
 
@@ -109,16 +111,24 @@ def main():
     start = time.monotonic()
     tests = skips = 0
     failures = []
+
+    def take(done):
+        nonlocal tests, skips
+        name, code, seconds, count, skipped, text = done
+        tests += count
+        skips += skipped
+        note = f", {skipped} skipped" if skipped else ""
+        print(f"{'passed' if code == 0 else 'FAILED'} {name}: {count} tests in {seconds:.1f} s{note}", flush=True)
+        if code:
+            print(text[-20_000:], flush=True)
+            failures.append((name, code, [line for line in text.splitlines() if FAILED.search(line)]))
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(run, item, folder) for item in items]):
-            name, code, seconds, count, skipped, text = done.result()
-            tests += count
-            skips += skipped
-            note = f", {skipped} skipped" if skipped else ""
-            print(f"{'passed' if code == 0 else 'FAILED'} {name}: {count} tests in {seconds:.1f} s{note}", flush=True)
-            if code:
-                print(text[-20_000:], flush=True)
-                failures.append((name, code, [line for line in text.splitlines() if FAILED.search(line)]))
+        for done in concurrent.futures.as_completed([pool.submit(run, item, folder) for item in items if item.name not in ALONE]):
+            take(done.result())
+    for item in items:
+        if item.name in ALONE:
+            take(run(item, folder))
     print(f"{tests} tests, {skips} of them skipped, in {time.monotonic() - start:.0f} s; {len(failures)} of {len(items)} classes and files failed", flush=True)
     for name, code, lines in failures:
         print(f"FAILED {name} (exit code {code})")
