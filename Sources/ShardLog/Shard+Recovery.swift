@@ -89,6 +89,10 @@ extension Shard {
             try beginAfterDamage(nowMicroseconds: max(nowMicroseconds, lastArrival))
             return
         }
+        // A file may have been put in its place by a process that could not make that durable: the power would put the older one back.
+        do throws(FileError) { try system.synchronizeDirectory(settings.directory) } catch {
+            if fence == nil { fence = fenced(.file(error)) }
+        }
         if fence == nil, known.map({ $0.sequence < end }) ?? (end > 0) { noteEnd(slotCount: 1) }
     }
 
@@ -278,6 +282,7 @@ extension Shard {
                     let file = try system.open(active.path, .readWrite)
                     try file.truncate(to: visible)
                     try file.synchronize()
+                    try system.synchronizeDirectory(settings.directory)
                     return file
                 }
                 self.file = file
