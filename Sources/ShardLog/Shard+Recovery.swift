@@ -89,11 +89,17 @@ extension Shard {
             try beginAfterDamage(nowMicroseconds: max(nowMicroseconds, lastArrival))
             return
         }
-        // A file may have been put in its place by a process that could not make that durable: the power would put the older one back.
-        do throws(FileError) { try system.synchronizeDirectory(settings.directory) } catch {
+        do throws(FileError) { try makeNamesDurable() } catch {
             if fence == nil { fence = fenced(.file(error)) }
         }
         if fence == nil, known.map({ $0.sequence < end }) ?? (end > 0) { noteEnd(slotCount: 1) }
+    }
+
+    /// A file of the shard, or the description of its stream, may have been put in its place by a process that could not make that durable: the power
+    /// would put the older one back.
+    private func makeNamesDurable() throws(FileError) {
+        try system.synchronizeDirectory(settings.directory)
+        if let folder = PathText.parent(of: settings.directory) { try system.synchronizeDirectory(folder) }
     }
 
     private func readGivenUp() throws(LogError) {
@@ -282,7 +288,7 @@ extension Shard {
                     let file = try system.open(active.path, .readWrite)
                     try file.truncate(to: visible)
                     try file.synchronize()
-                    try system.synchronizeDirectory(settings.directory)
+                    try makeNamesDurable()
                     return file
                 }
                 self.file = file

@@ -127,6 +127,8 @@ package final class EpochLog {
         if scan.endOffset < scan.bytes.count { try opened.truncate(to: scan.endOffset) }
         try EpochLog.write(Array(scan.bytes[..<scan.endOffset]), to: opened, at: 0)
         try opened.synchronize()
+        // Nor may its name be durable: the process that made the file may have failed to see to it.
+        try fileSystem.synchronizeDirectory(directory)
         file = opened
         offset = scan.endOffset
         lastChecksum = scan.checksums.last ?? 0
