@@ -123,6 +123,8 @@ class ServedDirectoryTests(ServedTest):
         terminal.expect("millrace=> ")
         terminal.type("select 6 * 7 as answer;\n")
         terminal.expect("42")
+        # Before the prompt is there the terminal itself would take it.
+        terminal.expect("millrace=> ")
         terminal.type("\x04")
         self.assertEqual(terminal.wait(), 0)
 
