@@ -64,8 +64,6 @@ package struct ModelFunction: Sendable {
     package let name: String
     /// How many columns a call may have.
     package let valueCount: ClosedRange<Int>
-    /// Whether columns may be texts, whose hash then stands for them: the model only asks whether two are equal.
-    package let takesText: Bool
     package let parameters: [ModelParameter]
     package let outputs: [ModelOutput]
     package let summary: String
@@ -73,12 +71,11 @@ package struct ModelFunction: Sendable {
     package let make: @Sendable (_ valueCount: Int, _ parameters: [Double]) throws(ModelError) -> AnomalyModel
 
     package init(
-        name: String, valueCount: ClosedRange<Int>, takesText: Bool = false, parameters: [ModelParameter], outputs: [ModelOutput],
+        name: String, valueCount: ClosedRange<Int>, parameters: [ModelParameter], outputs: [ModelOutput],
         summary: String, make: @escaping @Sendable (_ valueCount: Int, _ parameters: [Double]) throws(ModelError) -> AnomalyModel
     ) {
         self.name = name
         self.valueCount = valueCount
-        self.takesText = takesText
         self.parameters = parameters
         self.outputs = outputs
         self.summary = summary

@@ -226,27 +226,6 @@ final class OverModelTests: XCTestCase {
         XCTAssertEqual(again.bytes, straight.bytes)
     }
 
-    /// Texts are told apart, and are the same whenever they come.
-    func testTextColumns() throws {
-        guard let function = ModelFunction.all.first(where: \.takesText) else { throw XCTSkip("no function takes texts") }
-        var random = SeededRandom(seed: 5)
-        let rows = Self.rows(&random, count: 200, keys: 3, disorder: 4)
-        let node = OverNode(partition: [0], order: Self.byTime, calls: [try Self.call(function, [1])], mode: .eventTime(column: 4))
-        // By hand the texts are two numbers.
-        let numbered = rows.map { row -> InputRow in
-            var row = row
-            if case .string(let text) = row.values[1] { row.values[1] = .double(text == "x" ? 1 : 2) }
-            return row
-        }
-        let wanted = try ModelOracle.evaluate(node, numbered.map(\.values), isTime: true)
-        let plan = PhysicalPlan.over(Harness.watermarked(Self.types, time: 4, delay: 8 * second), node)
-        for configuration in RunConfiguration.all {
-            let result = try Harness.run(plan, rows, types: Self.types, configuration)
-            XCTAssertEqual(
-                Harness.fold(result.rows.map { [$0.1[5], $0.1[6]] }), Harness.fold(wanted.map { [$0[5], $0[6]] }), "\(configuration)")
-        }
-    }
-
     func testDamagedSnapshots() throws {
         var random = SeededRandom(seed: 11)
         let rows = Self.rows(&random, count: 80, keys: 4, disorder: 4)

@@ -36,8 +36,8 @@ final class AlertPartition {
     /// Everything up to and at this time has been evaluated.
     private var processed = Int64.min
     private var highest: Int64 = 0
-    private var timers = AlertHeap()
-    private var silence = AlertHeap()
+    private var timers = TimeHeap<AlertTimer>()
+    private var silence = TimeHeap<AlertTimer>()
     private var forgetting: [(clock: Int64, slot: Int32, rule: Int32)] = []
     private var forgotten = 0
     /// Slots with `currentRow`, and slots with `isRemoved`.
@@ -303,7 +303,7 @@ final class AlertPartition {
         if wasOpen, instance.phase == .inactive { forgetting.append((clock, Int32(truncatingIfNeeded: slot), Int32(truncatingIfNeeded: rule))) }
         if let time = machine.nextTimer(instance), time < keys[slot].states[index].scheduled {
             keys[slot].states[index].scheduled = time
-            timers.push(.init(time: time, slot: Int32(truncatingIfNeeded: slot), rule: Int32(truncatingIfNeeded: rule)))
+            timers.push(time, AlertTimer(slot: slot, rule: rule))
         }
     }
 
@@ -334,7 +334,7 @@ final class AlertPartition {
 
     /// Everything that time alone changes up to and at `limit`, in order of time; at one time in the order of keys' hashes and of rules.
     private func fireTimers(to limit: Int64, _ batch: RowBatch?, _ epoch: StageEpoch) {
-        var due: [AlertHeap.Entry] = []
+        var due: [AlertTimer] = []
         while let time = timers.first, time <= limit {
             due.removeAll(keepingCapacity: true)
             while timers.first == time, let entry = timers.pop() { due.append(entry) }
@@ -358,7 +358,7 @@ final class AlertPartition {
     private func scheduleSilence(_ slot: Int) {
         guard let deadline = silenceDeadline(slot), deadline < keys[slot].silenceScheduled else { return }
         keys[slot].silenceScheduled = deadline
-        silence.push(.init(time: deadline, slot: Int32(truncatingIfNeeded: slot), rule: 0))
+        silence.push(deadline, AlertTimer(slot: slot, rule: 0))
     }
 
     private func silenceDeadline(_ slot: Int) -> Int64? {
@@ -587,8 +587,8 @@ final class AlertPartition {
     private func reindex(_ reader: inout StateReader) throws(StateError) {
         index = [:]
         free = []
-        timers = AlertHeap()
-        silence = AlertHeap()
+        timers = TimeHeap()
+        silence = TimeHeap()
         forgetting = []
         forgotten = 0
         for slot in keys.indices.reversed() {
@@ -607,7 +607,7 @@ final class AlertPartition {
                 let state = keys[slot].states[place]
                 if let time = plan.machines[state.rule].nextTimer(state.instance) {
                     keys[slot].states[place].scheduled = time
-                    timers.push(.init(time: time, slot: Int32(truncatingIfNeeded: slot), rule: Int32(truncatingIfNeeded: state.rule)))
+                    timers.push(time, AlertTimer(slot: slot, rule: state.rule))
                 }
                 if state.instance.phase == .inactive, state.instance.changedMicroseconds != .min {
                     forgetting.append((state.instance.changedMicroseconds, Int32(truncatingIfNeeded: slot), Int32(truncatingIfNeeded: state.rule)))

@@ -96,44 +96,13 @@ final class AlertPlan: @unchecked Sendable {
     }
 }
 
-/// Keys by time, earliest first; entries may be out of date.
-struct AlertHeap {
-    struct Entry {
-        var time: Int64
-        var slot: Int32
-        var rule: Int32
-    }
+/// What a timer is for.
+struct AlertTimer {
+    var slot: Int32
+    var rule: Int32
 
-    private var entries: [Entry] = []
-
-    var first: Int64? { entries.first?.time }
-
-    mutating func push(_ entry: Entry) {
-        entries.append(entry)
-        var child = entries.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard entries[child].time < entries[parent].time else { break }
-            entries.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    /// The earliest; nil when there is none.
-    mutating func pop() -> Entry? {
-        guard let result = entries.first else { return nil }
-        let last = entries.removeLast()
-        guard !entries.isEmpty else { return result }
-        entries[0] = last
-        var parent = 0
-        while true {
-            var child = parent * 2 + 1
-            guard child < entries.count else { break }
-            if child + 1 < entries.count && entries[child + 1].time < entries[child].time { child += 1 }
-            guard entries[child].time < entries[parent].time else { break }
-            entries.swapAt(child, parent)
-            parent = child
-        }
-        return result
+    init(slot: Int, rule: Int) {
+        self.slot = Int32(truncatingIfNeeded: slot)
+        self.rule = Int32(truncatingIfNeeded: rule)
     }
 }

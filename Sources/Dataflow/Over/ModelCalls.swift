@@ -1,7 +1,7 @@
 // ModelCalls: the calls of models of one node as they are computed: where a row's values lie, which model takes them, and how the numbers
 // that it gives become columns. Shared by all partitions; nothing in it changes.
 //
-// NULL is NaN to a model, in both directions. A text stands for itself by the upper 52 bits of its hash, which a DOUBLE holds exactly.
+// NULL is NaN to a model, in both directions.
 
 import Anomaly
 import Columns
@@ -14,7 +14,6 @@ final class ModelCalls: Sendable {
         var offset: Int
         var mask: Int
         var bit: UInt64
-        var isText: Bool
     }
 
     private struct Call: Sendable {
@@ -58,8 +57,8 @@ final class ModelCalls: Sendable {
             for argument in call.arguments {
                 let place = place(argument)
                 let type = layout.inputTypes[argument]
-                guard type == .double || type.isText else { throw DataflowError("\(settings.function) of type \(type.name) is not supported") }
-                operands.append(Operand(offset: place.offset, mask: place.mask, bit: place.bit, isText: type.isText))
+                guard type == .double else { throw DataflowError("\(settings.function) of type \(type.name) is not supported") }
+                operands.append(Operand(offset: place.offset, mask: place.mask, bit: place.bit))
             }
             let outputCount = function.outputs.reduce(0) { $0 + ($1.kind == .doublePerColumn ? settings.valueCount : 1) }
             guard outputCount == model.outputCount, model.valueCount == settings.valueCount else {
@@ -122,7 +121,6 @@ final class ModelCalls: Sendable {
     private func value(_ row: UnsafeRawPointer, _ index: Int) -> Double {
         let offset = operands[index].offset
         if row.loadUnaligned(fromByteOffset: operands[index].mask, as: UInt64.self) & operands[index].bit != 0 { return .nan }
-        if operands[index].isText { return Double(KeyHash.bytes(row.loadUnaligned(fromByteOffset: offset, as: StringView.self)) >> 12) }
         return row.loadUnaligned(fromByteOffset: offset, as: Double.self)
     }
 

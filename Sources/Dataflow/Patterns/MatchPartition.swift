@@ -38,7 +38,7 @@ final class MatchPartition {
     private var carried: RowBatch?
     /// The keys of the carried rows.
     private var carriedSlots: Set<Int> = []
-    private var timers = TimerHeap()
+    private var timers = TimeHeap<UInt32>()
     /// Keys that have a complete match which is not given out yet.
     private var waiting: [UInt32] = []
     private var processed = Int64.min
@@ -170,11 +170,11 @@ final class MatchPartition {
                 stepper.finish(state)
                 settle(state, slot)
             }
-            timers = TimerHeap()
+            timers = TimeHeap()
         } else {
             // In the order of slots: that of the heap depends on how it was filled.
             var due: Set<Int> = []
-            while let time = timers.first, time <= epoch.watermark { due.insert(Int(timers.pop())) }
+            while let time = timers.first, time <= epoch.watermark, let slot = timers.pop() { due.insert(Int(slot)) }
             // Rows that are carried come before the watermark: time does not pass them until they have been looked at.
             for slot in due.sorted() { if carriedSlots.contains(slot) { states[slot]?.timer = .max } else { expire(slot: slot, epoch.watermark) } }
         }
@@ -492,7 +492,7 @@ final class MatchPartition {
 
     /// Timers and waiting keys from the states.
     private func index() {
-        timers = TimerHeap()
+        timers = TimeHeap()
         waiting = []
         liveCount = 0
         for slot in states.indices {

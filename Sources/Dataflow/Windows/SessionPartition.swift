@@ -37,7 +37,7 @@ final class SessionPartition {
     private var keys: GroupTable
     private var sessions: GroupTable
     private var heads: [Int32] = []
-    private var timers = TimerHeap()
+    private var timers = TimeHeap<UInt32>()
     private(set) var sessionCount = 0
 
     init(
@@ -191,8 +191,7 @@ final class SessionPartition {
     func advance(_ epoch: StageEpoch, _ context: TaskContext, _ output: inout [RowBatch]) {
         var ended: [(end: Int64, session: UInt32)] = []
         var dropped: [UInt32] = []
-        while let time = timers.first, time <= epoch.watermark {
-            let session = timers.pop()
+        while let time = timers.first, time <= epoch.watermark, let session = timers.pop() {
             guard isLive(Int(session)) else { continue }
             let end = end(Int(session))
             if end > time && end > epoch.watermark {
@@ -281,7 +280,7 @@ final class SessionPartition {
     /// Lists of sessions and timers from the sessions themselves.
     private func relink() {
         heads = [Int32](repeating: -1, count: keys.count)
-        timers = TimerHeap()
+        timers = TimeHeap()
         sessionCount = 0
         for session in 0..<sessions.count where isLive(session) {
             let key = Int(field(session, 0))
@@ -311,42 +310,5 @@ final class SessionPartition {
             guard key < Int64(keys.count), key >= -Int64(keys.count) else { throw reader.failure("a session of a key that does not exist") }
         }
         relink()
-    }
-}
-
-/// A binary min-heap of (time, session).
-struct TimerHeap {
-    private var entries: [(time: Int64, session: UInt32)] = []
-
-    var first: Int64? { entries.first?.time }
-    var byteCount: Int { entries.count * 16 }
-
-    mutating func push(_ time: Int64, _ session: UInt32) {
-        entries.append((time, session))
-        var child = entries.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard entries[child].time < entries[parent].time else { break }
-            entries.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    /// The session with the earliest time; there must be one.
-    mutating func pop() -> UInt32 {
-        let result = entries[0].session
-        let last = entries.removeLast()
-        guard !entries.isEmpty else { return result }
-        entries[0] = last
-        var parent = 0
-        while true {
-            var child = parent * 2 + 1
-            guard child < entries.count else { break }
-            if child + 1 < entries.count && entries[child + 1].time < entries[child].time { child += 1 }
-            guard entries[child].time < entries[parent].time else { break }
-            entries.swapAt(child, parent)
-            parent = child
-        }
-        return result
     }
 }

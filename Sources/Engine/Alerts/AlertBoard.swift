@@ -130,6 +130,7 @@ package struct AlertBoard: Sendable {
     package mutating func apply(_ action: AlertAction) {
         switch action.kind {
         case .silence:
+            // What cannot be understood keeps nobody quiet: it is better told once too often.
             guard let selector = Self.selector(action.selector) else { return }
             silences.append(
                 Silence(

@@ -78,6 +78,7 @@ package enum Backup {
         // Whatever is made from now on is not in this catalog, and so not in the backup.
         let catalog = fileSystem.exists(directory + "/catalog") ? try open(["catalog"], in: directory, fileSystem) : []
         let engine = try Engine(directory: directory, options: options, clock: clock, fileSystem: fileSystem)
+        // It only looks: nothing is written when it closes, so nothing can be lost.
         defer { do { try engine.close() } catch {} }
         if let catalog = catalog.first {
             guard try contents(catalog.file) == readAll(directory + "/catalog", fileSystem) else { return nil }

@@ -44,7 +44,8 @@ package final class StatementThreads: @unchecked Sendable {
             changed.signal()
             return true
         }
-        guard threadCount + work.count < threadCountMax else { return false }
+        // A thread that has been woken for waiting work counts as idle until it runs: with all threads it would be counted twice, as a thread and as its work.
+        guard threadCount - idleCount + work.count < threadCountMax else { return false }
         if threadCount < Self.promptCount { return start(item) }
         work.append(item)
         if !isWatched {

@@ -88,15 +88,11 @@ extension ExpressionBinder {
         }
     }
 
-    /// A column of a point: a number, or, where the model takes them, a text.
+    /// A column of a point: a number.
     private func modelValue(_ function: ModelFunction, _ value: BoundExpression) throws(SQLError) -> BoundExpression {
         let type = value.type
         if type == .null || type.isNumeric {
             return try ExpressionTyping.cast(value, to: .double, mode: .explicit, span: value.span, text: value.text)
-        }
-        if function.takesText {
-            if type.isText { return value }
-            if !type.isNested { return try ExpressionTyping.cast(value, to: .text, mode: .explicit, span: value.span, text: value.text) }
         }
         let hint: String?
         switch type {
@@ -106,7 +102,7 @@ extension ExpressionBinder {
         default: hint = nil
         }
         throw SQLError(
-            "\(function.name) takes \(function.takesText ? "numbers and texts" : "numbers"), not \(type.name)", at: value.span, hint: hint,
+            "\(function.name) takes numbers, not \(type.name)", at: value.span, hint: hint,
             code: SQLError.datatypeMismatch)
     }
 

@@ -279,6 +279,27 @@ final class EventLoopTests: XCTestCase {
         XCTAssertEqual(threads.activeCount, 0)
     }
 
+    /// An idle thread that has been woken and does not run yet is one place, not two.
+    func testStatementThreadsGiveEveryPlace() throws {
+        for _ in 0..<50 {
+            let threads = StatementThreads(threadCountMax: 3)
+            let gate = Flag()
+            let done = Atomic<Int>(0)
+            XCTAssertTrue(threads.run { done.add(1, ordering: .relaxed) })
+            eventually("one is idle") { done.load(ordering: .relaxed) == 1 && threads.activeCount == 0 }
+            for _ in 0..<3 {
+                XCTAssertTrue(threads.run {
+                    while !gate.isSet { usleep(100) }
+                    done.add(1, ordering: .relaxed)
+                })
+            }
+            XCTAssertFalse(threads.run {})
+            gate.set()
+            eventually("all have run") { done.load(ordering: .relaxed) == 4 }
+            threads.close()
+        }
+    }
+
     func testStatementThreadsEndAndRefuse() throws {
         let threads = StatementThreads(threadCountMax: 2)
         let gate = Flag()
