@@ -5,7 +5,8 @@
 // 3. The last segment is checked byte by byte. Its torn end is cut off and the cut made durable before anything is appended. What had not been synced
 //    when the process ended is written again before the sync: pages of a failed sync may be marked clean without being on the disk.
 // 4. When the last segment is damaged before its end, it is left as it is, and a new one begins after its last good row: the damaged rows
-//    keep their numbers, and everything that can be read stays readable. A witness (ShardEnd) tells damage at the very end from a torn write.
+//    keep their numbers, and everything that can be read stays readable. A witness (ShardEnd) tells damage at the very end from a torn write; so
+//    does a query that has read rows which are not there (`learnMissing`).
 // 5. A disk that refuses a write while a shard is opened fences the shard: it can be read, and maintenance tries again.
 
 import Columns
@@ -119,6 +120,25 @@ extension Shard {
         } catch {
             guard case .file = error else { throw error }
             fence = fenced(error)
+        }
+    }
+
+    /// Somebody has read these rows at the shard's end, and they were not there when it was opened: they are damage, and no other rows get their
+    /// numbers. A reader that knows a row by its number would take one for the other. False when others have some of them already.
+    package func learnMissing(_ missing: Range<UInt64>) throws(LogError) -> Bool {
+        guard !isReadOnly else { return true }
+        return try asWriter { () throws(LogError) -> Bool in
+            guard frames(in: missing).isEmpty else { return false }
+            let isNew = lock.locked { () -> Bool in
+                // A shard that takes no rows gives no numbers. One whose disk refuses goes on behind these when the disk lets it.
+                guard end < missing.upperBound, !isClosed, !isSealed, fence == nil || fence?.fileError != nil else { return false }
+                noteMissing(end, missing.upperBound, before: SegmentHeader.fileName(missing.upperBound))
+                segments.last?.markDamaged()
+                end = missing.upperBound
+                return true
+            }
+            if isNew { try beginAfterDamage(nowMicroseconds: lastArrival) }
+            return true
         }
     }
 

@@ -231,9 +231,18 @@ final class TroubleTests: XCTestCase {
         for path in files.allPaths where path.contains("/00000003/shard-") {
             if path.hasSuffix("/end") { try files.remove(path) } else if path.hasSuffix(".log") { files.corrupt(path) { $0.removeLast($0.count - 64) } }
         }
+        do {
+            let engine = try open(files, Notices())
+            waitUntil("the query fails") { engine.runningQuery(named: "other")?.progress().state == .failed }
+            let reason = engine.runningQuery(named: "other")?.progress().reason ?? ""
+            XCTAssertNotNil(reason.firstMatch(of: /rows 0\.\.\.[0-9] are lost/), reason)
+            // Other rows do not get their numbers.
+            try append(engine, "c", 100..<120)
+            try engine.close()
+        }
         let engine = try open(files, Notices())
-        waitUntil("the query fails") { engine.runningQuery(named: "other")?.progress().state == .failed }
-        XCTAssertTrue(engine.runningQuery(named: "other")?.progress().reason?.contains("are lost") ?? false, "\(String(describing: engine.runningQuery(named: "other")?.progress().reason))")
+        try waitUntil("the query goes on behind them") { try keys(engine, "d") == Array(0..<10) + Array(100..<120) }
+        XCTAssertThrowsError(try keys(engine, "c")) { XCTAssertTrue("\($0)".contains("rows 0..."), "\($0)") }
         try engine.close()
     }
 

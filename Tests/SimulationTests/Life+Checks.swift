@@ -88,13 +88,25 @@ extension Life {
 
     // MARK: Outputs
 
+    /// How far each query has read each stream, by shard.
+    func readPositions() throws -> [String: [String: [Int64]]] {
+        var found: [String: [String: [Int64]]] = [:]
+        for query in try engine().savedQueries {
+            guard let runner = query.steppedRunner else { continue }
+            for (source, positions) in zip(runner.sources, runner.positions) {
+                if let name = (source as? LogSource)?.name { found[query.name, default: [:]][name] = positions }
+            }
+        }
+        return found
+    }
+
     /// The rows of each input stream that a query sees, without those that only move time on. On a damaged disk `asItIs` takes what can still be read,
-    /// and not what should be there.
-    func tables(asItIs: Bool = false) throws -> [String: [Row]] {
+    /// and not what should be there; with what `reader` had read before.
+    func tables(asItIs: Bool = false, reader: String? = nil) throws -> [String: [Row]] {
         var tables: [String: [Row]] = [:]
         for model in scenario.streams where try engine().object(named: model.name) != nil {
             var rows: [Row] = []
-            for entry in try asItIs ? readable(model.name) : entries(model) {
+            for entry in try asItIs ? readable(model.name, reader) : entries(model) {
                 if (model.integer(entry.row, "id") ?? 0) >= SimulatedStream.flushID { continue }
                 if entry.change.isAddition {
                     rows.append(entry.row)
@@ -107,13 +119,17 @@ extension Life {
         return tables
     }
 
-    /// What can be read of a damaged stream.
-    private func readable(_ name: String) throws -> [Entry] {
+    /// What can be read of a damaged stream, and what `reader` had read of it.
+    private func readable(_ name: String, _ reader: String? = nil) throws -> [Entry] {
         guard let stream = try? logStream(name) else { return [] }
         let columns = Array(0..<stream.schema.count)
         var entries: [Entry] = []
+        let readBefore = reader.flatMap { self.readBefore[$0]?[name] } ?? []
+        let served = simulation.served[name] ?? []
         for shard in stream.shards.indices {
-            for sequence in stream.oldestSequence(shard: shard)..<max(stream.oldestSequence(shard: shard), stream.endSequence(shard: shard)) {
+            let known = readBefore.indices.contains(shard) && served.indices.contains(shard) ? min(Int(readBefore[shard]), served[shard].count) : 0
+            if known > 0 { entries += served[shard][..<known] }
+            for sequence in stream.oldestSequence(shard: shard)..<max(stream.oldestSequence(shard: shard), stream.endSequence(shard: shard)) where sequence >= known {
                 guard let rows = try? stream.reader(shard: shard).read(from: sequence, rowLimit: 1, columns: columns), rows.firstSequence == sequence else { continue }
                 entries.append(Entry(change: rows.batch.change(at: 0), row: rows.batch.row(0)))
             }
@@ -171,6 +187,11 @@ extension Life {
                 }
                 // What was lost before a query had read it is not in its windows; what it had written stays.
                 for (row, count) in Self.counts(try writers.flatMap { try rows(of: $0, whatIsThere, asItIs: true) }) { expected[row] = max(expected[row] ?? 0, count) }
+                // Nor can it be taken out of them once a query had read it.
+                for writer in writers {
+                    let tables = try self.tables(asItIs: true, reader: writer.name)
+                    for (row, count) in Self.counts(try rows(of: writer, whatIsThere.merging(tables) { $1 })) { expected[row] = max(expected[row] ?? 0, count) }
+                }
                 for (row, count) in Self.counts((simulation.served[output.name] ?? []).joined().map(\.row)) { expected[row] = max(expected[row] ?? 0, count) }
                 whatIsThere[output.name] = present
             }

@@ -21,6 +21,7 @@ extension Simulation {
         note("on a copy of the disk: \(what)")
         let twin = ManualClock(startingAtMicroseconds: clock.nowMicroseconds())
         let other = Life(self, on: copy, clock: twin)
+        other.readBefore = try life.readPositions()
         let savedTime = eventTime
         let savedLive = scenario.streams.map(\.live)
         defer {
@@ -30,10 +31,12 @@ extension Simulation {
         do {
             if copy.isMisdirecting {
                 try work(other)
+                let positions = try? other.readPositions()
                 other.end()
                 copy.killProcess()
                 let next = Life(self, on: copy, clock: twin)
                 next.appended = other.appended
+                next.readBefore = positions ?? [:]
                 // What was lost and reported may have made room for other rows with the same numbers. An append that went elsewhere and was the last one
                 // to its file cannot be told from one that never was.
                 let isUntold = copy.fileWithMisdirectedEnd?.hasSuffix(".log") ?? false

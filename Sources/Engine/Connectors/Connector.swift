@@ -78,6 +78,10 @@ package protocol ReplayableSource: AnyObject, Sendable {
     /// was read.
     func validate(shard: Int, position: Int64) throws(ConnectorError)
 
+    /// After `validate` has thrown: whether nothing else has, or will get, the positions of what is missing before `position`. Then the query can go on
+    /// behind it when it is begun again.
+    func keepsApart(shard: Int, position: Int64) throws(ConnectorError) -> Bool
+
     /// Says once, before anything is read, where reading goes on, so that a source held to a wall-clock rate counts from
     /// there. Most sources have no use for it.
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64)
@@ -116,6 +120,7 @@ extension ReplayableSource {
     package func parents(of shard: Int) -> [Int] { [] }
     package func readable(shard: Int, from: Int64) -> Int64 { max(from, start(shard: shard)) }
     package func validate(shard: Int, position: Int64) throws(ConnectorError) {}
+    package func keepsApart(shard: Int, position: Int64) throws(ConnectorError) -> Bool { false }
     package func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { 0 }
     package func consumed(shard: Int, upTo position: Int64) {}
     package func makeDurable() throws(ConnectorError) {}

@@ -20,6 +20,7 @@ import Columns
 import Dataflow
 import Planning
 import Platform
+import ShardLog
 
 package enum StepOutcome: Sendable {
     /// An epoch was run; there may be more to do at once.
@@ -145,6 +146,7 @@ package final class QueryRunner {
             positions = first.scans.map { $0.map(\.from) }
             ended = first.scans.map { $0.map { _ in false } }
         }
+        try validateReach(records, journal)
         try output.restore(to: checkpoint?.sinkPosition ?? 0)
         if let swap = journal.swap, swap.epoch == checkpoint?.epoch {
             _ = try output.emit(swap.batches, epoch: swap.epoch, clockMicroseconds: clockMicroseconds)
@@ -162,10 +164,30 @@ package final class QueryRunner {
             }
             try run(record, isReplay: true)
         }
-        for (scan, source) in sources.enumerated() {
-            for shard in positions[scan].indices { try source.validate(shard: shard, position: positions[scan][shard]) }
-        }
         return notices + journal.epochs.notices
+    }
+
+    /// Throws when rows are missing that the query has read: before anything is read again. When other rows may be in their place, it throws from now on.
+    private func validateReach(_ records: [EpochRecord], _ journal: QueryJournal) throws {
+        if let lost = try journal.lostInput() { throw EngineError(lost) }
+        var failure: ConnectorError?
+        for (scan, source) in sources.enumerated() {
+            var reached = positions[scan]
+            for record in records where record.epoch > epoch && scan < record.scans.count {
+                for (shard, range) in record.scans[scan].enumerated() {
+                    if shard < reached.count { reached[shard] = max(reached[shard], range.to) } else { reached.append(range.to) }
+                }
+            }
+            for (shard, position) in reached.enumerated() where shard < source.shardCount {
+                do throws(ConnectorError) { try source.validate(shard: shard, position: position) } catch {
+                    failure = failure ?? error
+                    if try !source.keepsApart(shard: shard, position: position) {
+                        try journal.noteLostInput("\(error), and others have been given their numbers: ALTER or CREATE OR REPLACE it to begin anew")
+                    }
+                }
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// Whether there are that many shards in each source, at least.
@@ -480,6 +502,19 @@ package final class QueryJournal {
         }
         epochs = EpochLog(directory: directory, fileSystem: fileSystem)
         checkpoints = CheckpointStore(directory: directory, fileSystem: fileSystem)
+    }
+
+    private static let lostInputFile = "lost-input"
+
+    /// Why the query cannot go on, whatever comes; nil when it can.
+    func lostInput() throws(FileError) -> String? {
+        let path = directory + "/" + QueryJournal.lostInputFile
+        guard fileSystem.exists(path) else { return nil }
+        return String(decoding: try SmallFile.read(path, fileSystem, byteCountMax: 4_096), as: UTF8.self)
+    }
+
+    func noteLostInput(_ reason: String) throws(FileError) {
+        try SmallFile.replace(directory + "/" + QueryJournal.lostInputFile, with: Array(reason.utf8), in: directory, fileSystem)
     }
 
     /// No checkpoint up to this epoch will be begun from any more.

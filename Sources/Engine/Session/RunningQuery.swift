@@ -153,6 +153,9 @@ package final class RunningQuery: @unchecked Sendable {
         stepper = QueryStepper(clock: clock, makeRunner: makeRunner)
     }
 
+    /// What `step` steps, once it has recovered.
+    var steppedRunner: QueryRunner? { stepper?.runner }
+
     /// Recovers the query when that has not been done, and runs at most one epoch. nil when the query is over. What fails it is its end, as on a
     /// thread.
     package func step() -> StepOutcome? {

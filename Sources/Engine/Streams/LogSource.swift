@@ -10,7 +10,7 @@ import ShardLog
 final class LogSource: ReplayableSource, @unchecked Sendable {
     // Safe to share: what changes is behind the lock.
     private let stream: LogStream
-    private let name: String
+    let name: String
     /// For a bounded read: where each shard ended when the query began; nil while the query goes on.
     private let ends: [Int64]?
     /// Where each shard ended when the source was made: before anything was appended after a restart.
@@ -63,6 +63,11 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
         let end = endsAtStart[shard]
         throw ConnectorError(
             "stream \(name), shard \(shard) ends before row \(end), but the query has read up to row \(position - 1): rows \(end)...\(position - 1) are lost")
+    }
+
+    func keepsApart(shard: Int, position: Int64) throws(ConnectorError) -> Bool {
+        let missing = UInt64(clamping: endsAtStart[shard])..<UInt64(clamping: max(position, endsAtStart[shard]))
+        do throws(LogError) { return try stream.shards[shard].learnMissing(missing) } catch { throw ConnectorError("stream \(name): \(error)") }
     }
 
     func available(shard: Int, nowMicroseconds: Int64) throws(ConnectorError) -> Int64 {

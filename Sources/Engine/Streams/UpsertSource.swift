@@ -28,6 +28,7 @@ final class UpsertSource: ReplayableSource {
     func readable(shard: Int, from: Int64) -> Int64 { source.readable(shard: shard, from: from) }
     func givenUpRows(shard: Int, from: Int64, to: Int64) -> Int64 { source.givenUpRows(shard: shard, from: from, to: to) }
     func validate(shard: Int, position: Int64) throws(ConnectorError) { try source.validate(shard: shard, position: position) }
+    func keepsApart(shard: Int, position: Int64) throws(ConnectorError) -> Bool { try source.keepsApart(shard: shard, position: position) }
     func resume(shard: Int, at position: Int64, nowMicroseconds: Int64) { source.resume(shard: shard, at: position, nowMicroseconds: nowMicroseconds) }
     func consumed(shard: Int, upTo position: Int64) { source.consumed(shard: shard, upTo: position) }
     func makeDurable() throws(ConnectorError) { try source.makeDurable() }
