@@ -88,7 +88,7 @@ extension Life {
 
     // MARK: Outputs
 
-    /// How far each query has read each stream, by shard.
+    /// How far each query has read each stream, by shard: damage holds it up, so it has read all before.
     func readPositions() throws -> [String: [String: [Int64]]] {
         var found: [String: [String: [Int64]]] = [:]
         for query in try engine().savedQueries {
@@ -101,12 +101,12 @@ extension Life {
     }
 
     /// The rows of each input stream that a query sees, without those that only move time on. On a damaged disk `asItIs` takes what can still be read,
-    /// and not what should be there; with what `reader` had read before.
-    func tables(asItIs: Bool = false, reader: String? = nil) throws -> [String: [Row]] {
+    /// and not what should be there; with what a reader has read up to `positions`.
+    func tables(asItIs: Bool = false, positions: [String: [Int64]] = [:]) throws -> [String: [Row]] {
         var tables: [String: [Row]] = [:]
         for model in scenario.streams where try engine().object(named: model.name) != nil {
             var rows: [Row] = []
-            for entry in try asItIs ? readable(model.name, reader) : entries(model) {
+            for entry in try asItIs ? readable(model.name, positions[model.name] ?? []) : entries(model) {
                 if (model.integer(entry.row, "id") ?? 0) >= SimulatedStream.flushID { continue }
                 if entry.change.isAddition {
                     rows.append(entry.row)
@@ -119,15 +119,14 @@ extension Life {
         return tables
     }
 
-    /// What can be read of a damaged stream, and what `reader` had read of it.
-    private func readable(_ name: String, _ reader: String? = nil) throws -> [Entry] {
+    /// What can be read of a damaged stream, and what was there before `positions`.
+    private func readable(_ name: String, _ positions: [Int64] = []) throws -> [Entry] {
         guard let stream = try? logStream(name) else { return [] }
         let columns = Array(0..<stream.schema.count)
         var entries: [Entry] = []
-        let readBefore = reader.flatMap { self.readBefore[$0]?[name] } ?? []
         let served = simulation.served[name] ?? []
         for shard in stream.shards.indices {
-            let known = readBefore.indices.contains(shard) && served.indices.contains(shard) ? min(Int(readBefore[shard]), served[shard].count) : 0
+            let known = positions.indices.contains(shard) && served.indices.contains(shard) ? min(max(0, Int(positions[shard])), served[shard].count) : 0
             if known > 0 { entries += served[shard][..<known] }
             for sequence in stream.oldestSequence(shard: shard)..<max(stream.oldestSequence(shard: shard), stream.endSequence(shard: shard)) where sequence >= known {
                 guard let rows = try? stream.reader(shard: shard).read(from: sequence, rowLimit: 1, columns: columns), rows.firstSequence == sequence else { continue }
@@ -147,6 +146,7 @@ extension Life {
     func checkOutputs(isComplete: Bool, mayMiss: Bool = false) throws {
         let everyQueryRuns = allQueriesRun
         var tables = try self.tables()
+        let readPositions = mayMiss ? try self.readPositions().merging(readBefore) { $1 } : [:]
         var whatIsThere = mayMiss ? try self.tables(asItIs: true) : [:]
         for output in scenario.outputs {
             let writers = scenario.queries.filter { $0.target == output.name }
@@ -158,7 +158,11 @@ extension Life {
             found = found.filter { $0.value != 0 && !Self.isFlush($0.key) }
             let present = found.flatMap { Array(repeating: $0.key, count: max(0, $0.value)) }
             if writers.contains(where: { if case .clock = $0.meaning { true } else { false } }) {
-                try checkClock(output.name, entries, tables["t"] ?? [], isWhole: everyQueryRuns && !mayMiss)
+                // A row of a refused append may have been kept by the shards that took it.
+                let known = tables["t"] ?? []
+                let kept = Set(known)
+                let source = known + (whatIsThere["t"] ?? []).filter { !kept.contains($0) }
+                try checkClock(output.name, entries, source, isWhole: everyQueryRuns && !mayMiss)
                 tables[output.name] = present
                 whatIsThere[output.name] = present
                 continue
@@ -189,7 +193,7 @@ extension Life {
                 for (row, count) in Self.counts(try writers.flatMap { try rows(of: $0, whatIsThere, asItIs: true) }) { expected[row] = max(expected[row] ?? 0, count) }
                 // Nor can it be taken out of them once a query had read it.
                 for writer in writers {
-                    let tables = try self.tables(asItIs: true, reader: writer.name)
+                    let tables = try self.tables(asItIs: true, positions: readPositions[writer.name] ?? [:])
                     for (row, count) in Self.counts(try rows(of: writer, whatIsThere.merging(tables) { $1 })) { expected[row] = max(expected[row] ?? 0, count) }
                 }
                 for (row, count) in Self.counts((simulation.served[output.name] ?? []).joined().map(\.row)) { expected[row] = max(expected[row] ?? 0, count) }

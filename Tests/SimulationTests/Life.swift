@@ -31,7 +31,7 @@ final class Life {
     private var watermarks: [String: Int64] = [:]
     /// On a damaged disk: what was acknowledged there.
     var appended: [String: [Entry]] = [:]
-    /// On a damaged disk: how far each query had read each stream before, by shard.
+    /// On a damaged disk: how far each query that ran had read each stream before, by shard.
     var readBefore: [String: [String: [Int64]]] = [:]
 
     init(_ simulation: Simulation, on files: SimulatedFileSystem? = nil, clock: ManualClock? = nil) {

@@ -155,7 +155,8 @@ package final class NexmarkSource: ReplayableSource, @unchecked Sendable {
         let last = lastPosition(shard)
         guard let rate = eventsPerSecondMax else { return last }
         let anchor = lock.locked { anchors.indices.contains(shard) ? anchors[shard] : (position: 0, microseconds: nowMicroseconds) }
-        let elapsed = max(nowMicroseconds &- anchor.microseconds, 0)
+        // By whole milliseconds: a query that looks again and again would otherwise find a few events each time and run an epoch for them.
+        let elapsed = max(nowMicroseconds &- anchor.microseconds, 0) / 1_000 * 1_000
         let events = Int128(elapsed) * Int128(rate) / 1_000_000 / Int128(shardCount)
         return min(anchor.position &+ Int64(clamping: events), last)
     }
