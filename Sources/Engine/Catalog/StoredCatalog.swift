@@ -107,7 +107,14 @@ package struct CatalogObject: Sendable {
 
 package final class StoredCatalog: Catalog {
     /// Relations and views share one name space; queries, functions, notifiers and inhibitions have their own.
-    package private(set) var objects: [CatalogObject] = []
+    package private(set) var objects: [CatalogObject] = [] {
+        didSet {
+            places = [:]
+            for (place, object) in objects.enumerated() { places[object.name.lowercased(), default: []].append(place) }
+        }
+    }
+    /// Where the objects of a name are, without regard to case.
+    private var places: [String: [Int]] = [:]
     package private(set) var nextID: UInt64 = 1
     private let path: String
     private let directory: String
@@ -147,21 +154,28 @@ package final class StoredCatalog: Catalog {
     package func function(named name: String) -> UserFunction? { functionObject(named: name)?.function }
     package var functionNames: [String] { objects.filter(\.isFunction).map(\.name).sorted() }
 
-    package func relationOrView(named name: String) -> CatalogObject? { find(name, among: objects.filter(\.isRelationOrView)) }
-    package func functionObject(named name: String) -> CatalogObject? {
-        let lower = name.lowercased()
-        return objects.first { $0.isFunction && $0.name.lowercased() == lower }
-    }
-    package func alert(named name: String) -> CatalogObject? { find(name, among: objects.filter { $0.isAlert && $0.membership.retirement == nil }) }
-    package func query(named name: String) -> CatalogObject? { find(name, among: objects.filter(\.isQuery)) }
+    package func relationOrView(named name: String) -> CatalogObject? { find(name, \.isRelationOrView) }
+    package func functionObject(named name: String) -> CatalogObject? { objects(named: name).first(where: \.isFunction) }
+    package func alert(named name: String) -> CatalogObject? { find(name) { $0.isAlert && $0.membership.retirement == nil } }
+    package func query(named name: String) -> CatalogObject? { find(name, \.isQuery) }
+
+    /// Of all kinds, without regard to case, the oldest first.
+    private func objects(named name: String) -> [CatalogObject] { (places[name.lowercased()] ?? []).map { objects[$0] } }
 
     /// Exactly, or without regard to case when that leaves one.
-    private func find(_ name: String, among candidates: [CatalogObject]) -> CatalogObject? {
+    private func find(_ name: String, _ isWanted: (CatalogObject) -> Bool) -> CatalogObject? {
+        let candidates = objects(named: name).filter(isWanted)
         if let exact = candidates.first(where: { $0.name == name }) { return exact }
-        let lower = name.lowercased()
-        let loose = candidates.filter { $0.name.lowercased() == lower }
-        return loose.count == 1 ? loose[0] : nil
+        return candidates.count == 1 ? candidates[0] : nil
     }
+
+    /// After anything but an append.
+    private func findPlaces() {
+        places = [:]
+        for place in objects.indices { notePlace(place) }
+    }
+
+    private func notePlace(_ place: Int) { places[objects[place].name.lowercased(), default: []].append(place) }
 
     // MARK: Change
 
@@ -244,9 +258,11 @@ package final class StoredCatalog: Catalog {
         guard isWritable else { throw EngineError("\(directory) is open for reading only") }
         let before = objects
         body(&objects)
+        findPlaces()
         var isInPlace = false
         do throws(FileError) { try save(&isInPlace) } catch {
             objects = before
+            findPlaces()
             var outcome = ""
             if isInPlace {
                 // The new file has its name already, but the name may not last: put the old one back.
@@ -371,6 +387,7 @@ package final class StoredCatalog: Catalog {
             waiting = left
         }
         objects.sort { $0.id < $1.id }
+        findPlaces()
     }
 
     private func restore(_ entry: CatalogReader.Entry) throws(EngineError) {
@@ -408,6 +425,7 @@ package final class StoredCatalog: Catalog {
                 object.membership = membership
             }
             objects.append(object)
+            notePlace(objects.count - 1)
         } catch {
             throw EngineError("the catalog's definition of \(entry.name) cannot be read: \(error.message)")
         }
