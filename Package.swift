@@ -17,7 +17,7 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CMillrace"]),
         .target(name: "Columns", dependencies: ["Platform"]),
         .target(name: "Syntax"),
-        .target(name: "Anomaly", dependencies: ["Platform"]),
+        .target(name: "Anomaly", dependencies: ["CMillrace", "Platform"]),
         .target(name: "Planning", dependencies: ["Columns", "Syntax", "Anomaly"]),
         .target(name: "ShardLog", dependencies: ["Platform", "Columns"]),
         .target(name: "Dataflow", dependencies: ["Platform", "Columns", "Anomaly", "Planning"]),

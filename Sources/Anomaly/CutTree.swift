@@ -10,6 +10,8 @@
 // number of a node, or that of a leaf with the upper bit set. Removal climbs by parents and never searches by value, so that state bytes
 // with changed numbers can give wrong scores but no wrong index.
 
+import CMillrace
+
 struct CutNode {
     var cut: Float
     /// Sum of the sides of the box.
@@ -19,7 +21,8 @@ struct CutNode {
     var right: UInt16
     var mass: UInt16
     var parent: UInt16
-    var unused: UInt16
+    /// Of `mass`, how many lie under `left`.
+    var leftMass: UInt16
 }
 
 /// Where the parts of a tree lie; the same for all trees of a forest.
@@ -97,6 +100,7 @@ struct CutTree {
     }
 
     @inline(__always) func low(_ node: Int) -> UnsafeMutablePointer<SIMD4<Float>> { boxes + node * 2 * vectors }
+    @inline(__always) func low(_ node: Int, vectors: Int) -> UnsafeMutablePointer<SIMD4<Float>> { boxes + node &* 2 &* vectors }
     @inline(__always) func high(_ node: Int) -> UnsafeMutablePointer<SIMD4<Float>> { boxes + (node * 2 + 1) * vectors }
     @inline(__always) func point(_ leaf: Int) -> UnsafeMutablePointer<SIMD4<Float>> { points + leaf * vectors }
 
@@ -111,21 +115,7 @@ struct CutTree {
     func outside(
         _ point: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>, _ high: UnsafePointer<SIMD4<Float>>
     ) -> Float {
-        // Written by lanes, in this order of sums, it becomes maxps and addps; the standard library's pointwise functions and selections go
-        // element by element.
-        var x: Float = 0
-        var y: Float = 0
-        var z: Float = 0
-        var w: Float = 0
-        for index in 0..<vectors {
-            let below = low[index] - point[index]
-            let above = point[index] - high[index]
-            x += (below.x > 0 ? below.x : 0) + (above.x > 0 ? above.x : 0)
-            y += (below.y > 0 ? below.y : 0) + (above.y > 0 ? above.y : 0)
-            z += (below.z > 0 ? below.z : 0) + (above.z > 0 ? above.z : 0)
-            w += (below.w > 0 ? below.w : 0) + (above.w > 0 ? above.w : 0)
-        }
-        return (x + z) + (y + w)
+        millrace_outside(point, low, high, vectors)
     }
 
     @inline(__always)
@@ -133,10 +123,21 @@ struct CutTree {
         UnsafeRawPointer(point).assumingMemoryBound(to: Float.self)[column]
     }
 
+    /// Counts a point that goes through a node; returns the child that it goes to.
     @inline(__always)
-    func next(_ node: Int, _ point: UnsafePointer<SIMD4<Float>>) -> UInt16 {
+    private func countIn(_ node: Int, _ point: UnsafePointer<SIMD4<Float>>) -> UInt16 {
         let place = nodes[node]
-        return value(point, Int(place.column)) <= place.cut ? place.left : place.right
+        let isLeft = value(point, Int(place.column)) <= place.cut
+        nodes[node].mass = place.mass &+ 1
+        nodes[node].leftMass = place.leftMass &+ (isLeft ? 1 : 0)
+        return isLeft ? place.left : place.right
+    }
+
+    /// Takes one out of a node that it went through to `child`.
+    @inline(__always)
+    private func countOut(_ node: Int, _ child: UInt16) {
+        nodes[node].mass &-= 1
+        if nodes[node].left == child { nodes[node].leftMass &-= 1 }
     }
 
     // MARK: Inserting
@@ -164,8 +165,7 @@ struct CutTree {
                 }
                 enlarge(node, point)
             }
-            nodes[node].mass &+= 1
-            reference = next(node, point)
+            reference = countIn(node, point)
         }
         let equal = CutTree.leaf(reference)
         let own = self.point(equal)
@@ -222,7 +222,7 @@ struct CutTree {
         let own = UInt16(leaf) | CutTree.leafBit
         nodes[node] = CutNode(
             cut: cut, sides: 0, column: UInt16(column), left: isBelow ? own : reference, right: isBelow ? reference : own,
-            mass: mass(reference) &+ 1, parent: parent, unused: 0)
+            mass: mass(reference) &+ 1, parent: parent, leftMass: isBelow ? 1 : mass(reference))
         unite(node, low, high, point, point)
         leafParent[leaf] = UInt16(node)
         setParent(reference, UInt16(node))
@@ -251,9 +251,11 @@ struct CutTree {
         let leaf = Int(members[member])
         if leafMass[leaf] > 1 {
             leafMass[leaf] -= 1
+            var below = UInt16(leaf) | CutTree.leafBit
             var above = leafParent[leaf]
             while above != CutTree.none {
-                nodes[Int(above)].mass &-= 1
+                countOut(Int(above), below)
+                below = above
                 above = nodes[Int(above)].parent
             }
             return
@@ -276,9 +278,11 @@ struct CutTree {
         // A box that the point did not touch stays, and so do all above it.
         var isTouched = true
         let point = self.point(leaf)
+        var below = sibling
         while above != CutTree.none {
             let node = Int(above)
-            nodes[node].mass &-= 1
+            countOut(node, below)
+            below = above
             if isTouched {
                 isTouched = touches(point, low(node), high(node))
                 if isTouched { unite(node) }
@@ -314,21 +318,8 @@ struct CutTree {
         _ node: Int, _ lowA: UnsafePointer<SIMD4<Float>>, _ highA: UnsafePointer<SIMD4<Float>>, _ lowB: UnsafePointer<SIMD4<Float>>,
         _ highB: UnsafePointer<SIMD4<Float>>
     ) {
-        let low = UnsafeMutableRawPointer(self.low(node)).assumingMemoryBound(to: Float.self)
-        let high = UnsafeMutableRawPointer(self.high(node)).assumingMemoryBound(to: Float.self)
-        var sides: Float = 0
-        for index in 0..<layout.column {
-            let least = min(value(lowA, index), value(lowB, index))
-            let largest = max(value(highA, index), value(highB, index))
-            low[index] = least
-            high[index] = largest
-            sides += largest - least
-        }
-        for index in layout.column..<layout.width {
-            low[index] = 0
-            high[index] = 0
-        }
-        nodes[node].sides = sides
+        // What fills up the last vector is 0 in all of them.
+        nodes[node].sides = millrace_unite(low(node), high(node), lowA, highA, lowB, highB, vectors)
     }
 
     // MARK: Checking bytes from a file
@@ -373,7 +364,10 @@ struct CutTree {
             }
         }
         guard leaves + Int(header[2]) == capacity, order.count + Int(header[3]) == capacity else { return false }
-        for node in order.reversed() where Int(nodes[node].mass) != Int(mass(nodes[node].left)) + Int(mass(nodes[node].right)) { return false }
+        for node in order.reversed() {
+            let left = Int(mass(nodes[node].left))
+            guard Int(nodes[node].leftMass) == left, Int(nodes[node].mass) == left + Int(mass(nodes[node].right)) else { return false }
+        }
         var held = [Int](repeating: 0, count: capacity)
         for index in 0..<count {
             let leaf = Int(members[index])

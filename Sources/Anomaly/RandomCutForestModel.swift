@@ -18,6 +18,25 @@
 // Single precision, as differences from the first row's values; values beyond 1e35 count as 1e35. Columns should have similar scales: a
 // column of a larger scale weighs more, as in the paper. A row with a NULL or infinite column is passed over.
 
+import CMillrace
+
+/// Where the way of a point down a tree has come to.
+private struct CutWay {
+    let nodes: UnsafeMutablePointer<CutNode>
+    var reference: UInt16
+    var depth: Int32
+    /// Taking out a child's points and this one moves its sibling: the most, per point taken out, so far.
+    var displacement: Float
+}
+
+/// A node on the way.
+private struct CutStep {
+    var node: UInt16
+    var mass: UInt16
+    /// That which the cuts above it make.
+    var displacement: Float
+}
+
 package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
     private let columns: Int
     private let shingle: Int
@@ -147,6 +166,9 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
 
     // MARK: Score
 
+    /// Walks are made in so many trees side by side: one waits for memory at every step.
+    private static let treesTogether = 10
+
     private func score(_ state: UnsafeMutableRawPointer, _ query: UnsafePointer<SIMD4<Float>>) -> Double {
         let above = (state + aboveOffset).assumingMemoryBound(to: SIMD4<Float>.self)
         let below = (state + belowOffset).assumingMemoryBound(to: SIMD4<Float>.self)
@@ -155,84 +177,133 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
             above[index] = SIMD4()
             below[index] = SIMD4()
         }
+        let together = min(RandomCutForestModel.treesTogether, trees)
+        let capacity = layout.capacity
         var sum = 0.0
-        for index in 0..<trees { sum += Double(score(tree(state, index), query, above, below)) }
+        withUnsafeTemporaryAllocation(of: CutStep.self, capacity: together * capacity) { steps in
+            withUnsafeTemporaryAllocation(of: CutWay.self, capacity: together) { ways in
+                withUnsafeTemporaryAllocation(of: SIMD4<Float>.self, capacity: 2 * vectors) { own in
+                    guard let steps = steps.baseAddress, let ways = ways.baseAddress, let own = own.baseAddress else { return }
+                    for first in stride(from: 0, to: trees, by: together) {
+                        let count = min(together, trees - first)
+                        descend(state, first..<first + count, query, steps, ways)
+                        for index in 0..<count {
+                            sum += Double(score(tree(state, first + index), query, ways[index], steps + index * capacity, own))
+                            for vector in 0..<vectors {
+                                above[vector] += own[vector]
+                                below[vector] += own[vectors + vector]
+                            }
+                        }
+                    }
+                }
+            }
+        }
         return sum / Double(trees)
     }
 
-    /// The expected displacement in one tree; adds to `above` and `below` what each number of the point contributes.
-    ///
-    /// Boxes high up hold the point and do not split it off; testing them all on one way down is cheaper than climbing to the first that
-    /// does, since the loads do not wait for one another.
-    @inline(__always)
-    private func score(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
-        _ below: UnsafeMutablePointer<SIMD4<Float>>
-    ) -> Float {
-        var reference = tree.root
-        var score: Float = 0
-        /// The probability of not having been split off yet.
-        var reaches: Float = 1
-        /// Taking out a child's points and this one moves its sibling: the most, per point taken out, so far.
-        var displacement: Float = 0
-        var displacementColumn = 0
-        while !CutTree.isLeaf(reference) {
-            let node = Int(reference)
-            let place = tree.nodes[node]
-            let low = tree.low(node)
-            let high = tree.high(node)
-            let outside = tree.outside(query, low, high)
-            if outside > 0 {
-                let total = outside + place.sides
-                let part = reaches * max(displacement, Float(place.mass)) / total
-                add(part, tree.vectors, query, low, high, above, below)
-                score += part * outside
-                reaches *= place.sides / total
-                if reaches < 1e-6 { return score }
-            }
-            let isLeft = tree.value(query, Int(place.column)) <= place.cut
-            reference = isLeft ? place.left : place.right
-            let mass = tree.mass(reference)
-            let moved = Float(place.mass &- mass)
-            if moved > displacement * Float(mass &+ 1) {
-                displacement = moved / Float(mass &+ 1)
-                displacementColumn = Int(place.column)
-            }
-        }
-        let leaf = CutTree.leaf(reference)
-        let own = tree.point(leaf)
-        let outside = tree.outside(query, own, own)
-        if outside > 0 {
-            let part = reaches * max(displacement, Float(tree.leafMass[leaf])) / outside
-            add(part, tree.vectors, query, own, own, above, below)
-            score += part * outside
-        } else {
-            // Equal to a leaf: what sets both apart is the cut beside which they move most.
-            let part = reaches * displacement
-            let isAbove = tree.value(query, displacementColumn) > 0
-            UnsafeMutableRawPointer(isAbove ? above : below).assumingMemoryBound(to: Float.self)[displacementColumn] += part
-            score += part
-        }
-        return score
-    }
-
-    /// Adds `part` times how far the point lies outside the box.
-    @inline(__always)
-    private func add(
-        _ part: Float, _ vectors: Int, _ query: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>,
-        _ high: UnsafePointer<SIMD4<Float>>, _ above: UnsafeMutablePointer<SIMD4<Float>>, _ below: UnsafeMutablePointer<SIMD4<Float>>
+    /// The ways of a point down some trees.
+    private func descend(
+        _ state: UnsafeMutableRawPointer, _ trees: Range<Int>, _ query: UnsafePointer<SIMD4<Float>>, _ steps: UnsafeMutablePointer<CutStep>,
+        _ ways: UnsafeMutablePointer<CutWay>
     ) {
         let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
-        let lows = UnsafeRawPointer(low).assumingMemoryBound(to: Float.self)
-        let highs = UnsafeRawPointer(high).assumingMemoryBound(to: Float.self)
-        let toAbove = UnsafeMutableRawPointer(above).assumingMemoryBound(to: Float.self)
-        let toBelow = UnsafeMutableRawPointer(below).assumingMemoryBound(to: Float.self)
-        for index in 0..<vectors &* 4 {
-            let over = numbers[index] - highs[index]
-            let under = lows[index] - numbers[index]
-            toAbove[index] += part * (over > 0 ? over : 0)
-            toBelow[index] += part * (under > 0 ? under : 0)
+        for (index, number) in trees.enumerated() {
+            let tree = self.tree(state, number)
+            ways[index] = CutWay(nodes: tree.nodes, reference: tree.root, depth: 0, displacement: 0)
         }
+        let count = trees.count
+        let capacity = layout.capacity
+        var depth = 0
+        var isOver = false
+        while !isOver, depth < capacity {
+            isOver = true
+            for index in 0..<count {
+                let way = ways[index]
+                if CutTree.isLeaf(way.reference) { continue }
+                isOver = false
+                let place = way.nodes[Int(way.reference)]
+                steps[index &* capacity &+ depth] = CutStep(node: way.reference, mass: place.mass, displacement: way.displacement)
+                // Which way is as good as random to the processor: no branch.
+                let right: UInt16 = 0 &- (numbers[Int(place.column)] > place.cut ? 1 : 0)
+                let mass = place.leftMass ^ ((place.leftMass ^ (place.mass &- place.leftMass)) & right)
+                ways[index].reference = place.left ^ ((place.left ^ place.right) & right)
+                ways[index].displacement = max(way.displacement, Float(place.mass &- mass) / Float(mass &+ 1))
+                ways[index].depth = Int32(truncatingIfNeeded: depth &+ 1)
+            }
+            depth &+= 1
+        }
+    }
+
+    private func score(
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float {
+        // A number of vectors that the compiler knows needs no loops.
+        switch tree.vectors {
+        case 1: score1(tree, query, way, steps, own)
+        case 2: score2(tree, query, way, steps, own)
+        case 3: score3(tree, query, way, steps, own)
+        default: score(tree, query, way, steps, own, vectors: tree.vectors)
+        }
+    }
+
+    @inline(never)
+    private func score1(
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { score(tree, query, way, steps, own, vectors: 1) }
+
+    @inline(never)
+    private func score2(
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { score(tree, query, way, steps, own, vectors: 2) }
+
+    @inline(never)
+    private func score3(
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { score(tree, query, way, steps, own, vectors: 3) }
+
+    /// The expected displacement in one tree; in `own`, what each number of the point contributes, above and then below.
+    ///
+    /// The walk down has found the way, over the nodes alone. Here it is climbed from the leaf, as far as boxes do not hold the point: none above the first
+    /// that does could split it off. The loads of the boxes do not wait for one another.
+    @inline(__always)
+    private func score(
+        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>,
+        vectors: Int
+    ) -> Float {
+        var depth = Int(way.depth)
+        let leaf = CutTree.leaf(way.reference)
+        let point = tree.point(leaf)
+        for index in 0..<2 * vectors { own[index] = SIMD4() }
+        var score: Float
+        let outside = millrace_outside(query, point, point, vectors)
+        if outside > 0 {
+            score = max(way.displacement, Float(tree.leafMass[leaf]))
+            millrace_add_outside(score / outside, 0, query, point, point, own, vectors)
+        } else {
+            // Equal to a leaf: what sets both apart is the cut beside which they move most.
+            score = way.displacement
+            var step = depth
+            while step > 0, steps[step &- 1].displacement == score { step &-= 1 }
+            let column = step > 0 ? Int(tree.nodes[Int(steps[step &- 1].node)].column) : 0
+            let isAbove = tree.value(query, column) > 0
+            UnsafeMutableRawPointer(own + (isAbove ? 0 : vectors)).assumingMemoryBound(to: Float.self)[column] = score
+        }
+        while depth > 0 {
+            depth &-= 1
+            let step = steps[depth]
+            let low = tree.low(Int(step.node), vectors: vectors)
+            let high = low + vectors
+            let outside = millrace_outside(query, low, high, vectors)
+            guard outside > 0 else { break }
+            // Either this point is split off here, or what is below has its say.
+            let sides = tree.nodes[Int(step.node)].sides
+            let share = 1 / (outside + sides)
+            let part = share * max(step.displacement, Float(step.mass))
+            let rest = share * sides
+            millrace_add_outside(part, rest, query, low, high, own, vectors)
+            score = score * rest + part * outside
+        }
+        return score
     }
 
     private func writeAttribution(_ state: UnsafeMutableRawPointer, _ score: Double, _ outputs: UnsafeMutablePointer<Double>) {
@@ -263,21 +334,30 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         let asked = min(trees, RandomCutForestModel.imputingTrees)
         let newest = columns * (shingle - 1)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: asked * columns) { found in
-            for index in 0..<asked {
-                let tree = self.tree(state, index)
-                var reference = tree.root
+            withUnsafeTemporaryAllocation(of: CutWay.self, capacity: asked) { ways in
+                for index in 0..<asked {
+                    let tree = self.tree(state, index)
+                    ways[index] = CutWay(nodes: tree.nodes, reference: tree.root, depth: 0, displacement: 0)
+                }
+                let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
                 var depth = 0
-                while !CutTree.isLeaf(reference), depth < layout.capacity {
-                    let place = tree.nodes[Int(reference)]
-                    if Int(place.column) >= newest {
-                        reference = tree.mass(place.left) >= tree.mass(place.right) ? place.left : place.right
-                    } else {
-                        reference = tree.value(query, Int(place.column)) <= place.cut ? place.left : place.right
+                var isOver = false
+                while !isOver, depth < layout.capacity {
+                    isOver = true
+                    for index in 0..<asked where !CutTree.isLeaf(ways[index].reference) {
+                        isOver = false
+                        let place = ways[index].nodes[Int(ways[index].reference)]
+                        let isLeft =
+                            Int(place.column) >= newest ? place.leftMass >= place.mass &- place.leftMass : numbers[Int(place.column)] <= place.cut
+                        ways[index].reference = isLeft ? place.left : place.right
                     }
                     depth += 1
                 }
-                let point = tree.point(CutTree.leaf(reference))
-                for column in 0..<columns { insert(found, column * asked, index, tree.value(point, newest + column)) }
+                for index in 0..<asked {
+                    let tree = self.tree(state, index)
+                    let point = tree.point(CutTree.leaf(ways[index].reference))
+                    for column in 0..<columns { insert(found, column * asked, index, tree.value(point, newest + column)) }
+                }
             }
             for column in 0..<columns { outputs[2 + column] = origins[column] + Double(found[column * asked + asked / 2]) }
         }

@@ -1,4 +1,5 @@
-// The few things Swift has no word for: CRC32C by hardware, prefetch, and unaligned 8-byte loads for scanners.
+// The few things Swift has no word for: CRC32C by hardware, prefetch, unaligned 8-byte loads for scanners, and the larger of two vectors (SIMD's own
+// goes number by number).
 // Everything is `static inline`; the .c file exists only because SwiftPM wants one per C target.
 #pragma once
 #include <stddef.h>
@@ -124,4 +125,49 @@ static inline uint64_t millrace_load64(const void *address) {
     uint64_t word;
     memcpy(&word, address, 8);
     return word;
+}
+
+// Boxes of points in single precision, in whole vectors of four (the random cut forest's). Everything is aligned to 16 bytes.
+
+typedef float millrace_float4 __attribute__((vector_size(16), aligned(16), may_alias));
+typedef int32_t millrace_int4 __attribute__((vector_size(16), aligned(16), may_alias));
+
+static inline __attribute__((always_inline)) millrace_float4 millrace_positive(millrace_float4 numbers) {
+    return (millrace_float4)((millrace_int4)numbers & (millrace_int4)(numbers > 0));
+}
+
+/// How far outside a box a point lies, summed over columns.
+static inline __attribute__((always_inline)) float millrace_outside(const void *point, const void *low, const void *high, ptrdiff_t vectors) {
+    const millrace_float4 *p = (const millrace_float4 *)point, *l = (const millrace_float4 *)low, *h = (const millrace_float4 *)high;
+    millrace_float4 sum = {0, 0, 0, 0};
+    for (ptrdiff_t i = 0; i < vectors; i++) sum += millrace_positive(l[i] - p[i]) + millrace_positive(p[i] - h[i]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/// Keeps `rest` of what `own` holds (for each column how far above, then how far below) and adds `part` times how far outside the box the point lies.
+static inline __attribute__((always_inline)) void millrace_add_outside(
+    float part, float rest, const void *point, const void *low, const void *high, void *own, ptrdiff_t vectors) {
+    const millrace_float4 *p = (const millrace_float4 *)point, *l = (const millrace_float4 *)low, *h = (const millrace_float4 *)high;
+    millrace_float4 *above = (millrace_float4 *)own, *below = above + vectors;
+    for (ptrdiff_t i = 0; i < vectors; i++) {
+        above[i] = above[i] * rest + millrace_positive(p[i] - h[i]) * part;
+        below[i] = below[i] * rest + millrace_positive(l[i] - p[i]) * part;
+    }
+}
+
+/// The box around two, written to `low` and `high`, which may be those of one of them; returns the sum of its sides.
+static inline __attribute__((always_inline)) float millrace_unite(
+    void *low, void *high, const void *low_a, const void *high_a, const void *low_b, const void *high_b, ptrdiff_t vectors) {
+    const millrace_float4 *la = (const millrace_float4 *)low_a, *ha = (const millrace_float4 *)high_a;
+    const millrace_float4 *lb = (const millrace_float4 *)low_b, *hb = (const millrace_float4 *)high_b;
+    millrace_float4 *l = (millrace_float4 *)low, *h = (millrace_float4 *)high, sum = {0, 0, 0, 0};
+    for (ptrdiff_t i = 0; i < vectors; i++) {
+        millrace_int4 lower = (millrace_int4)(lb[i] < la[i]), higher = (millrace_int4)(hb[i] > ha[i]);
+        millrace_float4 least = (millrace_float4)(((millrace_int4)lb[i] & lower) | ((millrace_int4)la[i] & ~lower));
+        millrace_float4 largest = (millrace_float4)(((millrace_int4)hb[i] & higher) | ((millrace_int4)ha[i] & ~higher));
+        l[i] = least;
+        h[i] = largest;
+        sum += largest - least;
+    }
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
