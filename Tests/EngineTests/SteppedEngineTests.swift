@@ -57,6 +57,35 @@ final class SteppedEngineTests: XCTestCase {
         try engine.close()
     }
 
+    /// Rows that the query had read are lost with what witnessed them, and others got their numbers before it could tell: it never takes them for those.
+    func testLostRowsWhoseNumbersAreTakenFailTheQueryForGood() throws {
+        let files = SimulatedFileSystem(seed: 2)
+        let create = "CREATE QUERY copy AS INSERT INTO o SELECT k FROM a"
+        var engine = try open(files)
+        try execute(engine, "CREATE STREAM a (k BIGINT); CREATE STREAM o (k BIGINT); \(create); INSERT INTO a VALUES (1), (2)")
+        drain(engine)
+        try engine.close()
+        for path in files.allPaths where path.contains("/00000001/shard-") {
+            if path.hasSuffix("/end") { try files.remove(path) } else if path.hasSuffix(".log") { files.corrupt(path) { $0.removeLast($0.count - 64) } }
+        }
+        for _ in 0..<3 {
+            engine = try open(files)
+            try execute(engine, "INSERT INTO a VALUES (7), (8)")
+            drain(engine)
+            let progress = try XCTUnwrap(engine.runningQuery(named: "copy")?.progress())
+            XCTAssertEqual(progress.state, .failed)
+            let reason = progress.reason ?? ""
+            XCTAssertTrue(reason.contains("rows 0...1 are lost"), reason)
+            XCTAssertEqual(try execute(engine, "SELECT k FROM o"), [[.integer(1)], [.integer(2)]])
+            try engine.close()
+        }
+        engine = try open(files)
+        try execute(engine, "DROP QUERY copy; \(create)")
+        drain(engine)
+        XCTAssertEqual(try execute(engine, "SELECT count(*) FROM o"), [[.integer(8)]])
+        try engine.close()
+    }
+
     /// The query alone begins again, on rows that are not durable yet: what it makes of them may not be seen before they are.
     func testAReplayWaitsForItsInputToBeDurable() throws {
         var restarts = 0

@@ -182,7 +182,7 @@ package final class QueryRunner {
                 do throws(ConnectorError) { try source.validate(shard: shard, position: position) } catch {
                     failure = failure ?? error
                     if try !source.keepsApart(shard: shard, position: position) {
-                        try journal.noteLostInput("\(error), and others have been given their numbers: ALTER or CREATE OR REPLACE it to begin anew")
+                        try journal.noteLostInput("\(error), and others have been given their numbers; DROP QUERY and CREATE QUERY begin anew")
                     }
                 }
             }
