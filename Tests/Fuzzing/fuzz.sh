@@ -13,4 +13,4 @@ swift build -c release --scratch-path .build-fuzz --sanitize fuzzer -Xswiftc -en
 mkdir -p ".build-fuzz/corpus/$target" ".build-fuzz/found/$target"
 if [ -d "Tests/FuzzTests/Corpus/$target" ]; then cp "Tests/FuzzTests/Corpus/$target/"* ".build-fuzz/corpus/$target/" 2>/dev/null || true; fi
 MILLRACE_FUZZ_TARGET=$target MILLRACE_FUZZ_INPUTS=.build-fuzz/corpus/$target exec .build-fuzz/release/millrace-fuzz \
-    -max_total_time="$seconds" -timeout=1 -rss_limit_mb=512 -max_len=65536 -artifact_prefix=".build-fuzz/found/$target/" ".build-fuzz/corpus/$target"
+    -max_total_time="$seconds" -timeout=1 -rss_limit_mb=256 -max_len=65536 -artifact_prefix=".build-fuzz/found/$target/" ".build-fuzz/corpus/$target"
