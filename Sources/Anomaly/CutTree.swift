@@ -6,9 +6,12 @@
 // first cut of the enlarged box would have split off the new point.
 //
 // Layout: header, then arrays over `capacity`: the sample's members (which leaf holds each), leaves (how many members are equal, parent),
-// free lists of leaves and nodes, nodes, bounding boxes (low then high of each node), points of the leaves. A reference to a child is the
-// number of a node, or that of a leaf with the upper bit set. Removal climbs by parents and never searches by value, so that state bytes
-// with changed numbers can give wrong scores but no wrong index.
+// free lists of leaves and nodes, parents of nodes, nodes, bounding boxes (low then high of each node), points of the leaves. A reference to
+// a child is the number of a node, or that of a leaf with `leafBit` set. Removal climbs by parents and never searches by value, so that state
+// bytes with changed numbers can give wrong scores but no wrong index.
+//
+// What a way down reads of a node is sixteen bytes, four nodes to a cache line: a forest is larger than the caches next to a core, and
+// waiting for them is most of its cost.
 
 import CMillrace
 
@@ -16,13 +19,52 @@ struct CutNode {
     var cut: Float
     /// Sum of the sides of the box.
     var sides: Float
-    var column: UInt16
-    var left: UInt16
-    var right: UInt16
-    var mass: UInt16
-    var parent: UInt16
-    /// Of `mass`, how many lie under `left`.
-    var leftMass: UInt16
+    private var left: CutStep
+    private var right: CutStep
+
+    @inline(__always)
+    init(cut: Float, column: Int, left: UInt16, right: UInt16, leftMass: UInt16, rightMass: UInt16) {
+        self.cut = cut
+        sides = 0
+        self.left = CutStep(left, mass: leftMass, column: column)
+        self.right = CutStep(right, mass: rightMass, column: column)
+    }
+
+    var column: Int { @inline(__always) get { left.column } }
+    var mass: UInt16 { @inline(__always) get { left.mass &+ right.mass } }
+    /// 0 (left) or 1 (right): the side on which a value of the column lies. One equal to the cut goes left.
+    @inline(__always) func side(_ value: Float) -> Int { value > cut ? 1 : 0 }
+    @inline(__always) func side(of child: UInt16) -> Int { left.reference == child ? 0 : 1 }
+    var heavierSide: Int { @inline(__always) get { right.mass > left.mass ? 1 : 0 } }
+}
+
+extension UnsafeMutablePointer<CutNode> {
+    /// What is on a side; an address, not a choice: to the processor the side is as good as random.
+    @inline(__always) func step(_ side: Int) -> UnsafeMutablePointer<CutStep> {
+        (UnsafeMutableRawPointer(self) + 8).assumingMemoryBound(to: CutStep.self) + side
+    }
+}
+
+/// A child of a node, or a step of a way down: a node or leaf, how many members it has, and which column the cut above it cuts.
+struct CutStep {
+    /// From the lowest bit: reference (12), members (12), column (8).
+    private var bits: UInt32
+
+    @inline(__always)
+    init(_ reference: UInt16, mass: UInt16, column: Int) {
+        bits = UInt32(reference) | UInt32(mass) &<< 12 | UInt32(truncatingIfNeeded: column) &<< 24
+    }
+
+    var reference: UInt16 {
+        @inline(__always) get { UInt16(truncatingIfNeeded: bits & 0xFFF) }
+        @inline(__always) set { bits = bits & ~0xFFF | UInt32(newValue) }
+    }
+    var mass: UInt16 { @inline(__always) get { UInt16(truncatingIfNeeded: (bits &>> 12) & 0xFFF) } }
+    var column: Int { @inline(__always) get { Int(bits &>> 24) } }
+    var isLeaf: Bool { @inline(__always) get { bits & UInt32(CutTree.leafBit) != 0 } }
+    /// The number of a node or leaf.
+    var index: Int { @inline(__always) get { Int(bits & UInt32(CutTree.leafBit - 1)) } }
+    @inline(__always) mutating func addMass(_ mass: Int) { bits &+= UInt32(truncatingIfNeeded: mass &<< 12) }
 }
 
 /// Where the parts of a tree lie; the same for all trees of a forest.
@@ -31,7 +73,7 @@ struct CutTreeLayout {
     /// Numbers of a point, rounded up to whole vectors of four; the rest are 0 everywhere.
     let width: Int
     let column: Int
-    let members, leafMass, leafParent, freeLeaves, freeNodes, nodes, boxes, points, byteCount: Int
+    let members, leafMass, leafParent, freeLeaves, freeNodes, nodeParent, nodes, boxes, points, byteCount: Int
 
     init(capacity: Int, column: Int) {
         self.capacity = capacity
@@ -43,16 +85,19 @@ struct CutTreeLayout {
         leafParent = leafMass + shorts
         freeLeaves = leafParent + shorts
         freeNodes = freeLeaves + shorts
-        nodes = freeNodes + shorts
-        boxes = (nodes + capacity * MemoryLayout<CutNode>.stride + 15) & ~15
+        nodeParent = freeNodes + shorts
+        nodes = (nodeParent + shorts + 63) & ~63
+        boxes = (nodes + capacity * MemoryLayout<CutNode>.stride + 63) & ~63
         points = boxes + capacity * width * 8
         byteCount = points + capacity * width * 4
     }
 }
 
 struct CutTree {
-    static let none: UInt16 = 0x7FFF
-    static let leafBit: UInt16 = 0x8000
+    static let capacityMax = 2048
+    /// No parent, or no root.
+    static let none: UInt16 = 0xFFFF
+    static let leafBit: UInt16 = 0x800
 
     let layout: CutTreeLayout
     let base: UnsafeMutableRawPointer
@@ -63,6 +108,7 @@ struct CutTree {
     let leafParent: UnsafeMutablePointer<UInt16>
     let freeLeaves: UnsafeMutablePointer<UInt16>
     let freeNodes: UnsafeMutablePointer<UInt16>
+    let nodeParent: UnsafeMutablePointer<UInt16>
     let nodes: UnsafeMutablePointer<CutNode>
     let boxes: UnsafeMutablePointer<SIMD4<Float>>
     let points: UnsafeMutablePointer<SIMD4<Float>>
@@ -79,6 +125,7 @@ struct CutTree {
         leafParent = (base + layout.leafParent).assumingMemoryBound(to: UInt16.self)
         freeLeaves = (base + layout.freeLeaves).assumingMemoryBound(to: UInt16.self)
         freeNodes = (base + layout.freeNodes).assumingMemoryBound(to: UInt16.self)
+        nodeParent = (base + layout.nodeParent).assumingMemoryBound(to: UInt16.self)
         nodes = (base + layout.nodes).assumingMemoryBound(to: CutNode.self)
         boxes = (base + layout.boxes).assumingMemoryBound(to: SIMD4<Float>.self)
         points = (base + layout.points).assumingMemoryBound(to: SIMD4<Float>.self)
@@ -103,6 +150,7 @@ struct CutTree {
     @inline(__always) func low(_ node: Int, vectors: Int) -> UnsafeMutablePointer<SIMD4<Float>> { boxes + node &* 2 &* vectors }
     @inline(__always) func high(_ node: Int) -> UnsafeMutablePointer<SIMD4<Float>> { boxes + (node * 2 + 1) * vectors }
     @inline(__always) func point(_ leaf: Int) -> UnsafeMutablePointer<SIMD4<Float>> { points + leaf * vectors }
+    @inline(__always) func point(_ leaf: Int, vectors: Int) -> UnsafeMutablePointer<SIMD4<Float>> { points + leaf &* vectors }
 
     @inline(__always) static func isLeaf(_ reference: UInt16) -> Bool { reference & leafBit != 0 }
     @inline(__always) static func leaf(_ reference: UInt16) -> Int { Int(reference & ~leafBit) }
@@ -115,7 +163,7 @@ struct CutTree {
     func outside(
         _ point: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>, _ high: UnsafePointer<SIMD4<Float>>
     ) -> Float {
-        millrace_outside(point, low, high, vectors)
+        millrace_beyond_sum(millrace_beyond_box(point, low, high, vectors))
     }
 
     @inline(__always)
@@ -126,19 +174,15 @@ struct CutTree {
     /// Counts a point that goes through a node; returns the child that it goes to.
     @inline(__always)
     private func countIn(_ node: Int, _ point: UnsafePointer<SIMD4<Float>>) -> UInt16 {
-        let place = nodes[node]
-        let isLeft = value(point, Int(place.column)) <= place.cut
-        nodes[node].mass = place.mass &+ 1
-        nodes[node].leftMass = place.leftMass &+ (isLeft ? 1 : 0)
-        return isLeft ? place.left : place.right
+        let node = nodes + node
+        let step = node.step(node.pointee.side(value(point, node.pointee.column)))
+        step.pointee.addMass(1)
+        return step.pointee.reference
     }
 
     /// Takes one out of a node that it went through to `child`.
     @inline(__always)
-    private func countOut(_ node: Int, _ child: UInt16) {
-        nodes[node].mass &-= 1
-        if nodes[node].left == child { nodes[node].leftMass &-= 1 }
-    }
+    private func countOut(_ node: UnsafeMutablePointer<CutNode>, _ child: UInt16) { node.step(node.pointee.side(of: child)).pointee.addMass(-1) }
 
     // MARK: Inserting
 
@@ -198,7 +242,7 @@ struct CutTree {
         _ reference: UInt16, leaf: Int, _ point: UnsafePointer<SIMD4<Float>>, _ low: UnsafePointer<SIMD4<Float>>,
         _ high: UnsafePointer<SIMD4<Float>>, _ outside: Float, random: inout SplitMix
     ) {
-        var rest = random.unit() * outside
+        var left = random.unit() * outside
         var column = 0
         var gap: Float = 0
         for index in 0..<layout.column {
@@ -206,8 +250,8 @@ struct CutTree {
             guard here > 0 else { continue }
             column = index
             gap = here
-            if rest < here { break }
-            rest -= here
+            if left < here { break }
+            left -= here
         }
         let isBelow = value(point, column) < value(low, column)
         // From `start` up to, not including, `end`: a value equal to the cut goes left.
@@ -218,11 +262,13 @@ struct CutTree {
 
         header[3] -= 1
         let node = Int(freeNodes[Int(header[3])])
-        let parent = CutTree.isLeaf(reference) ? leafParent[CutTree.leaf(reference)] : nodes[Int(reference)].parent
+        let parent = CutTree.isLeaf(reference) ? leafParent[CutTree.leaf(reference)] : nodeParent[Int(reference)]
         let own = UInt16(leaf) | CutTree.leafBit
+        let rest = mass(reference)
         nodes[node] = CutNode(
-            cut: cut, sides: 0, column: UInt16(column), left: isBelow ? own : reference, right: isBelow ? reference : own,
-            mass: mass(reference) &+ 1, parent: parent, leftMass: isBelow ? 1 : mass(reference))
+            cut: cut, column: column, left: isBelow ? own : reference, right: isBelow ? reference : own, leftMass: isBelow ? 1 : rest,
+            rightMass: isBelow ? rest : 1)
+        nodeParent[node] = parent
         unite(node, low, high, point, point)
         leafParent[leaf] = UInt16(node)
         setParent(reference, UInt16(node))
@@ -231,17 +277,16 @@ struct CutTree {
 
     @inline(__always)
     private func setParent(_ reference: UInt16, _ parent: UInt16) {
-        if CutTree.isLeaf(reference) { leafParent[CutTree.leaf(reference)] = parent } else { nodes[Int(reference)].parent = parent }
+        if CutTree.isLeaf(reference) { leafParent[CutTree.leaf(reference)] = parent } else { nodeParent[Int(reference)] = parent }
     }
 
     @inline(__always)
     private func replace(_ old: UInt16, with new: UInt16, under parent: UInt16) {
         if parent == CutTree.none {
             header[1] = Int32(new)
-        } else if nodes[Int(parent)].left == old {
-            nodes[Int(parent)].left = new
         } else {
-            nodes[Int(parent)].right = new
+            let above = nodes + Int(parent)
+            above.step(above.pointee.side(of: old)).pointee.reference = new
         }
     }
 
@@ -254,9 +299,9 @@ struct CutTree {
             var below = UInt16(leaf) | CutTree.leafBit
             var above = leafParent[leaf]
             while above != CutTree.none {
-                countOut(Int(above), below)
+                countOut(nodes + Int(above), below)
                 below = above
-                above = nodes[Int(above)].parent
+                above = nodeParent[Int(above)]
             }
             return
         }
@@ -269,8 +314,9 @@ struct CutTree {
             header[1] = Int32(CutTree.none)
             return
         }
-        let sibling = nodes[Int(parent)].left == own ? nodes[Int(parent)].right : nodes[Int(parent)].left
-        var above = nodes[Int(parent)].parent
+        let cut = nodes + Int(parent)
+        let sibling = cut.step(1 &- cut.pointee.side(of: own)).pointee.reference
+        var above = nodeParent[Int(parent)]
         setParent(sibling, above)
         replace(parent, with: sibling, under: above)
         freeNodes[Int(header[3])] = parent
@@ -281,13 +327,13 @@ struct CutTree {
         var below = sibling
         while above != CutTree.none {
             let node = Int(above)
-            countOut(node, below)
+            countOut(nodes + node, below)
             below = above
             if isTouched {
                 isTouched = touches(point, low(node), high(node))
                 if isTouched { unite(node) }
             }
-            above = nodes[node].parent
+            above = nodeParent[node]
         }
     }
 
@@ -304,8 +350,8 @@ struct CutTree {
 
     /// The box of a node from those of its children.
     private func unite(_ node: Int) {
-        let left = nodes[node].left
-        let right = nodes[node].right
+        let left = (nodes + node).step(0).pointee.reference
+        let right = (nodes + node).step(1).pointee.reference
         let lowLeft = CutTree.isLeaf(left) ? point(CutTree.leaf(left)) : low(Int(left))
         let highLeft = CutTree.isLeaf(left) ? point(CutTree.leaf(left)) : high(Int(left))
         let lowRight = CutTree.isLeaf(right) ? point(CutTree.leaf(right)) : low(Int(right))
@@ -356,17 +402,18 @@ struct CutTree {
                 leaves += 1
             } else {
                 let node = Int(reference)
-                guard node < capacity, !nodeSeen[node], nodes[node].parent == parent, Int(nodes[node].column) < layout.column else { return false }
+                guard node < capacity, !nodeSeen[node], nodeParent[node] == parent, nodes[node].column < layout.column else { return false }
                 nodeSeen[node] = true
                 order.append(node)
-                waiting.append((nodes[node].left, reference))
-                waiting.append((nodes[node].right, reference))
+                for side in 0...1 { waiting.append(((nodes + node).step(side).pointee.reference, reference)) }
             }
         }
         guard leaves + Int(header[2]) == capacity, order.count + Int(header[3]) == capacity else { return false }
         for node in order.reversed() {
-            let left = Int(mass(nodes[node].left))
-            guard Int(nodes[node].leftMass) == left, Int(nodes[node].mass) == left + Int(mass(nodes[node].right)) else { return false }
+            for side in 0...1 {
+                let step = (nodes + node).step(side).pointee
+                guard step.mass == mass(step.reference) else { return false }
+            }
         }
         var held = [Int](repeating: 0, count: capacity)
         for index in 0..<count {

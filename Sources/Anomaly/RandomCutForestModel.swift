@@ -20,21 +20,17 @@
 
 import CMillrace
 
-/// Where the way of a point down a tree has come to.
+/// The way of a point down a tree.
 private struct CutWay {
     let nodes: UnsafeMutablePointer<CutNode>
-    var reference: UInt16
-    var depth: Int32
-    /// Taking out a child's points and this one moves its sibling: the most, per point taken out, so far.
-    var displacement: Float
-}
+    /// The root's step.
+    let start: UnsafeMutablePointer<CutStep>
+    /// Where the way has come to.
+    var end: UnsafeMutablePointer<CutStep>
 
-/// A node on the way.
-private struct CutStep {
-    var node: UInt16
-    var mass: UInt16
-    /// That which the cuts above it make.
-    var displacement: Float
+    /// Nodes passed.
+    var depth: Int { @inline(__always) get { end - start } }
+    @inline(__always) func mass(_ depth: Int) -> Float { Float(Int32(truncatingIfNeeded: start[depth].mass)) }
 }
 
 package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
@@ -44,6 +40,8 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
     private let timeDecay: Double
     private let seed: UInt64
     private let layout: CutTreeLayout
+    /// Whether a lane of a vector of four belongs to one column in all vectors of a point.
+    private let isFolded: Bool
 
     private let originOffset, queryOffset, aboveOffset, belowOffset, histogramOffset, gateOffset, treesOffset: Int
     private let treeStride: Int
@@ -89,6 +87,7 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         self.timeDecay = timeDecay
         self.seed = seed
         layout = CutTreeLayout(capacity: sampleSize, column: columns * shingle)
+        isFolded = 4 % columns == 0
         originOffset = 32
         queryOffset = (originOffset + columns * 8 + 15) & ~15
         aboveOffset = queryOffset + layout.width * 4
@@ -149,7 +148,7 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         let points = header.pointee.rows - Int64(shingle) + 1
 
         if points > 1 {
-            let score = self.score(state, query)
+            let score = self.score(state, query, members: Int(min(points - 1, Int64(layout.capacity))))
             outputs[0] = score
             writeAttribution(state, score, outputs)
             writeExpected(state, query, origins, outputs)
@@ -164,36 +163,90 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         learn(state, query, points)
     }
 
+    // MARK: Ways down
+
+    /// Ways that are gone side by side: one alone waits for memory at every step.
+    private static let waysTogether = 16
+
+    /// Room for the steps of one way: its nodes, a leaf, and what vectors reach beyond them.
+    private var stepCount: Int { max(layout.capacity, 16) + 4 }
+
+    /// A way at the root of a tree.
+    @inline(__always)
+    private func way(_ state: UnsafeMutableRawPointer, _ index: Int, members: Int, _ steps: UnsafeMutablePointer<CutStep>) -> CutWay {
+        let tree = self.tree(state, index)
+        steps.pointee = CutStep(tree.root, mass: UInt16(truncatingIfNeeded: members), column: 0)
+        return CutWay(nodes: tree.nodes, start: steps, end: steps)
+    }
+
+    /// The tree of a way.
+    @inline(__always)
+    private func tree(_ way: CutWay) -> CutTree { CutTree(layout, UnsafeMutableRawPointer(way.nodes) - layout.nodes) }
+
+    /// Takes ways from roots to leaves. They arrive in an order that depends on nothing but the trees and the choices.
+    @inline(__always)
+    private func descend(
+        _ ways: UnsafeMutablePointer<CutWay>, _ count: Int, arrived: UnsafeMutablePointer<CutWay>, _ choose: (UnsafeMutablePointer<CutNode>) -> Int
+    ) {
+        var arrivedCount = 0
+        var waiting = 0
+        for index in 0..<count {
+            if ways[index].end.pointee.isLeaf {
+                arrived[arrivedCount] = ways[index]
+                arrivedCount &+= 1
+            } else {
+                ways[waiting] = ways[index]
+                waiting &+= 1
+            }
+        }
+        // The first `active` are on their way; who arrives gives its place to the last one that waits, or else to the last active one.
+        var active = min(waiting, RandomCutForestModel.waysTogether)
+        while active > 0 {
+            var index = 0
+            while index < active {
+                let end = ways[index].end
+                let node = ways[index].nodes + end.pointee.index
+                let step = node.step(choose(node)).pointee
+                end[1] = step
+                ways[index].end = end + 1
+                if step.isLeaf {
+                    arrived[arrivedCount] = ways[index]
+                    arrivedCount &+= 1
+                    waiting &-= 1
+                    ways[index] = ways[waiting]
+                    active = min(active, waiting)
+                }
+                index &+= 1
+            }
+        }
+    }
+
     // MARK: Score
 
-    /// Walks are made in so many trees side by side: one waits for memory at every step.
-    private static let treesTogether = 10
+    /// Nodes above a leaf whose boxes are asked for before they are needed: on most series a box within so many holds the point.
+    private static let boxesAhead = 7
 
-    private func score(_ state: UnsafeMutableRawPointer, _ query: UnsafePointer<SIMD4<Float>>) -> Double {
+    /// The mean over the trees; leaves in the state how far above and below boxes the point lay, weighed by what that did to the score.
+    private func score(_ state: UnsafeMutableRawPointer, _ query: UnsafePointer<SIMD4<Float>>, members: Int) -> Double {
         let above = (state + aboveOffset).assumingMemoryBound(to: SIMD4<Float>.self)
         let below = (state + belowOffset).assumingMemoryBound(to: SIMD4<Float>.self)
-        let vectors = layout.width / 4
-        for index in 0..<vectors {
+        for index in 0..<layout.width / 4 {
             above[index] = SIMD4()
             below[index] = SIMD4()
         }
-        let together = min(RandomCutForestModel.treesTogether, trees)
-        let capacity = layout.capacity
+        let stepCount = self.stepCount
         var sum = 0.0
-        withUnsafeTemporaryAllocation(of: CutStep.self, capacity: together * capacity) { steps in
-            withUnsafeTemporaryAllocation(of: CutWay.self, capacity: together) { ways in
-                withUnsafeTemporaryAllocation(of: SIMD4<Float>.self, capacity: 2 * vectors) { own in
-                    guard let steps = steps.baseAddress, let ways = ways.baseAddress, let own = own.baseAddress else { return }
-                    for first in stride(from: 0, to: trees, by: together) {
-                        let count = min(together, trees - first)
-                        descend(state, first..<first + count, query, steps, ways)
-                        for index in 0..<count {
-                            sum += Double(score(tree(state, first + index), query, ways[index], steps + index * capacity, own))
-                            for vector in 0..<vectors {
-                                above[vector] += own[vector]
-                                below[vector] += own[vectors + vector]
-                            }
-                        }
+        withUnsafeTemporaryAllocation(of: CutStep.self, capacity: trees * stepCount) { steps in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: stepCount) { moved in
+                withUnsafeTemporaryAllocation(of: CutWay.self, capacity: 2 * trees) { ways in
+                    guard let steps = steps.baseAddress, let moved = moved.baseAddress, let ways = ways.baseAddress else { return }
+                    let arrived = ways + trees
+                    for index in 0..<trees { ways[index] = way(state, index, members: members, steps + index * stepCount) }
+                    descend(ways, trees, arrived: arrived, query)
+                    fetchBoxes(arrived[0])
+                    for index in 0..<trees {
+                        if index + 1 < trees { fetchBoxes(arrived[index + 1]) }
+                        sum += Double(climb(arrived[index], query, moved, above, below))
                     }
                 }
             }
@@ -201,124 +254,174 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         return sum / Double(trees)
     }
 
-    /// The ways of a point down some trees.
+    @inline(never)
     private func descend(
-        _ state: UnsafeMutableRawPointer, _ trees: Range<Int>, _ query: UnsafePointer<SIMD4<Float>>, _ steps: UnsafeMutablePointer<CutStep>,
-        _ ways: UnsafeMutablePointer<CutWay>
+        _ ways: UnsafeMutablePointer<CutWay>, _ count: Int, arrived: UnsafeMutablePointer<CutWay>, _ query: UnsafePointer<SIMD4<Float>>
     ) {
         let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
-        for (index, number) in trees.enumerated() {
-            let tree = self.tree(state, number)
-            ways[index] = CutWay(nodes: tree.nodes, reference: tree.root, depth: 0, displacement: 0)
-        }
-        let count = trees.count
-        let capacity = layout.capacity
-        var depth = 0
-        var isOver = false
-        while !isOver, depth < capacity {
-            isOver = true
-            for index in 0..<count {
-                let way = ways[index]
-                if CutTree.isLeaf(way.reference) { continue }
-                isOver = false
-                let place = way.nodes[Int(way.reference)]
-                steps[index &* capacity &+ depth] = CutStep(node: way.reference, mass: place.mass, displacement: way.displacement)
-                // Which way is as good as random to the processor: no branch.
-                let right: UInt16 = 0 &- (numbers[Int(place.column)] > place.cut ? 1 : 0)
-                let mass = place.leftMass ^ ((place.leftMass ^ (place.mass &- place.leftMass)) & right)
-                ways[index].reference = place.left ^ ((place.left ^ place.right) & right)
-                ways[index].displacement = max(way.displacement, Float(place.mass &- mass) / Float(mass &+ 1))
-                ways[index].depth = Int32(truncatingIfNeeded: depth &+ 1)
-            }
-            depth &+= 1
+        descend(ways, count, arrived: arrived) { $0.pointee.side(numbers[$0.pointee.column]) }
+    }
+
+    /// Asks for what `climb` reads: caches are slow where a forest does not fit in, but answer many at a time.
+    @inline(__always)
+    private func fetchBoxes(_ way: CutWay) {
+        let tree = self.tree(way)
+        millrace_prefetch(tree.point(way.end.pointee.index))
+        let first = max(way.start, way.end - RandomCutForestModel.boxesAhead)
+        var step = way.end
+        while step > first {
+            step -= 1
+            let box = UnsafeRawPointer(tree.low(step.pointee.index, vectors: tree.vectors))
+            millrace_prefetch(box)
+            millrace_prefetch(box + 64)
         }
     }
 
-    private func score(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
-    ) -> Float {
-        // A number of vectors that the compiler knows needs no loops: 5 to 12 % more points a second.
-        switch tree.vectors {
-        case 1: score1(tree, query, way, steps, own)
-        case 2: score2(tree, query, way, steps, own)
-        case 3: score3(tree, query, way, steps, own)
-        default: score(tree, query, way, steps, own, vectors: tree.vectors)
-        }
-    }
-
-    @inline(never)
-    private func score1(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
-    ) -> Float { score(tree, query, way, steps, own, vectors: 1) }
-
-    @inline(never)
-    private func score2(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
-    ) -> Float { score(tree, query, way, steps, own, vectors: 2) }
-
-    @inline(never)
-    private func score3(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>
-    ) -> Float { score(tree, query, way, steps, own, vectors: 3) }
-
-    /// The expected displacement in one tree; in `own`, what each number of the point contributes, above and then below.
+    /// The expected displacement in one tree; adds to `above` and `below` what each number of the point contributes.
     ///
     /// The walk down has found the way, over the nodes alone. Here it is climbed from the leaf, as far as boxes do not hold the point: none above the first
-    /// that does could split it off. The loads of the boxes do not wait for one another.
+    /// that does could split it off. `moved` is room for numbers.
     @inline(__always)
-    private func score(
-        _ tree: CutTree, _ query: UnsafePointer<SIMD4<Float>>, _ way: CutWay, _ steps: UnsafeMutablePointer<CutStep>, _ own: UnsafeMutablePointer<SIMD4<Float>>,
-        vectors: Int
+    private func climb(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafeMutablePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
     ) -> Float {
-        var depth = Int(way.depth)
-        let leaf = CutTree.leaf(way.reference)
-        let point = tree.point(leaf)
-        for index in 0..<2 * vectors { own[index] = SIMD4() }
-        var score: Float
-        let outside = millrace_outside(query, point, point, vectors)
-        if outside > 0 {
-            score = max(way.displacement, Float(tree.leafMass[leaf]))
-            millrace_add_outside(score / outside, 0, query, point, point, own, vectors)
-        } else {
-            // Equal to a leaf: what sets both apart is the cut beside which they move most.
-            score = way.displacement
-            var step = depth
-            while step > 0, steps[step &- 1].displacement == score { step &-= 1 }
-            let column = step > 0 ? Int(tree.nodes[Int(steps[step &- 1].node)].column) : 0
-            let isAbove = tree.value(query, column) > 0
-            UnsafeMutableRawPointer(own + (isAbove ? 0 : vectors)).assumingMemoryBound(to: Float.self)[column] = score
+        // Taking out the points of a step and this one moves those beside it: the most, per point taken out, of this step and those above it.
+        millrace_displacements(way.start, way.depth &+ 1, moved)
+        guard isFolded else { return climbEach(way, query, moved, above, below) }
+        // A number of vectors that the compiler knows needs no loops.
+        return switch layout.width {
+        case 4: climb1(way, query, moved, above, below)
+        case 8: climb2(way, query, moved, above, below)
+        case 12: climb3(way, query, moved, above, below)
+        default: climbFolded(way, query, moved, above, below, vectors: layout.width / 4)
         }
+    }
+
+    @inline(never)
+    private func climb1(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { climbFolded(way, query, moved, above, below, vectors: 1) }
+
+    @inline(never)
+    private func climb2(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { climbFolded(way, query, moved, above, below, vectors: 2) }
+
+    @inline(never)
+    private func climb3(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float { climbFolded(way, query, moved, above, below, vectors: 3) }
+
+    /// Where lanes of a vector stay with one column: contributions are kept in two vectors, in registers.
+    @inline(__always)
+    private func climbFolded(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>, vectors: Int
+    ) -> Float {
+        let tree = self.tree(way)
+        var depth = way.depth
+        let point = tree.point(way.end.pointee.index, vectors: vectors)
+        var own = millrace_beyond_box(query, point, point, vectors)
+        let outside = millrace_beyond_sum(own)
+        var score = moved[depth]
+        guard outside > 0 else {
+            let (column, isAbove) = movingColumn(way, query, moved)
+            UnsafeMutableRawPointer(isAbove ? above : below).assumingMemoryBound(to: Float.self)[column & 3] += score
+            return score
+        }
+        score = max(score, way.mass(depth))
+        own = millrace_beyond_mix(own, 0, own, score / outside)
         while depth > 0 {
             depth &-= 1
-            let step = steps[depth]
-            let low = tree.low(Int(step.node), vectors: vectors)
-            let high = low + vectors
-            let outside = millrace_outside(query, low, high, vectors)
+            let node = way.start[depth].index
+            let low = tree.low(node, vectors: vectors)
+            let here = millrace_beyond_box(query, low, low + vectors, vectors)
+            let outside = millrace_beyond_sum(here)
             guard outside > 0 else { break }
             // Either this point is split off here, or what is below has its say.
-            let sides = tree.nodes[Int(step.node)].sides
+            let sides = tree.nodes[node].sides
             let share = 1 / (outside + sides)
-            let part = share * max(step.displacement, Float(step.mass))
+            let part = share * max(moved[depth], way.mass(depth))
             let rest = share * sides
-            millrace_add_outside(part, rest, query, low, high, own, vectors)
+            own = millrace_beyond_mix(own, rest, here, part)
             score = score * rest + part * outside
         }
+        above[0] += own.above
+        below[0] += own.below
         return score
+    }
+
+    /// The same for any number of columns: contributions of each number of the point, in memory.
+    @inline(never)
+    private func climbEach(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>, _ above: UnsafeMutablePointer<SIMD4<Float>>,
+        _ below: UnsafeMutablePointer<SIMD4<Float>>
+    ) -> Float {
+        let tree = self.tree(way)
+        let vectors = tree.vectors
+        var depth = way.depth
+        let point = tree.point(way.end.pointee.index)
+        let outside = millrace_beyond_sum(millrace_beyond_box(query, point, point, vectors))
+        var score = moved[depth]
+        guard outside > 0 else {
+            let (column, isAbove) = movingColumn(way, query, moved)
+            UnsafeMutableRawPointer(isAbove ? above : below).assumingMemoryBound(to: Float.self)[column] += score
+            return score
+        }
+        score = max(score, way.mass(depth))
+        withUnsafeTemporaryAllocation(of: SIMD4<Float>.self, capacity: 2 * vectors) { buffer in
+            guard let own = buffer.baseAddress else { return }
+            for index in 0..<2 * vectors { own[index] = SIMD4() }
+            millrace_beyond_mix_each(score / outside, 0, query, point, point, own, vectors)
+            while depth > 0 {
+                depth &-= 1
+                let node = way.start[depth].index
+                let low = tree.low(node, vectors: vectors)
+                let outside = millrace_beyond_sum(millrace_beyond_box(query, low, low + vectors, vectors))
+                guard outside > 0 else { break }
+                let sides = tree.nodes[node].sides
+                let share = 1 / (outside + sides)
+                let part = share * max(moved[depth], way.mass(depth))
+                let rest = share * sides
+                millrace_beyond_mix_each(part, rest, query, low, low + vectors, own, vectors)
+                score = score * rest + part * outside
+            }
+            for index in 0..<vectors {
+                above[index] += own[index]
+                below[index] += own[vectors + index]
+            }
+        }
+        return score
+    }
+
+    /// Of a point equal to a leaf: what sets both apart is the cut beside which they move most.
+    private func movingColumn(
+        _ way: CutWay, _ query: UnsafePointer<SIMD4<Float>>, _ moved: UnsafePointer<Float>
+    ) -> (column: Int, isAbove: Bool) {
+        var step = way.depth
+        while step > 0, moved[step &- 1] == moved[way.depth] { step &-= 1 }
+        let column = way.start[step].column
+        return (column, UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)[column] > 0)
     }
 
     private func writeAttribution(_ state: UnsafeMutableRawPointer, _ score: Double, _ outputs: UnsafeMutablePointer<Double>) {
         let above = (state + aboveOffset).assumingMemoryBound(to: Float.self)
         let below = (state + belowOffset).assumingMemoryBound(to: Float.self)
         var total = 0.0
-        for index in 0..<columns * shingle { total += Double(above[index]) + Double(below[index]) }
-        // The sums were made in single precision and stop where the rest is below a millionth.
+        let lanes = isFolded ? 4 : columns * shingle
+        for lane in 0..<lanes { total += Double(above[lane]) + Double(below[lane]) }
+        // The sums were made in single precision.
         let scale = total > 0 ? score / total : 0
         for column in 0..<columns {
             var high = 0.0
             var low = 0.0
-            for row in 0..<shingle {
-                high += Double(above[row * columns + column])
-                low += Double(below[row * columns + column])
+            for lane in stride(from: column, to: lanes, by: columns) {
+                high += Double(above[lane])
+                low += Double(below[lane])
             }
             outputs[2 + columns + column] = (high + low) * scale
             outputs[2 + 2 * columns + column] = high + low > 0 ? (high - low) / (high + low) : 0
@@ -333,33 +436,33 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
     ) {
         let asked = min(trees, RandomCutForestModel.imputingTrees)
         let newest = columns * (shingle - 1)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: asked * columns) { found in
-            withUnsafeTemporaryAllocation(of: CutWay.self, capacity: asked) { ways in
-                for index in 0..<asked {
-                    let tree = self.tree(state, index)
-                    ways[index] = CutWay(nodes: tree.nodes, reference: tree.root, depth: 0, displacement: 0)
-                }
-                let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
-                var depth = 0
-                var isOver = false
-                while !isOver, depth < layout.capacity {
-                    isOver = true
-                    for index in 0..<asked where !CutTree.isLeaf(ways[index].reference) {
-                        isOver = false
-                        let place = ways[index].nodes[Int(ways[index].reference)]
-                        let isLeft =
-                            Int(place.column) >= newest ? place.leftMass >= place.mass &- place.leftMass : numbers[Int(place.column)] <= place.cut
-                        ways[index].reference = isLeft ? place.left : place.right
+        let stepCount = self.stepCount
+        withUnsafeTemporaryAllocation(of: CutStep.self, capacity: asked * stepCount) { steps in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: asked * columns) { found in
+                withUnsafeTemporaryAllocation(of: CutWay.self, capacity: 2 * asked) { ways in
+                    guard let steps = steps.baseAddress, let ways = ways.baseAddress else { return }
+                    let arrived = ways + asked
+                    for index in 0..<asked { ways[index] = way(state, index, members: 0, steps + index * stepCount) }
+                    impute(ways, asked, arrived: arrived, query, newest)
+                    for index in 0..<asked {
+                        let tree = self.tree(arrived[index])
+                        let point = tree.point(arrived[index].end.pointee.index)
+                        for column in 0..<columns { insert(found, column * asked, index, tree.value(point, newest + column)) }
                     }
-                    depth += 1
                 }
-                for index in 0..<asked {
-                    let tree = self.tree(state, index)
-                    let point = tree.point(CutTree.leaf(ways[index].reference))
-                    for column in 0..<columns { insert(found, column * asked, index, tree.value(point, newest + column)) }
-                }
+                for column in 0..<columns { outputs[2 + column] = origins[column] + Double(found[column * asked + asked / 2]) }
             }
-            for column in 0..<columns { outputs[2 + column] = origins[column] + Double(found[column * asked + asked / 2]) }
+        }
+    }
+
+    @inline(never)
+    private func impute(
+        _ ways: UnsafeMutablePointer<CutWay>, _ count: Int, arrived: UnsafeMutablePointer<CutWay>, _ query: UnsafePointer<SIMD4<Float>>, _ newest: Int
+    ) {
+        let numbers = UnsafeRawPointer(query).assumingMemoryBound(to: Float.self)
+        descend(ways, count, arrived: arrived) { node in
+            let column = node.pointee.column
+            return column >= newest ? node.pointee.heavierSide : node.pointee.side(numbers[column])
         }
     }
 
@@ -381,13 +484,14 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
         var random = SplitMix(state: header.pointee.random)
         let capacity = layout.capacity
         let chance = Float(max(Double(capacity) / Double(points), Double(capacity) * timeDecay))
+        let count = Int(min(points - 1, Int64(capacity)))
         for index in 0..<trees {
-            let tree = self.tree(state, index)
-            let count = tree.memberCount
             if count < capacity {
+                let tree = self.tree(state, index)
                 tree.insert(query, member: count, random: &random)
                 tree.header[0] += 1
             } else if random.unit() < chance {
+                let tree = self.tree(state, index)
                 let member = random.below(capacity)
                 tree.remove(member: member)
                 tree.insert(query, member: member, random: &random)

@@ -44,10 +44,10 @@ final class CutForestTests: XCTestCase {
                 return (point, point, Int(tree.leafMass[CutTree.leaf(reference)]))
             }
             let node = tree.nodes[Int(reference)]
-            let left = check(node.left)
-            let right = check(node.right)
-            XCTAssertLessThanOrEqual(left.high[Int(node.column)], node.cut)
-            XCTAssertGreaterThan(right.low[Int(node.column)], node.cut)
+            let left = check((tree.nodes + Int(reference)).step(0).pointee.reference)
+            let right = check((tree.nodes + Int(reference)).step(1).pointee.reference)
+            XCTAssertLessThanOrEqual(left.high[node.column], node.cut)
+            XCTAssertGreaterThan(right.low[node.column], node.cut)
             let low = zip(left.low, right.low).map { min($0, $1) }
             let high = zip(left.high, right.high).map { max($0, $1) }
             let stored = Int(reference)
@@ -69,7 +69,7 @@ final class CutForestTests: XCTestCase {
                 let mass = Int(tree.nodes[Int(above)].mass)
                 best = max(best, Double(mass - below) / Double(below))
                 below = mass
-                above = tree.nodes[Int(above)].parent
+                above = tree.nodeParent[Int(above)]
             }
             return best
         }
@@ -117,8 +117,8 @@ final class CutForestTests: XCTestCase {
                 let tree = Tree(capacity: 4, columns: 1)
                 for (member, value) in order.enumerated() { tree.insert([value], member: member, &random) }
                 if let removed { tree.tree.remove(member: order.firstIndex(of: removed)!) }
-                let root = tree.tree.nodes[Int(tree.tree.root)]
-                if CutTree.isLeaf(root.right), tree.point(CutTree.leaf(root.right)) == [10] { apart += 1 }
+                let right = (tree.tree.nodes + Int(tree.tree.root)).step(1).pointee
+                if right.isLeaf, tree.point(right.index) == [10] { apart += 1 }
             }
             // Five standard deviations.
             XCTAssertEqual(Double(apart) / Double(rounds), 0.9, accuracy: 5 * (0.9 * 0.1 / Double(rounds)).squareRoot(), "\(order)")
@@ -179,6 +179,7 @@ final class CutForestTests: XCTestCase {
             to.members[index] = from.members[index]
             to.leafMass[index] = from.leafMass[index]
             to.leafParent[index] = from.leafParent[index]
+            to.nodeParent[index] = from.nodeParent[index]
             to.nodes[index] = from.nodes[index]
             for vector in 0..<from.vectors {
                 to.low(index)[vector] = from.low(index)[vector]

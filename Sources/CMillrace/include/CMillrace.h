@@ -131,27 +131,79 @@ static inline uint64_t millrace_load64(const void *address) {
 
 typedef float millrace_float4 __attribute__((vector_size(16), aligned(16), may_alias));
 typedef int32_t millrace_int4 __attribute__((vector_size(16), aligned(16), may_alias));
+typedef uint32_t millrace_uint4 __attribute__((vector_size(16), aligned(16), may_alias));
 
-static inline __attribute__((always_inline)) millrace_float4 millrace_positive(millrace_float4 numbers) {
-    return (millrace_float4)((millrace_int4)numbers & (millrace_int4)(numbers > 0));
+// How far outside a box a point lies, above and below, summed over vectors lane by lane.
+typedef struct { millrace_float4 above, below; } millrace_beyond;
+
+/// The larger of two by lane; `b` where one is no number.
+static inline __attribute__((always_inline)) millrace_float4 millrace_larger(millrace_float4 a, millrace_float4 b) {
+#if defined(__x86_64__)
+    return __builtin_ia32_maxps(a, b);
+#else
+    millrace_int4 is_larger = (millrace_int4)(a > b);
+    return (millrace_float4)(((millrace_int4)a & is_larger) | ((millrace_int4)b & ~is_larger));
+#endif
 }
 
-/// How far outside a box a point lies, summed over columns.
-static inline __attribute__((always_inline)) float millrace_outside(const void *point, const void *low, const void *high, ptrdiff_t vectors) {
+static inline __attribute__((always_inline)) millrace_float4 millrace_positive(millrace_float4 numbers) {
+    const millrace_float4 zero = {0, 0, 0, 0};
+    return millrace_larger(numbers, zero);
+}
+
+static inline __attribute__((always_inline)) millrace_beyond millrace_beyond_box(
+    const void *point, const void *low, const void *high, ptrdiff_t vectors) {
     const millrace_float4 *p = (const millrace_float4 *)point, *l = (const millrace_float4 *)low, *h = (const millrace_float4 *)high;
-    millrace_float4 sum = {0, 0, 0, 0};
-    for (ptrdiff_t i = 0; i < vectors; i++) sum += millrace_positive(l[i] - p[i]) + millrace_positive(p[i] - h[i]);
+    millrace_beyond sum = {{0, 0, 0, 0}, {0, 0, 0, 0}};
+    for (ptrdiff_t i = 0; i < vectors; i++) {
+        sum.above += millrace_positive(p[i] - h[i]);
+        sum.below += millrace_positive(l[i] - p[i]);
+    }
+    return sum;
+}
+
+static inline __attribute__((always_inline)) float millrace_beyond_sum(millrace_beyond lanes) {
+    millrace_float4 sum = lanes.above + lanes.below;
     return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
-/// Keeps `rest` of what `own` holds (for each column how far above, then how far below) and adds `part` times how far outside the box the point lies.
-static inline __attribute__((always_inline)) void millrace_add_outside(
+/// Keeps `rest` of `own` and adds `part` of `lanes`.
+static inline __attribute__((always_inline)) millrace_beyond millrace_beyond_mix(millrace_beyond own, float rest, millrace_beyond lanes, float part) {
+    millrace_beyond mixed = {own.above * rest + lanes.above * part, own.below * rest + lanes.below * part};
+    return mixed;
+}
+
+/// The same into memory, where lanes of a point do not fold (`above`, then `below`, each `vectors` long).
+static inline __attribute__((always_inline)) void millrace_beyond_mix_each(
     float part, float rest, const void *point, const void *low, const void *high, void *own, ptrdiff_t vectors) {
     const millrace_float4 *p = (const millrace_float4 *)point, *l = (const millrace_float4 *)low, *h = (const millrace_float4 *)high;
     millrace_float4 *above = (millrace_float4 *)own, *below = above + vectors;
     for (ptrdiff_t i = 0; i < vectors; i++) {
         above[i] = above[i] * rest + millrace_positive(p[i] - h[i]) * part;
         below[i] = below[i] * rest + millrace_positive(l[i] - p[i]) * part;
+    }
+}
+
+/// For masses (bits 12 to 23 of `steps`, from a root down) what taking out each with one point more moves of its sibling, per point: the most so far, 0 for
+/// the root. Reads and writes up to three more than `count`, and at least 17.
+static inline __attribute__((always_inline)) void millrace_displacements(const void *steps, ptrdiff_t count, float *displacements) {
+    const millrace_float4 zero = {0, 0, 0, 0};
+    const uint32_t *step = (const uint32_t *)steps;
+    millrace_float4 most = zero;
+    displacements[0] = 0;
+    // So many in any case: how often a short loop runs is hard to foresee for a processor.
+    if (count < 17) count = 17;
+    for (ptrdiff_t i = 1; i < count; i += 4) {
+        millrace_uint4 above, below;
+        memcpy(&above, step + i - 1, 16);
+        memcpy(&below, step + i, 16);
+        millrace_int4 whole = (millrace_int4)(above >> 12 & 0xFFF), part = (millrace_int4)(below >> 12 & 0xFFF);
+        millrace_float4 ratio = __builtin_convertvector(whole - part, millrace_float4) / __builtin_convertvector(part + 1, millrace_float4);
+        ratio = millrace_larger(ratio, __builtin_shufflevector(ratio, zero, 4, 0, 1, 2));
+        ratio = millrace_larger(ratio, __builtin_shufflevector(ratio, zero, 4, 4, 0, 1));
+        ratio = millrace_larger(ratio, most);
+        memcpy(displacements + i, &ratio, 16);
+        most = __builtin_shufflevector(ratio, ratio, 3, 3, 3, 3);
     }
 }
 
