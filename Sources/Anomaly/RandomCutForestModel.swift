@@ -111,7 +111,7 @@ package final class RandomCutForestModel: AnomalyModel, @unchecked Sendable {
 
     package override func start(_ state: UnsafeMutableRawPointer) {
         super.start(state)
-        state.assumingMemoryBound(to: Header.self).pointee.random = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x632B_E59B_D9B4_E019
+        state.assumingMemoryBound(to: Header.self).pointee.random = seed &* 0xDA94_2042_E4DD_58B5 &+ 0x632B_E59B_D9B4_E019
         for index in 0..<trees { tree(state, index).start() }
     }
 
