@@ -5,19 +5,27 @@ insert it. Both forests keep points alike: each takes every point and lets go of
 caller's choice in rrcf). Compared are, for each series, the rank correlation of the scores, and how many planted anomalies score above all
 but two of the ordinary points. What is noise, rrcf against itself with another seed shows.
 
+rrcf 0.4.4 does not insert as the paper has it: a leaf's box is one row, so that `_insert_point_cut` overwrites its lower corner with the
+upper one, finds no sides, and cuts between a leaf and a point always in the first column, at the larger value; points equal to the cut then
+lie on the wrong side. Trees that it builds at once (from an array) are right and differ from those that it grows. So the comparison is made
+with the package as it is, and with that one method given a box of two rows; the latter has to agree to within noise.
+
     python3 Benchmarks/nab/agreement.py [--rows 800] [MILLRACE]
 
 Needs numpy and rrcf (pip install rrcf numpy); says so and ends with 77 where they are missing.
 """
 
 import argparse
+import concurrent.futures
 import csv
+import itertools
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 
-SHINGLE, TREES, SAMPLE, WARM = 4, 50, 256, 300
+SHINGLE, TREES, SAMPLE, WARM, SEEDS = 4, 50, 256, 300, 4
 
 
 def streams(rows, numpy):
@@ -36,9 +44,25 @@ def streams(rows, numpy):
     yield "levels", jumps, numpy.arange(200, rows, 200)[1:]
 
 
-def rrcf_scores(values, seed, rrcf, numpy):
+def corrected():
+    """rrcf's tree with a leaf's box of two rows."""
+    import numpy
+    import rrcf
+
+    class Tree(rrcf.RCTree):
+        def _insert_point_cut(self, point, bbox):
+            return super()._insert_point_cut(point, bbox if len(bbox) > 1 else numpy.vstack([bbox, bbox]))
+    return Tree
+
+
+def rrcf_scores(values, seed, is_corrected):
+    import numpy
+    import rrcf
+    if not hasattr(numpy, "bool"):
+        numpy.bool = bool
+    tree_class = corrected() if is_corrected else rrcf.RCTree
     numpy.random.seed(seed)
-    forest = [rrcf.RCTree(random_state=seed * 1000 + index) for index in range(TREES)]
+    forest = [tree_class(random_state=seed * 1000 + index) for index in range(TREES)]
     members = [[] for _ in forest]
     scores = numpy.full(len(values), numpy.nan)
     for index, point in enumerate(rrcf.shingle(values, size=SHINGLE)):
@@ -110,17 +134,22 @@ def main():
     if not hasattr(numpy, "bool"):
         numpy.bool = bool
     good = True
-    print("| series | planted | rank correlation, ours with rrcf | rrcf with rrcf | found: ours | rrcf |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| series | planted | rank correlation, ours with rrcf | rrcf with rrcf | ours with corrected | corrected with corrected | found: ours | rrcf |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, values, spots in streams(given.rows, numpy):
-        one, other = rrcf_scores(values, 1, rrcf, numpy), rrcf_scores(values, 2, rrcf, numpy)
         ours = our_scores(values, given.binary, numpy)
         part = slice(WARM, None)
-        agree, noise = rank_correlation(ours[part], one[part], numpy), rank_correlation(one[part], other[part], numpy)
-        found, theirs = hits(ours, spots, numpy), hits(one, spots, numpy)
-        print(f"| {name} | {len(spots)} | {agree:.3f} | {noise:.3f} | {found} | {theirs} |")
-        # A tenth: a rank correlation over some 500 rows is itself known to about 0.03.
-        good = good and agree > noise - 0.1 and abs(found - theirs) <= 1
+        row = []
+        for is_corrected in (False, True):
+            with concurrent.futures.ProcessPoolExecutor() as pool:
+                theirs = list(pool.map(rrcf_scores, [values] * SEEDS, range(1, SEEDS + 1), [is_corrected] * SEEDS))
+            # Any two forests of the package say little: over some 500 rows, of which neighbours go together, their correlation is known to 0.05.
+            row.append(statistics.mean(rank_correlation(ours[part], other[part], numpy) for other in theirs))
+            row.append(statistics.mean(rank_correlation(a[part], b[part], numpy) for a, b in itertools.combinations(theirs, 2)))
+            found, others = hits(ours, spots, numpy), hits(theirs[0], spots, numpy)
+            good = good and abs(found - others) <= 1
+        print(f"| {name} | {len(spots)} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.3f} | {row[3]:.3f} | {found} | {others} |", flush=True)
+        good = good and row[2] > row[3] - 0.03
     sys.exit(0 if good else 1)
 
 
