@@ -32,6 +32,8 @@ extension Metrics {
         static let alerts = F("millrace_alerts", .gauge, "Instances of alerts by state.")
         static let alertTransitions = F("millrace_alert_transitions_total", .counter, "Transitions of alerts in the stream, by the state they led to.")
         static let silences = F("millrace_silences", .gauge, "Silences that hold.")
+        static let silencesInvalid = F("millrace_silences_invalid", .gauge, "Silences that would hold if they could be understood: they keep nobody quiet.")
+        static let alertRowsStrange = F("millrace_alert_rows_not_understood", .gauge, "Rows of the stream that are none of those that the program writes there.")
         static let notifications = F("millrace_notifications_total", .counter, "Notifications that the receiver took.")
         static let notificationFailures = F("millrace_notification_failures_total", .counter, "Attempts to notify that failed.")
         static let notificationDeadLetters = F("millrace_notification_dead_letters_total", .counter, "Notifications that were given up.")
@@ -84,7 +86,7 @@ extension Metrics {
         static let all = [
             up, residentBytes, virtualBytes, cpuSeconds, openDescriptors, maxDescriptors, threads, startTime, connections, activeStatements, httpRequests,
             httpActive, httpSentBytes, streamRows, streamRetainedRows, streamRetainedBytes, streamSegments, streamExpiredRows, streamGivenUpRows,
-            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, alerts, alertTransitions, silences, notifications, notificationFailures,
+            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, alerts, alertTransitions, silences, silencesInvalid, alertRowsStrange, notifications, notificationFailures,
             notificationDeadLetters, notificationsSuppressed, notificationsWaiting, queryState, queryRowsIn, queryRowsOut, queryLate, queryFailed, queryRejected,
             queryExpired, queryEpochs, queryBehindRows, queryBehindSeconds, queryStateBytes, queryWatermark, queryWatermarkLag, checkpoints,
             checkpointFailures, checkpointAge, checkpointBytes, checkpointStateBytes, checkpointDuration, checkpointWritten, checkpointCapture,
