@@ -238,6 +238,48 @@ final class AlertTests: XCTestCase {
         XCTAssertEqual(try transitions(bench, "a").count, 1)
     }
 
+    /// A group that grew rule by rule has the plan that it has after a restart, and what each rule adds is worked out once.
+    func testAGroupThatGrowsIsPlannedAsOneThatIsThere() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        let conditions = ["v > 10", "v + 1 > v * 2", "k <> 'x' AND v < 5", "v + 1 > v * 2", "v * 2 > 7", "length(k) = 3 OR v > 4"]
+        for number in 0..<60 {
+            let condition = conditions[number % 6].replacingOccurrences(of: "v", with: number < 30 ? "v" : "(v + \(number))")
+            try bench.execute("CREATE ALERT a\(number) AS SELECT k, v FROM t WHERE \(condition) RESOLVE WHEN v = \(number) KEY (k) WITH (severity = 'low')")
+        }
+        XCTAssertEqual(bench.engine.savedQueries.count, 1)
+        // Each is written when it comes; without memory it were one for every rule that is there, each time.
+        XCTAssertLessThan(bench.engine.alertTags.writtenCount, 60 * 3)
+        let group = try XCTUnwrap(bench.engine.alertGroups().first)
+        let grown = try bench.engine.planAlerts(group.members)
+        XCTAssertEqual(Set(grown.node.tags).count, grown.node.tags.count)
+        try bench.reopen()
+        bench.settle()
+        let members = try XCTUnwrap(bench.engine.alertGroups().first?.members)
+        let fresh = try bench.engine.planAlerts(members)
+        XCTAssertEqual(fresh.node, grown.node)
+        XCTAssertEqual(fresh.group, grown.group)
+        XCTAssertEqual(fresh.query.plan.signature, grown.query.plan.signature)
+        XCTAssertEqual(Set(members.map(\.membership.signature)).count, 1)
+    }
+
+    /// What it costs to make many rules one after the other: MILLRACE_MEASURE=1. Thresholds over one column, and conditions that are a column each.
+    func testWhatManyRulesCost() throws {
+        try XCTSkipUnless(ProcessInfo.processInfo.environment["MILLRACE_MEASURE"] == "1", "MILLRACE_MEASURE=1 measures")
+        for (what, condition) in [("thresholds", "v > $"), ("conditions", "v + $ > v * 3 AND k <> 'x$'")] {
+            let bench = try Bench()
+            try bench.execute(Self.setup)
+            let clock = ContinuousClock()
+            let start = clock.now
+            for number in 1...1_000 {
+                try bench.execute("CREATE ALERT a\(number) AS SELECT k, v FROM t WHERE \(condition.replacingOccurrences(of: "$", with: "\(number)")) KEY (k)")
+                guard [100, 250, 500, 1_000].contains(number) else { continue }
+                print("measured: \(what), rule \(number) is there after \(clock.now - start)")
+            }
+            XCTAssertEqual(bench.engine.savedQueries.count, 1)
+        }
+    }
+
     // MARK: Crashes
 
     /// DROP ALERT, cut off behind each of its steps: the next opening does what is left, once.

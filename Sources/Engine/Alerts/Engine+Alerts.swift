@@ -50,7 +50,7 @@ extension Engine {
         }
         let rules = definitions
         let options = session.plannerOptions
-        return try withCatalog { catalog throws(SQLError) in try Planner.plan(rules, catalog: catalog, options: options) }
+        return try withCatalog { catalog throws(SQLError) in try Planner.plan(rules, catalog: catalog, options: options, tags: alertTags) }
     }
 
     /// What rules must have in common to be one group.

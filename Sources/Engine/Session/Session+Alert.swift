@@ -60,7 +60,7 @@ extension Session {
         }
         let options = plannerOptions
         let planned = try engine.withCatalog { catalog throws(SQLError) in
-            try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options)
+            try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options, tags: engine.alertTags)
         }
         planned.query.notices.forEach(note)
         if let failed = existing, engine.hasFailed(failed) {
