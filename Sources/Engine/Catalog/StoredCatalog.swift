@@ -184,10 +184,11 @@ package final class StoredCatalog: Catalog {
         return object
     }
 
-    /// A rule that runs as part of `group`; nil: as a group of its own, which has the rule's id. `retiring` is the rule whose place it takes.
+    /// A rule that runs as part of `group`; nil: as a group of its own, which has the rule's id. `retiring` is the rule whose place it takes, `removing`
+    /// one that is gone at once.
     package func addAlert(
         name: String, sql: String, create: CreateAlert, settings: QuerySettings, group: UInt64?, afterEpoch: UInt64, signature: String,
-        retiring: (id: UInt64, afterEpoch: UInt64)? = nil
+        retiring: (id: UInt64, afterEpoch: UInt64)? = nil, removing: UInt64? = nil
     ) throws(EngineError) -> CatalogObject {
         var object = CatalogObject(id: nextID, name: name, sql: sql, definition: .alert(create), settings: settings)
         object.membership = AlertMembership(group: group ?? nextID, afterEpoch: afterEpoch, signature: signature)
@@ -198,6 +199,7 @@ package final class StoredCatalog: Catalog {
                 objects[place].membership.retirement = .ruleChanged
                 objects[place].membership.afterEpoch = retiring.afterEpoch
             }
+            if let removing { objects.removeAll { $0.id == removing } }
             objects.append(added)
         }
         return object
