@@ -394,6 +394,29 @@ final class AlertTests: XCTestCase {
             "function \"twice\" is used by alert a | what runs keeps the function that it was started with: DROP ALERT a first | 2BP01")
     }
 
+    /// An epoch over a thousand rules may last for seconds: what has come since its beginning is behind, and is asked for when somebody looks.
+    func testHowFarARuleIsBehindIsAskedOfTheLog() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        try bench.execute("CREATE ALERT a AS SELECT k, v FROM t WHERE v > 10 KEY (k)")
+        func behind() throws -> String { try bench.rows("DESCRIBE ALERT a").first { $0[0] == "behind" }?[1] ?? "" }
+        try bench.append(Self.line("x", 50, 1_000))
+        bench.settle()
+        XCTAssertEqual(try behind(), "0")
+        // No epoch begins or ends from here on.
+        try bench.append(Self.line("x", 50, 2_000) + Self.line("x", 50, 3_000))
+        bench.clock.advance(byMicroseconds: 5_000_000)
+        XCTAssertEqual(try behind(), "2")
+        let progress = try XCTUnwrap(bench.engine.queryProgress().first)
+        XCTAssertEqual(progress.behind, 2)
+        XCTAssertEqual(progress.figures?.sources.first?.shards.map(\.behindRows), [2])
+        XCTAssertEqual(progress.figures?.behindMicroseconds, 5_000_000)
+        XCTAssertEqual(progress.rowsIn, 1)
+        bench.settle()
+        XCTAssertEqual(try behind(), "0")
+        XCTAssertEqual(bench.engine.queryProgress().first?.figures?.behindMicroseconds, 0)
+    }
+
     // MARK: Crashes
 
     /// DROP ALERT, cut off behind each of its steps: the next opening does what is left, once.

@@ -48,7 +48,7 @@ extension Metrics {
         static let queryRejected = F("millrace_query_rejected_rows_total", .counter, "Rows that could not be decoded.")
         static let queryExpired = F("millrace_query_expired_rows_total", .counter, "Rows that retention removed before the query had read them.")
         static let queryEpochs = F("millrace_query_epochs_total", .counter, "Epochs run.")
-        static let queryBehindRows = F("millrace_query_behind_rows", .gauge, "Rows that are there and not yet read.")
+        static let queryBehindRows = F("millrace_query_behind_rows", .gauge, "Rows that are there and not yet read, or read by an epoch that has not ended.")
         static let queryBehindSeconds = F("millrace_query_behind_seconds", .gauge, "How long the oldest row that is not yet read has been there.")
         static let queryStateBytes = F("millrace_query_state_bytes", .gauge, "Memory of the operators' state.")
         static let queryWatermark = F("millrace_query_watermark_timestamp_seconds", .gauge, "Event time up to which the query is complete, seconds since 1970.")
@@ -69,7 +69,7 @@ extension Metrics {
             "millrace_query_output_seconds_total", .counter, "Time spent waiting for results to be taken (backpressure of a disk or a sink).")
 
         static let sourcePosition = F("millrace_source_position_rows_total", .counter, "The next row that the query reads of the shard.")
-        static let sourceBehindRows = F("millrace_source_behind_rows", .gauge, "Rows of the shard that the query has not read.")
+        static let sourceBehindRows = F("millrace_source_behind_rows", .gauge, "Rows of the shard that the query has not read, or reads in an epoch that has not ended.")
         static let sourceBehindSeconds = F("millrace_source_behind_seconds", .gauge, "How long the oldest of them has been there.")
         static let sourceWatermark = F("millrace_source_watermark_timestamp_seconds", .gauge, "The shard's watermark, seconds since 1970.")
         static let sourceIdle = F("millrace_source_idle", .gauge, "1 when the shard is idle and does not hold the watermark.")
