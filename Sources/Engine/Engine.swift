@@ -35,6 +35,7 @@ package final class Engine: @unchecked Sendable {
 
     /// What is the case with alerts, and how those are doing who tell of it.
     let alertFold = AlertFold()
+    let alertTags = AlertTags()
     package let notifierBoard = NotifierBoard()
 
     private let lock = Lock()

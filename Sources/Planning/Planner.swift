@@ -90,9 +90,11 @@ package enum Planner {
         return PlannedInsert(target: target, query: stages.planned)
     }
 
-    /// Rules over one body as one query, whose rows are transitions (`AlertColumns`).
-    package static func plan(_ rules: [AlertDefinition], catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedAlerts {
-        try FunctionScope.with(catalog) { () throws(SQLError) in try AlertBinder.plan(rules, catalog: catalog, options: options) }
+    /// Rules over one body as one query, whose rows are transitions (`AlertColumns`). `tags` remembers what is dear to find out, from one plan to the next.
+    package static func plan(_ rules: [AlertDefinition], catalog: any Catalog, options: PlannerOptions, tags: AlertTags = AlertTags()) throws(SQLError)
+        -> PlannedAlerts
+    {
+        try FunctionScope.with(catalog) { () throws(SQLError) in try AlertBinder.plan(rules, catalog: catalog, options: options, tags: tags) }
     }
 
     /// Checks and types a CREATE STREAM | TABLE. Options are kept as they are: connectors check their own.

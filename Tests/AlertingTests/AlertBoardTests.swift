@@ -42,6 +42,32 @@ final class AlertBoardTests: XCTestCase {
         XCTAssertNil(board.suppression(of: again, at: 0))
     }
 
+    func testASilenceThatCannotBeUnderstoodKeepsNobodyQuietAndSaysSo() {
+        var board = AlertBoard()
+        let fired = Make.transition("a", "x", 1, .firing, at: 1)
+        board.apply(fired)
+        board.apply(Make.silence(1, "a WHERE host ~ 'x'", from: 0, until: 100))
+        board.apply(Make.silence(2, "", from: 0, until: 100))
+        board.apply(Make.silence(3, "a", from: 0, until: 0))
+        board.apply(Make.silence(4, "a COMMENT 'x'", from: 0, until: 100))
+        XCTAssertNil(board.suppression(of: fired, at: 1 * second))
+        XCTAssertNil(board.nextExpiry(after: 1 * second))
+        XCTAssertEqual(board.silences.map { $0.state(at: 1 * second) }, [.invalid, .invalid, .invalid, .invalid])
+        XCTAssertEqual(board.silences.map(\.shownSelector), ["a WHERE host ~ 'x'", "", "ALERT a", "a COMMENT 'x'"])
+        let faults = board.silences.map { $0.fault ?? "" }
+        XCTAssertTrue(faults[0].hasPrefix("its selector cannot be read: "), faults[0])
+        XCTAssertEqual(faults[1...2], ["it does not say what it silences", "it does not say when it ends"])
+        XCTAssertEqual(faults[3], "its selector cannot be read: there is more than names an alert and its labels")
+        // Its number is taken.
+        XCTAssertEqual(board.nextSilenceID, 5)
+        // It is no trouble any more once it would have ended, or when somebody ends it.
+        XCTAssertEqual(board.silences.map { $0.state(at: 100 * second) }, [.ended, .ended, .invalid, .ended])
+        var end = AlertAction(.unsilence)
+        (end.id, end.atMicroseconds) = (3, 2 * second)
+        board.apply(end)
+        XCTAssertEqual(board.silences[2].state(at: 3 * second), .ended)
+    }
+
     func testNothingKeepsItselfQuiet() throws {
         var board = AlertBoard()
         board.inhibitions = [

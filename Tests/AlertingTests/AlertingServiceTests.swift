@@ -39,6 +39,13 @@ private final class FakeTransport: Transport, @unchecked Sendable {
     var keys: [String] { lock.locked { confirmed.map(\.key) } }
 }
 
+private final class Said: @unchecked Sendable {
+    private let lock = Lock()
+    private var all: [String] = []
+    var texts: [String] { lock.locked { all } }
+    func append(_ text: String) { lock.locked { all.append(text) } }
+}
+
 final class AlertingServiceTests: XCTestCase {
     private var directory = ""
 
@@ -155,6 +162,41 @@ final class AlertingServiceTests: XCTestCase {
         wait("the new stream") { transport.keys.last == "b/f-x/1" }
         XCTAssertEqual(transport.keys.count, 6)
         service.stop()
+        try engine.close()
+    }
+
+    /// Rows that another program has put where silences and transitions lie.
+    func testRowsThatCannotBeUnderstoodAreToldOf() throws {
+        var options = EngineOptions()
+        let said = Said()
+        options.onNotice = { said.append($0) }
+        let engine = try Engine(directory: directory, options: options)
+        try execute(Self.stream, on: engine)
+        try put([Make.transition("load", "x", 1, .firing, at: 1)], to: engine)
+        try execute("SILENCE other FOR INTERVAL '1' HOUR", on: engine)
+        try execute(
+            """
+            INSERT INTO alert_actions VALUES
+                (TIMESTAMP '2026-01-01 00:00:00', 'silence', 2, NULL, NULL, NULL, 'load WHERE host ~ ''x''', TIMESTAMP '2999-01-01 00:00:00', 'mine', 'eva'),
+                (TIMESTAMP '2026-01-01 00:00:00', 'shout', 3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+            """, on: engine)
+        try execute("INSERT INTO alerts (alert, from_state, to_state) VALUES ('load', 'firing', 'gone')", on: engine)
+        XCTAssertEqual(
+            try execute("SHOW SILENCES", on: engine).map { [$0[0], $0[1], $0[2], $0[5]] },
+            [
+                [.integer(2), .string("invalid"), .string("load WHERE host ~ 'x'"), .string("mine")],
+                [.integer(1), .string("active"), .string("ALERT other"), .null],
+            ])
+        XCTAssertEqual(try execute("SELECT count(*) FROM millrace.silences WHERE fault LIKE 'its selector cannot be read: %'", on: engine), [[.integer(1)]])
+        XCTAssertEqual(try execute("SELECT silenced_by FROM millrace.active_alerts WHERE alert = 'load'", on: engine), [[.null]])
+        XCTAssertEqual(try engine.alertBoard().strangeRowCounts, ["alerts": 1, "alert_actions": 1])
+        XCTAssertEqual(said.texts.filter { $0.hasPrefix("silence 2 keeps nobody quiet: its selector cannot be read: ") }.count, 1, "\(said.texts)")
+        XCTAssertTrue(said.texts.contains("stream alert_actions: row 2 is neither a silence nor the end of one nor an acknowledgement, and is passed over"), "\(said.texts)")
+        XCTAssertTrue(said.texts.contains("stream alerts: row 1 names no state that an alert can have, and is passed over"), "\(said.texts)")
+        // It has a number like the others, and an end.
+        XCTAssertEqual(try execute("SILENCE load FOR INTERVAL '1' HOUR", on: engine).first?.first, .integer(3))
+        try execute("UNSILENCE 2", on: engine)
+        XCTAssertEqual(try execute("SELECT state FROM millrace.silences WHERE id = 2", on: engine), [[.string("ended")]])
         try engine.close()
     }
 

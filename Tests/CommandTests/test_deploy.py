@@ -1,6 +1,7 @@
 """`millrace deploy` and `millrace diff`: files of definitions and what runs."""
 
 import glob
+import json
 import os
 import pathlib
 
@@ -100,6 +101,25 @@ class DeployTests(CommandTest):
         # It goes on like this after a restart.
         self.put("sales", '{"shop": "east", "amount": 0.5, "ts": "2026-01-01T10:01:00"}\n{"shop": "east", "amount": 5, "ts": "2026-01-01T10:02:00"}\n')
         self.assertEqual([(row["shop"], row["sales"]) for row in self.tail("takings")], [("north", 2), ("south", 1)])
+
+    def test_a_changed_view_changes_the_alert_that_stands_on_it(self):
+        alert = "\nCREATE ALERT much AS SELECT shop, amount FROM real_sales WHERE amount > 10 KEY (shop);\n"
+        self.write("takings.sql", TAKINGS + alert)
+        self.deploy("--yes")
+        self.assertEqual(self.diff().stdout, "")
+        done = self.run_sql("CREATE OR REPLACE VIEW real_sales AS SELECT * FROM sales WHERE amount > 1", "--data", self.data, expect=1)
+        self.assertRegex(done.stderr, r'view "real_sales" is used by query takings')
+        self.write("takings.sql", TAKINGS.replace("amount > 0", "amount > 20") + alert)
+        done = self.deploy("--dry-run")
+        self.assertRegex(done.stdout, r"rebuild +alert much .*\n +made anew because of view real_sales: what it has open is resolved")
+        self.deploy("--yes")
+        self.assertEqual(self.diff().stdout, "")
+        self.assertIn("Nothing to do", self.deploy("--yes").stderr)
+        # It looks at what the view says now.
+        self.put("sales", "".join(json.dumps({"shop": shop, "amount": amount, "ts": f"2026-01-01T10:0{minute}:00"}) + "\n"
+                                  for shop, amount, minute in [("north", 15, 1), ("south", 25, 2), ("east", 1, 3), ("east", 1, 9)]))
+        self.run_sql("SELECT 1", "--data", self.data, "--until-caught-up")
+        self.assertEqual([row["keys"] for row in self.tail("alerts")], [{"shop": "south"}])
 
     def test_what_would_lose_rows_is_refused(self):
         self.deploy("--yes")

@@ -188,8 +188,16 @@ class NotifierTest(ReceiverTest):
         metrics = self.ask("GET", "/metrics").decode()
         self.assertIn('millrace_alerts{state="firing"} 2', metrics)
         self.assertIn("millrace_silences 1", metrics)
+        self.assertIn("millrace_silences_invalid 0", metrics)
+        self.ask("POST", "/v1/streams/alert_actions", json.dumps({"at": "2026-01-01T00:00:00", "action": "silence", "id": 2, "selector": "no selector at all", "until": "2999-01-01T00:00:00"}) + "\n", headers={"Content-Type": "application/x-ndjson"})
+        wrong = self.get("/v1/silences")["silences"][0]
+        self.assertEqual((wrong["id"], wrong["state"], wrong["selector"]), (2, "invalid", "no selector at all"))
+        self.assertIn("its selector cannot be read", wrong["fault"])
+        self.assertEqual([one["id"] for one in self.get("/v1/alerts")["silences"]], [1, 2])
+        self.assertIn("millrace_silences_invalid 1", self.ask("GET", "/metrics").decode())
+        self.ask("DELETE", "/v1/silences/2")
         self.ask("DELETE", "/v1/silences/1")
-        self.assertEqual([one["state"] for one in self.get("/v1/silences")["silences"]], ["ended"])
+        self.assertEqual([one["state"] for one in self.get("/v1/silences")["silences"]], ["ended", "ended"])
         for path, body in [("/v1/silences", "{}"), ("/v1/silences", '{"seconds": 5}'), ("/v1/silences", '{"alert": "a", "seconds": 1.5}'), ("/v1/acknowledgements", '{"alert": 3}')]:
             self.ask("POST", path, body, expect=400)
         self.ask("DELETE", "/v1/silences/9", expect=404)

@@ -100,10 +100,11 @@ final class AlertTests: XCTestCase {
             session = engine.makeSession()
         }
 
-        func reopen() throws {
+        func reopen(_ between: () throws -> Void = {}) throws {
             try engine.close()
             // Its lock goes with the process.
             files.killProcess()
+            try between()
             engine = try Bench.open(files, clock)
             session = engine.makeSession()
         }
@@ -236,6 +237,184 @@ final class AlertTests: XCTestCase {
         try bench.append(Self.line("x", 50, 5_000) + Self.line("x", 50, 7_000))
         bench.settle()
         XCTAssertEqual(try transitions(bench, "a").count, 1)
+    }
+
+    /// A group that grew rule by rule has the plan that it has after a restart, and what each rule adds is worked out once.
+    func testAGroupThatGrowsIsPlannedAsOneThatIsThere() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        let conditions = ["v > 10", "v + 1 > v * 2", "k <> 'x' AND v < 5", "v + 1 > v * 2", "v * 2 > 7", "length(k) = 3 OR v > 4"]
+        for number in 0..<60 {
+            let condition = conditions[number % 6].replacingOccurrences(of: "v", with: number < 30 ? "v" : "(v + \(number))")
+            try bench.execute("CREATE ALERT a\(number) AS SELECT k, v FROM t WHERE \(condition) RESOLVE WHEN v = \(number) KEY (k) WITH (severity = 'low')")
+        }
+        XCTAssertEqual(bench.engine.savedQueries.count, 1)
+        // Each is written when it comes; without memory it were one for every rule that is there, each time.
+        XCTAssertLessThan(bench.engine.alertTags.writtenCount, 60 * 3)
+        let group = try XCTUnwrap(bench.engine.alertGroups().first)
+        let grown = try bench.engine.planAlerts(group.members)
+        XCTAssertEqual(Set(grown.node.tags).count, grown.node.tags.count)
+        try bench.reopen()
+        bench.settle()
+        let members = try XCTUnwrap(bench.engine.alertGroups().first?.members)
+        let fresh = try bench.engine.planAlerts(members)
+        XCTAssertEqual(fresh.node, grown.node)
+        XCTAssertEqual(fresh.group, grown.group)
+        XCTAssertEqual(fresh.query.plan.signature, grown.query.plan.signature)
+        XCTAssertEqual(Set(members.map(\.membership.signature)).count, 1)
+    }
+
+    /// What it costs to make many rules one after the other: MILLRACE_MEASURE=1. Thresholds over one column, and conditions that are a column each.
+    func testWhatManyRulesCost() throws {
+        try XCTSkipUnless(ProcessInfo.processInfo.environment["MILLRACE_MEASURE"] == "1", "MILLRACE_MEASURE=1 measures")
+        for (what, condition) in [("thresholds", "v > $"), ("conditions", "v + $ > v * 3 AND k <> 'x$'")] {
+            let bench = try Bench()
+            try bench.execute(Self.setup)
+            let clock = ContinuousClock()
+            let start = clock.now
+            for number in 1...1_000 {
+                try bench.execute("CREATE ALERT a\(number) AS SELECT k, v FROM t WHERE \(condition.replacingOccurrences(of: "$", with: "\(number)")) KEY (k)")
+                guard [100, 250, 500, 1_000].contains(number) else { continue }
+                print("measured: \(what), rule \(number) is there after \(clock.now - start)")
+            }
+            XCTAssertEqual(bench.engine.savedQueries.count, 1)
+        }
+    }
+
+    // MARK: What has failed, and what changes below
+
+    /// Rows of `t` that a group has read are lost, and others have their numbers: its query fails for good.
+    private func loseInput(_ bench: Bench) throws {
+        try bench.reopen {
+            for path in bench.files.allPaths where path.contains("/00000001/shard-") {
+                if path.hasSuffix("/end") {
+                    try bench.files.remove(path)
+                } else if path.hasSuffix(".log") {
+                    bench.files.corrupt(path) { $0.removeLast($0.count - 64) }
+                }
+            }
+        }
+        try bench.append(Self.line("y", 1, 10_000) + Self.line("y", 1, 11_000) + Self.line("y", 1, 12_000))
+        bench.settle()
+    }
+
+    private func state(_ bench: Bench, _ alert: String) throws -> String {
+        try bench.rows("DESCRIBE ALERT \(alert)").first { $0[0] == "state" }?[1] ?? ""
+    }
+
+    private func groupFolders(_ bench: Bench) -> Set<String> {
+        Set(bench.files.allPaths.compactMap { $0.hasPrefix("/alerts/queries/") ? String($0.dropFirst("/alerts/queries/".count).prefix { $0 != "/" }) : nil })
+    }
+
+    func testWhatHasFailedCanBeDroppedAndReplaced() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        for (name, bound) in [("a", 10), ("b", 20), ("c", 30)] { try bench.execute("CREATE ALERT \(name) AS SELECT k, v FROM t WHERE v > \(bound) KEY (k)") }
+        try bench.append(Self.line("x", 50, 1_000) + Self.line("x", 50, 3_000))
+        bench.settle()
+        let folders = groupFolders(bench)
+        XCTAssertEqual(folders.count, 1)
+        try loseInput(bench)
+        for name in ["a", "b", "c"] { XCTAssertEqual(try state(bench, name), "failed", name) }
+        // It goes; the others are where they were.
+        try bench.execute("DROP ALERT a")
+        XCTAssertNil(bench.engine.alertObject(named: "a"))
+        bench.settle()
+        XCTAssertEqual(try state(bench, "b"), "failed")
+        // The same text again: it begins anew, in a group that works.
+        try bench.execute("CREATE OR REPLACE ALERT b AS SELECT k, v FROM t WHERE v > 20 KEY (k)")
+        bench.settle()
+        XCTAssertEqual(try state(bench, "b"), "running")
+        XCTAssertEqual(try state(bench, "c"), "failed")
+        XCTAssertEqual(groupFolders(bench).count, 2)
+        // What could join those that have failed joins the one that runs; a new rule too.
+        try bench.execute("CREATE OR REPLACE ALERT c AS SELECT k, v FROM t WHERE v > 35 KEY (k)")
+        try bench.execute("CREATE ALERT d AS SELECT k, v FROM t WHERE v > 40 KEY (k)")
+        XCTAssertEqual(bench.engine.savedQueries.count, 1)
+        XCTAssertTrue(groupFolders(bench).isDisjoint(with: folders), "the files of what is gone")
+        try bench.append(Self.line("z", 50, 20_000) + Self.line("z", 1, 30_000) + Self.line("z", 1, 40_000))
+        bench.settle()
+        for name in ["b", "c", "d"] {
+            XCTAssertEqual(try transitions(bench, name).filter { $0[2].contains("z") }.map { $0[9] }, ["condition", "condition ended"], name)
+        }
+        try bench.reopen()
+        bench.settle()
+        for name in ["b", "c", "d"] { XCTAssertEqual(try state(bench, name), "running", name) }
+        let keys = try bench.rows("SELECT \"key\" FROM alerts").map { $0[0] }
+        XCTAssertEqual(Set(keys).count, keys.count, "a key stands for two transitions")
+    }
+
+    private func error(_ bench: Bench, _ sql: String) -> String {
+        do { try bench.execute(sql) } catch {
+            guard let error = (error as? StatementError)?.error else { return "\(error)" }
+            return "\(error.message) | \(error.hint ?? "") | \(error.code)"
+        }
+        return "none"
+    }
+
+    func testAViewBelowAnAlertBecomesNoOther() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        try bench.execute("CREATE STREAM o (k VARCHAR, v BIGINT)")
+        try bench.execute("CREATE VIEW big AS SELECT k, v, ts FROM t WHERE v > 0")
+        try bench.execute("CREATE VIEW bigger AS SELECT * FROM big WHERE v > 1")
+        try bench.execute("CREATE ALERT a AS SELECT k, v FROM bigger WHERE v > 10 KEY (k)")
+        let other = "CREATE OR REPLACE VIEW big AS SELECT k, v, ts FROM t WHERE v > 60"
+        XCTAssertEqual(
+            error(bench, other),
+            "view \"big\" is used by alert a, which would compute something else | give the new view another name, or DROP ALERT a first | 2BP01")
+        XCTAssertTrue(error(bench, "CREATE OR REPLACE VIEW big AS SELECT k, ts FROM t").hasPrefix("with this view alert a would not be valid: "))
+        // Written otherwise it is the same.
+        try bench.execute("CREATE OR REPLACE VIEW big AS SELECT x.k, x.v, x.ts FROM t AS x WHERE x.v > 0")
+        try bench.append(Self.line("x", 50, 1_000) + Self.line("x", 50, 3_000))
+        try bench.reopen()
+        bench.settle()
+        XCTAssertEqual(try transitions(bench, "a").map { $0[9] }, ["condition"])
+        try bench.execute("DROP ALERT a")
+        // A saved query stands on it in the same way.
+        try bench.execute("CREATE QUERY q AS INSERT INTO o SELECT k, v FROM bigger")
+        XCTAssertEqual(
+            error(bench, other),
+            "view \"big\" is used by query q, which would compute something else | give the new view another name, or DROP QUERY q first | 2BP01")
+        try bench.execute("DROP QUERY q")
+        try bench.execute(other)
+        try bench.execute("CREATE ALERT a AS SELECT k, v FROM bigger WHERE v > 10 KEY (k)")
+        try bench.append(Self.line("y", 50, 11_000) + Self.line("z", 61, 12_000) + Self.line("z", 61, 14_000))
+        bench.settle()
+        XCTAssertEqual(try transitions(bench, "a").filter { !$0[2].contains("x") }.map { $0[2] }, ["{\"k\":\"z\"}"])
+    }
+
+    func testAFunctionBelowAnAlertBecomesNoOther() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        try bench.execute("CREATE FUNCTION twice (n BIGINT) RETURNS BIGINT RETURN n * 2")
+        try bench.execute("CREATE ALERT a AS SELECT k, v FROM t WHERE twice(v) > 10 KEY (k)")
+        XCTAssertEqual(
+            error(bench, "CREATE OR REPLACE FUNCTION twice (n BIGINT) RETURNS BIGINT RETURN n * 3"),
+            "function \"twice\" is used by alert a | what runs keeps the function that it was started with: DROP ALERT a first | 2BP01")
+    }
+
+    /// An epoch over a thousand rules may last for seconds: what has come since its beginning is behind, and is asked for when somebody looks.
+    func testHowFarARuleIsBehindIsAskedOfTheLog() throws {
+        let bench = try Bench()
+        try bench.execute(Self.setup)
+        try bench.execute("CREATE ALERT a AS SELECT k, v FROM t WHERE v > 10 KEY (k)")
+        func behind() throws -> String { try bench.rows("DESCRIBE ALERT a").first { $0[0] == "behind" }?[1] ?? "" }
+        try bench.append(Self.line("x", 50, 1_000))
+        bench.settle()
+        XCTAssertEqual(try behind(), "0")
+        // No epoch begins or ends from here on.
+        try bench.append(Self.line("x", 50, 2_000) + Self.line("x", 50, 3_000))
+        bench.clock.advance(byMicroseconds: 5_000_000)
+        XCTAssertEqual(try behind(), "2")
+        let progress = try XCTUnwrap(bench.engine.queryProgress().first)
+        XCTAssertEqual(progress.behind, 2)
+        XCTAssertEqual(progress.figures?.sources.first?.shards.map(\.behindRows), [2])
+        XCTAssertEqual(progress.figures?.behindMicroseconds, 5_000_000)
+        XCTAssertEqual(progress.rowsIn, 1)
+        bench.settle()
+        XCTAssertEqual(try behind(), "0")
+        XCTAssertEqual(bench.engine.queryProgress().first?.figures?.behindMicroseconds, 0)
     }
 
     // MARK: Crashes

@@ -6,21 +6,58 @@
 // Inhibition is asked for every instance that fires, and depends on all others that do: so those that keep others quiet are kept by rule and by the
 // values of the labels that must be equal (`sources`).
 //
+// What cannot be understood (rows that another program has put there, or one that knew more) is not passed over: a silence is kept with what is
+// wrong with it, and shown; every other row is counted (`strangeRowCounts`), and AlertFold tells of it.
+//
 // Cost: one entry per instance that is not inactive. Of those that are resolved the newest are kept (`resolvedCountMax`).
 
 import Syntax
 
 package struct AlertBoard: Sendable {
     package struct Silence: Hashable, Sendable {
+        package enum State: String, Sendable {
+            case active, ended
+            /// It would be active if it could be understood.
+            case invalid
+        }
+
         package var id: Int64
-        package var selector: AlertSelector
+        /// As it stands in the stream.
+        package var selectorText: String
+        /// nil for a silence that cannot be understood.
+        package var selector: AlertSelector?
+        /// Why it cannot be understood: then it keeps nobody quiet.
+        package var fault: String?
         package var fromMicroseconds: Int64
         package var untilMicroseconds: Int64
         package var comment: String
         package var author: String
         package var isEnded = false
 
-        package func holds(at microseconds: Int64) -> Bool { !isEnded && microseconds < untilMicroseconds }
+        init(_ action: AlertAction) {
+            id = action.id
+            selectorText = action.selector
+            fromMicroseconds = action.atMicroseconds
+            untilMicroseconds = action.untilMicroseconds
+            comment = action.comment
+            author = action.author
+            do throws(SQLError) { selector = try AlertBoard.parseSelector(action.selector) } catch {
+                fault = action.selector.isEmpty ? "it does not say what it silences" : "its selector cannot be read: \(error.message)"
+            }
+            if fault == nil, untilMicroseconds == 0 { fault = "it does not say when it ends" }
+        }
+
+        package func state(at microseconds: Int64) -> State {
+            // One that does not say when it ends is wrong until somebody ends it.
+            if isEnded || (untilMicroseconds != 0 && microseconds >= untilMicroseconds) { return .ended }
+            return fault == nil ? .active : .invalid
+        }
+
+        package func holds(at microseconds: Int64) -> Bool { state(at: microseconds) == .active }
+
+        func selects(_ alert: String, _ labels: [String: String]) -> Bool { selector?.selects(alert: alert, labels: labels) ?? false }
+
+        package var shownSelector: String { selector.map(Printer.selector) ?? selectorText }
     }
 
     package struct Instance: Hashable, Sendable {
@@ -59,6 +96,8 @@ package struct AlertBoard: Sendable {
 
     package private(set) var instances: [AlertTransition.Instance: Instance] = [:]
     package private(set) var silences: [Silence] = []
+    /// By stream: rows that are none of those that this program writes there.
+    package private(set) var strangeRowCounts: [String: Int64] = [:]
     package var inhibitions: [InhibitionRule] = [] {
         didSet {
             if inhibitions == oldValue { return }
@@ -130,12 +169,8 @@ package struct AlertBoard: Sendable {
     package mutating func apply(_ action: AlertAction) {
         switch action.kind {
         case .silence:
-            // What cannot be understood keeps nobody quiet: it is better told once too often.
-            guard let selector = Self.selector(action.selector) else { return }
-            silences.append(
-                Silence(
-                    id: action.id, selector: selector, fromMicroseconds: action.atMicroseconds, untilMicroseconds: action.untilMicroseconds,
-                    comment: action.comment, author: action.author))
+            // What cannot be understood keeps nobody quiet: it is better told once too often. But it is there, and says so.
+            silences.append(Silence(action))
         case .unsilence:
             for index in silences.indices where silences[index].id == action.id {
                 silences[index].isEnded = true
@@ -146,10 +181,19 @@ package struct AlertBoard: Sendable {
         }
     }
 
+    /// Counts a row that says nothing to this program; how many there are of its stream.
+    @discardableResult
+    package mutating func countStrangeRow(of stream: String) -> Int64 {
+        strangeRowCounts[stream, default: 0] &+= 1
+        return strangeRowCounts[stream] ?? 0
+    }
+
     /// As SILENCE takes it; nil when it is none.
-    package static func selector(_ text: String) -> AlertSelector? {
-        guard let statement = try? Parser.parseStatement("ACKNOWLEDGE " + text), case .notification(.acknowledge(let selector, nil, nil)) = statement.kind else {
-            return nil
+    package static func selector(_ text: String) -> AlertSelector? { try? parseSelector(text) }
+
+    fileprivate static func parseSelector(_ text: String) throws(SQLError) -> AlertSelector {
+        guard case .notification(.acknowledge(let selector, nil, nil)) = try Parser.parseStatement("ACKNOWLEDGE " + text).kind else {
+            throw SQLError("there is more than names an alert and its labels", at: .none)
         }
         return selector
     }
@@ -160,7 +204,7 @@ package struct AlertBoard: Sendable {
     package func suppression(of transition: AlertTransition, at microseconds: Int64) -> Suppression? {
         if let action = acknowledgements[transition.instance], action.transition == transition.number { return .acknowledged(action.author) }
         let labels = transition.labelSet
-        for silence in silences where silence.holds(at: microseconds) && silence.selector.selects(alert: transition.alert, labels: labels) {
+        for silence in silences where silence.holds(at: microseconds) && silence.selects(transition.alert, labels) {
             return .silenced(silence.id)
         }
         let instance = transition.instance
@@ -182,7 +226,7 @@ package struct AlertBoard: Sendable {
     /// The silences that keep an instance quiet.
     package func silences(of transition: AlertTransition, at microseconds: Int64) -> [Silence] {
         let labels = transition.labelSet
-        return silences.filter { $0.holds(at: microseconds) && $0.selector.selects(alert: transition.alert, labels: labels) }
+        return silences.filter { $0.holds(at: microseconds) && $0.selects(transition.alert, labels) }
     }
 
     /// The next moment at which a silence ends by itself.

@@ -1,7 +1,8 @@
 // AlertFold: the engine's AlertBoard, brought up to date when somebody asks.
 //
 // It follows the streams `alerts` and `alert_actions` with tails of its own, from their beginning when the process begins. A stream that was dropped and
-// made again is another stream: then everything is folded anew.
+// made again is another stream: then everything is folded anew. Rows that cannot be understood are counted, and the first of them told of, whenever
+// everything is folded: they lie in streams to which anybody may write.
 
 import Columns
 import Planning
@@ -17,7 +18,10 @@ final class AlertFold: @unchecked Sendable {
     private var actions: TailCursor?
 
     func board(of engine: Engine) throws -> AlertBoard {
-        try lock.locked {
+        var told: [String] = []
+        // Not while the lock is held: whoever is told may ask.
+        defer { told.forEach(engine.options.onNotice) }
+        return try lock.locked {
             let found = [AlertTransition.streamName, AlertAction.streamName].map { engine.object(named: $0)?.id }
             if found != ids {
                 board = AlertBoard()
@@ -33,19 +37,40 @@ final class AlertFold: @unchecked Sendable {
             if let transitions {
                 while case .rows(let rows) = try transitions.tail.next(timeoutMilliseconds: 0) {
                     for row in 0..<rows.batch.count {
-                        if let transition = transitions.reader.transition(rows.batch, row: row) { board.apply(transition) }
+                        guard let transition = transitions.reader.transition(rows.batch, row: row) else {
+                            countStrangeRow(AlertTransition.streamName, "names no state that an alert can have", rows, row, &told)
+                            continue
+                        }
+                        board.apply(transition)
                     }
                 }
             }
             if let actions {
                 while case .rows(let rows) = try actions.next(timeoutMilliseconds: 0) {
-                    for row in 0..<rows.batch.count { if let action = AlertAction(rows.batch, row: row) { board.apply(action) } }
+                    for row in 0..<rows.batch.count {
+                        guard let action = AlertAction(rows.batch, row: row) else {
+                            countStrangeRow(AlertAction.streamName, "is neither a silence nor the end of one nor an acknowledgement", rows, row, &told)
+                            continue
+                        }
+                        board.apply(action)
+                        guard action.kind == .silence, let fault = board.silences.last?.fault else { continue }
+                        told.append("silence \(action.id) keeps nobody quiet: \(fault)")
+                    }
                 }
             }
             let rules = engine.inhibitions()
             if rules != board.inhibitions { board.inhibitions = rules }
             return board
         }
+    }
+
+    /// The first few are told of one by one; metrics count them all.
+    private static let toldRowsMax: Int64 = 10
+
+    /// The caller holds the lock.
+    private func countStrangeRow(_ stream: String, _ what: String, _ rows: TailRows, _ row: Int, _ told: inout [String]) {
+        guard board.countStrangeRow(of: stream) <= Self.toldRowsMax else { return }
+        told.append("stream \(stream): row \(rows.firstSequence &+ UInt64(row)) \(what), and is passed over")
     }
 
     /// So that a stream of the program's own is made once, and seen by nobody else while it is half made.

@@ -98,7 +98,7 @@ package struct AlertTransitionReader: Sendable {
         }
     }
 
-    /// A row that names no state is none: nil.
+    /// A row that names no state is none: nil. AlertFold counts these.
     package func transition(_ batch: RowBatch, row: Int) -> AlertTransition? {
         func value(_ name: String) -> Value { places[name].map { batch.columns[$0].value(at: row) } ?? .null }
         func text(_ name: String) -> String { if case .string(let text) = value(name) { text } else { "" } }

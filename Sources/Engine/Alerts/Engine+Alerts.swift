@@ -50,7 +50,7 @@ extension Engine {
         }
         let rules = definitions
         let options = session.plannerOptions
-        return try withCatalog { catalog throws(SQLError) in try Planner.plan(rules, catalog: catalog, options: options) }
+        return try withCatalog { catalog throws(SQLError) in try Planner.plan(rules, catalog: catalog, options: options, tags: alertTags) }
     }
 
     /// What rules must have in common to be one group.
@@ -67,12 +67,7 @@ extension Engine {
             do {
                 try finishRetirement(of: group)
                 try startAlerts(group)
-            } catch {
-                let name = alertGroup(group).first?.name ?? "\(group)"
-                let reason = (error as? SQLError)?.message ?? "\(error)"
-                options.onNotice("alert \(name) cannot be started: \(reason)")
-                register(RunningQuery.failed(name: name, id: group, statement: alertGroup(group).first?.sql ?? "", reason: reason))
-            }
+            } catch { reportFailure(of: group, error) }
         }
     }
 
@@ -105,13 +100,27 @@ extension Engine {
             settings: session.runnerSettings, workerCount: options.workerCount, checksFirst: false)
     }
 
+    /// A group that could not even be started is shown as one that has failed.
+    private func reportFailure(of group: UInt64, _ error: any Error) {
+        let first = alertGroup(group).first
+        let name = first?.name ?? "\(group)"
+        let reason = (error as? SQLError)?.message ?? "\(error)"
+        options.onNotice("alert \(name) cannot be started: \(reason)")
+        register(RunningQuery.failed(name: name, id: group, statement: first?.sql ?? "", reason: reason))
+    }
+
     private func forgetAlerts(_ group: UInt64) { if let query = runningAlerts(group) { forget(query) } }
+
+    /// Until then nobody knows whether a query runs or has failed.
+    private func awaitRecovery(of query: RunningQuery) {
+        // Without a thread it has perhaps not even been recovered.
+        if options.isSingleThreaded { _ = query.step() } else { query.waitUntilRecovered(timeoutMilliseconds: 10_000) }
+    }
 
     /// Stops a group with a checkpoint; the epoch at which it stands. Throws, and lets it go on, when the checkpoint cannot be had.
     func stopAlerts(_ group: UInt64) throws -> UInt64 {
         guard let query = runningAlerts(group) else { return 0 }
-        // Without a thread it has perhaps not even been recovered.
-        if options.isSingleThreaded { _ = query.step() } else { query.waitUntilRecovered(timeoutMilliseconds: 10_000) }
+        awaitRecovery(of: query)
         query.stop()
         let progress = query.progress()
         if options.isEphemeral { return progress.epoch }
@@ -168,10 +177,12 @@ extension Engine {
 
     // MARK: Changing
 
-    /// Adds a rule, in the place of `replaced` when there is one.
+    /// Adds a rule, in the place of `replaced` when there is one; of one that has failed, without ending what it had open.
     func addAlert(_ create: CreateAlert, sql: String, planned: PlannedAlerts, settings: QuerySettings, replaced: CatalogObject?) throws -> RunningQuery? {
         try alertLock.locked {
             _ = try alertStream()
+            let failed = replaced.flatMap { hasFailed($0) ? $0 : nil }
+            let replaced = failed == nil ? replaced : nil
             let signature = Engine.alertSignature(planned, settings)
             let group = groupToJoin(signature)
             var retired: (id: UInt64, afterEpoch: UInt64)?
@@ -187,13 +198,14 @@ extension Engine {
                 object = try withCatalog { catalog throws(EngineError) in
                     try catalog.addAlert(
                         name: create.name.last.name, sql: sql, create: create, settings: settings, group: group, afterEpoch: epoch, signature: signature,
-                        retiring: retired)
+                        retiring: retired, removing: failed?.id)
                 }
             } catch {
                 if let group { try startAlerts(group) }
                 if let replaced, replaced.membership.group != group { try startAlerts(replaced.membership.group) }
                 throw error
             }
+            if let failed { forgetFailed(failed) }
             if let replaced {
                 try finishRetirement(of: replaced.membership.group)
                 if replaced.membership.group != object.membership.group { try startAlerts(replaced.membership.group) }
@@ -212,16 +224,21 @@ extension Engine {
     }
 
     /// Whether an alert's query has come to its end by an error, and can run no epoch any more.
-    func hasFailed(_ object: CatalogObject) -> Bool { runningAlerts(object.membership.group)?.progress().state == .failed }
+    func hasFailed(_ object: CatalogObject) -> Bool {
+        guard let query = runningAlerts(object.membership.group) else { return false }
+        awaitRecovery(of: query)
+        return query.progress().state == .failed
+    }
 
     private func groupToJoin(_ signature: String) -> UInt64? {
         // Without checkpoints a group cannot change.
         if options.isEphemeral { return nil }
         for (group, members) in alertGroups() {
             guard members.allSatisfy({ $0.membership.retirement == nil && $0.membership.signature == signature }), members.count < Engine.groupRulesMax,
-                runningAlerts(group)?.hasEnded == false
+                let query = runningAlerts(group)
             else { continue }
-            return group
+            awaitRecovery(of: query)
+            if !query.hasEnded { return group }
         }
         return nil
     }
@@ -256,12 +273,17 @@ extension Engine {
 
     /// Without a query that runs there is nobody to resolve what is open.
     private func dropFailed(_ object: CatalogObject) throws {
-        let group = object.membership.group
         try removeFromCatalog(object)
+        forgetFailed(object)
+    }
+
+    /// The catalog has forgotten the rule; the others of its group have failed like it, and are tried once more.
+    private func forgetFailed(_ object: CatalogObject) {
+        let group = object.membership.group
         forgetAlerts(group)
         options.onNotice("alert \(object.name) had failed: what it had open is not resolved in \(AlertStream.name)")
         if alertGroup(group).isEmpty { return removeFolder(of: group) }
-        do { try startAlerts(group) } catch { options.onNotice("alert \(alertGroup(group).first?.name ?? "") cannot be started: \(error)") }
+        do { try startAlerts(group) } catch { reportFailure(of: group, error) }
     }
 
     func pauseAlert(_ object: CatalogObject, _ isPaused: Bool) throws {

@@ -35,7 +35,8 @@ package struct QuerySettings: Hashable, Sendable {
     /// otherwise than they do by themselves, the TTL of state when there is one. Numbers that this version does not know are passed over; one is
     /// never used again.
     var text: String {
-        let other = optimizerRules.symmetricDifference(OptimizerRule.standard)
+        // A catalog of a thousand rules asks a thousand times at each change, and hardly ever is it anything else.
+        let other = optimizerRules == OptimizerRule.standard ? [] : optimizerRules.symmetricDifference(OptimizerRule.standard)
         let left = OptimizerRule.allCases.indices.filter { other.contains(OptimizerRule.allCases[$0]) }
         var text = "\(partitionCount):\(optimizerRules.isEmpty ? 0 : 1):\(allowedLatenessMicroseconds)"
         if !optimizerRules.isEmpty, !left.isEmpty { text += ":" + left.map(String.init).joined(separator: ",") }
@@ -107,12 +108,7 @@ package struct CatalogObject: Sendable {
 
 package final class StoredCatalog: Catalog {
     /// Relations and views share one name space; queries, functions, notifiers and inhibitions have their own.
-    package private(set) var objects: [CatalogObject] = [] {
-        didSet {
-            places = [:]
-            for (place, object) in objects.enumerated() { places[object.name.lowercased(), default: []].append(place) }
-        }
-    }
+    package private(set) var objects: [CatalogObject] = []
     /// Where the objects of a name are, without regard to case.
     private var places: [String: [Int]] = [:]
     package private(set) var nextID: UInt64 = 1
@@ -188,10 +184,11 @@ package final class StoredCatalog: Catalog {
         return object
     }
 
-    /// A rule that runs as part of `group`; nil: as a group of its own, which has the rule's id. `retiring` is the rule whose place it takes.
+    /// A rule that runs as part of `group`; nil: as a group of its own, which has the rule's id. `retiring` is the rule whose place it takes, `removing`
+    /// one that is gone at once.
     package func addAlert(
         name: String, sql: String, create: CreateAlert, settings: QuerySettings, group: UInt64?, afterEpoch: UInt64, signature: String,
-        retiring: (id: UInt64, afterEpoch: UInt64)? = nil
+        retiring: (id: UInt64, afterEpoch: UInt64)? = nil, removing: UInt64? = nil
     ) throws(EngineError) -> CatalogObject {
         var object = CatalogObject(id: nextID, name: name, sql: sql, definition: .alert(create), settings: settings)
         object.membership = AlertMembership(group: group ?? nextID, afterEpoch: afterEpoch, signature: signature)
@@ -202,6 +199,7 @@ package final class StoredCatalog: Catalog {
                 objects[place].membership.retirement = .ruleChanged
                 objects[place].membership.afterEpoch = retiring.afterEpoch
             }
+            if let removing { objects.removeAll { $0.id == removing } }
             objects.append(added)
         }
         return object

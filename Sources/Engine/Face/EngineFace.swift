@@ -101,7 +101,7 @@ package struct QueryProgress: Sendable {
     package var expiredRows: Int64 = 0
     /// Microseconds of event time; Int64.min before the first, Int64.max at the end of time.
     package var watermark: Int64 = .min
-    /// Rows (log) or positions that are there and not yet read.
+    /// Rows (log) or positions that are there and not yet read; of the log also those of an epoch that still runs.
     package var behind: Int64 = 0
     package var stateByteCount: Int = 0
     package var checkpointEpoch: UInt64 = 0

@@ -52,6 +52,7 @@ package struct RunnerSettings: Sendable {
 package final class QueryRunner {
     package let graph: DataflowGraph
     let sources: [any ReplayableSource]
+    private let logs: [LogSource?]
     private let output: any QueryOutput
     private let errors: any ErrorOutput
     private let journal: QueryJournal?
@@ -71,6 +72,8 @@ package final class QueryRunner {
     package private(set) var failedRows: Int64 = 0
     package private(set) var rejectedRows: Int64 = 0
     package private(set) var behind: Int64 = 0
+    /// The part of it that is not in the log.
+    private var behindElsewhere: Int64 = 0
     /// Rows that retention removed before the query had read them.
     package private(set) var expiredRows: Int64 = 0
     package private(set) var checkpointFigures = CheckpointFigures()
@@ -92,6 +95,7 @@ package final class QueryRunner {
     ) {
         self.graph = graph
         self.sources = sources
+        logs = sources.map(LogSource.beneath)
         self.output = output
         self.errors = errors
         self.journal = journal
@@ -228,6 +232,7 @@ package final class QueryRunner {
         var scans: [[EpochRecord.ShardRange]] = []
         var isNeeded = !hasRunEpoch
         var remaining: Int64 = 0
+        var remainingElsewhere: Int64 = 0
         for (scan, source) in sources.enumerated() {
             source.refreshShards()
             makeRoom(scan, source.shardCount)
@@ -254,6 +259,7 @@ package final class QueryRunner {
                     isNeeded = true
                 }
                 remaining &+= max(0, available - to)
+                if logs[scan] == nil { remainingElsewhere &+= max(0, available - to) }
                 let end = try source.end(shard: shard)
                 let hasEnded = !waits && end.map { to >= $0 } ?? false
                 if hasEnded && !ended[scan][shard] { isNeeded = true }
@@ -262,6 +268,7 @@ package final class QueryRunner {
             scans.append(ranges)
         }
         behind = remaining
+        behindElsewhere = remainingElsewhere
         if !isNeeded, let deadline = graph.nextIdleDeadline(), deadline <= clock { isNeeded = true }
         guard isNeeded else { return nil }
         return EpochRecord(epoch: epoch &+ 1, clockMicroseconds: clock, scans: scans)
@@ -384,6 +391,15 @@ package final class QueryRunner {
     }
 
     package var stateByteCount: Int { graph.status.stateBytes }
+
+    /// For whoever asks while epochs go on.
+    func lag() -> QueryLag {
+        var lag = QueryLag(otherRows: behindElsewhere, wallMicroseconds: settings.wallMicroseconds)
+        for (scan, log) in logs.enumerated() {
+            if let log { lag.sources.append(.init(scan: scan, log: log, positions: positions[scan])) }
+        }
+        return lag
+    }
 
     // MARK: Checkpoints
 

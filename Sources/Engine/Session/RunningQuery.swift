@@ -25,6 +25,8 @@ package final class RunningQuery: @unchecked Sendable {
     private let lock = Lock()
     private let changed = Condition()
     private var latest: QueryProgress
+    /// What `latest` says of how far the query is behind, to be asked again; nil before it has run.
+    private var lag: QueryLag?
     private var isOver = false
     private var hasRecovered = false
     private let stopRequested = Flag()
@@ -67,7 +69,13 @@ package final class RunningQuery: @unchecked Sendable {
         return query
     }
 
-    package func progress() -> QueryProgress { lock.locked { latest } }
+    package func progress() -> QueryProgress {
+        let (known, lag) = lock.locked { (latest, isOver ? nil : self.lag) }
+        var progress = known
+        lag?.update(&progress)
+        return progress
+    }
+
     package var hasEnded: Bool { lock.locked { isOver } }
 
     /// True when the query is over, false when the time has passed before.
@@ -273,8 +281,10 @@ package final class RunningQuery: @unchecked Sendable {
             lastDetailed = now ?? lastDetailed
             lastDetailedEpoch = runner.epoch
         }
+        let lag = runner.lag()
         lock.locked {
             hasRecovered = true
+            self.lag = lag
             if let details {
                 latest.holdup = details.holdup
                 latest.stateByteCount = details.figures.stateByteCount

@@ -47,8 +47,10 @@ extension Session {
     private func createAlert(_ create: CreateAlert, text: String) throws -> StatementResult {
         let name = create.name.last.name
         let tag = "CREATE ALERT"
-        var existing = engine.alertObject(named: name)
-        if let existing, create.ifNotExists || (create.orReplace && existing.sql == text) { return .done(tag: tag) }
+        let existing = engine.alertObject(named: name)
+        // One that has failed begins anew, whatever its text.
+        let hasFailed = existing.map { create.orReplace && engine.hasFailed($0) } ?? false
+        if let existing, create.ifNotExists || (create.orReplace && existing.sql == text && !hasFailed) { return .done(tag: tag) }
         if let existing, !create.orReplace {
             throw SQLError(
                 "alert \"\(existing.name)\" already exists", at: create.name.span,
@@ -60,14 +62,10 @@ extension Session {
         }
         let options = plannerOptions
         let planned = try engine.withCatalog { catalog throws(SQLError) in
-            try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options)
+            try Planner.plan([AlertDefinition(id: 0, create: create)], catalog: catalog, options: options, tags: engine.alertTags)
         }
         planned.query.notices.forEach(note)
-        if let failed = existing, engine.hasFailed(failed) {
-            try engine.dropAlert(failed)
-            existing = nil
-        }
-        if let existing {
+        if let existing, !hasFailed {
             if try keepsInstances(existing, planned) {
                 if let running = try engine.changeAlert(existing, to: create, sql: text) { return .running(tag: tag, running) }
                 return .done(tag: tag)

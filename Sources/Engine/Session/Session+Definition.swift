@@ -64,6 +64,8 @@ extension Session {
                     "\(existing.kindName.lowercased()) \"\(existing.name)\" already exists", at: create.name.span,
                     hint: "use OR REPLACE to replace a view", code: SQLError.duplicateObject)
             }
+            if existing.sql == text { return .done(tag: "CREATE VIEW") }
+            try refuseWhenOthersChange(existing, by: view, at: create.name.span)
             try engine.removeFromCatalog(existing)
         }
         try engine.addToCatalog(name: view.name, sql: text, definition: .view(view, schema))

@@ -1,7 +1,7 @@
 // CREATE FUNCTION, DROP FUNCTION and SHOW FUNCTIONS.
 //
 // Whatever calls a function keeps its text and is bound again when the program starts: so a function that something calls cannot be dropped, a
-// function that a saved query runs with cannot become another, and one that views or other functions call keeps its types.
+// function that a saved query or an alert runs with cannot become another, and one that views or other functions call keeps its types.
 
 import Columns
 import Planning
@@ -34,10 +34,10 @@ extension Session {
     private func checkReplacement(of existing: CatalogObject, by function: UserFunction, at span: SourceSpan) throws {
         let users = try dependents(of: existing.name)
         guard !users.isEmpty else { return }
-        if let query = users.first(where: \.isQuery) {
+        if let user = users.first(where: { $0.isQuery || $0.isAlert }) {
             throw SQLError(
-                "function \"\(existing.name)\" is used by query \(query.name)", at: span,
-                hint: "a running query keeps the function that it was started with: DROP QUERY \(query.name) first", code: "2BP01")
+                "function \"\(existing.name)\" is used by \(Session.description(user))", at: span,
+                hint: "what runs keeps the function that it was started with: DROP \(user.kindName) \(user.name) first", code: "2BP01")
         }
         if let before = existing.function, before.result != function.result || before.parameters.map(\.type) != function.parameters.map(\.type) {
             throw SQLError(

@@ -140,7 +140,7 @@ extension Session {
                 guard let id = Int64(text), let silence = board.silences.first(where: { $0.id == id }) else {
                     throw SQLError("there is no silence \(text.prefix(40))", at: span, hint: "SHOW SILENCES lists them", code: SQLError.undefinedObject)
                 }
-                if !silence.holds(at: now) { note("silence \(id) has ended already") }
+                if silence.state(at: now) == .ended { note("silence \(id) has ended already") }
                 var action = AlertAction(.unsilence)
                 action.atMicroseconds = now
                 action.id = id
@@ -184,7 +184,7 @@ extension Session {
     }
 
     func silences() throws -> Cursor {
-        Session.table(["id", "state", "selector", "since", "until", "comment", "author"], of: try engine.readSilences(), relation: "silences")
+        Session.table(["id", "state", "selector", "since", "until", "comment", "author", "fault"], of: try engine.readSilences(), relation: "silences")
     }
 
     func notifiers() -> Cursor {
@@ -246,9 +246,10 @@ extension Engine {
         let now = nowMicroseconds
         return board.silences.reversed().map { silence in
             [
-                "id": .integer(silence.id), "state": .string(silence.holds(at: now) ? "active" : "ended"), "selector": .string(Printer.selector(silence.selector)),
-                "since": .integer(silence.fromMicroseconds), "until": .integer(silence.untilMicroseconds),
+                "id": .integer(silence.id), "state": .string(silence.state(at: now).rawValue), "selector": .string(silence.shownSelector),
+                "since": .integer(silence.fromMicroseconds), "until": silence.untilMicroseconds == 0 ? .null : .integer(silence.untilMicroseconds),
                 "comment": silence.comment.isEmpty ? .null : .string(silence.comment), "author": silence.author.isEmpty ? .null : .string(silence.author),
+                "fault": .text(silence.fault),
             ]
         }
     }

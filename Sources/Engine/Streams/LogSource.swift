@@ -34,6 +34,9 @@ final class LogSource: ReplayableSource, @unchecked Sendable {
         ends = isBounded ? endsAtStart : nil
     }
 
+    /// The log that a source reads, which any thread may ask how far it goes; nil for what only the query's own may ask.
+    static func beneath(_ source: any ReplayableSource) -> LogSource? { source as? LogSource ?? (source as? UpsertSource).flatMap { beneath($0.source) } }
+
     var shardCount: Int { lock.locked { shapes.count } }
 
     func refreshShards() {

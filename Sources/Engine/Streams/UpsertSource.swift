@@ -7,7 +7,7 @@ import Columns
 import Planning
 
 final class UpsertSource: ReplayableSource {
-    private let source: any ReplayableSource
+    let source: any ReplayableSource
     /// The ordinal that stands for the column.
     private let deleted: Int
 

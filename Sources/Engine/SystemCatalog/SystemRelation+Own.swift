@@ -11,7 +11,7 @@ extension SystemRelation {
         inhibitions v name:name target:text source:text equal:text
         notifiers v name:name type:text target:text state:text delivered:int8 failed:int8 dead_letters:int8 suppressed:int8 waiting:int8 behind:int8 \
         last_error:text last_delivery:timestamp
-        silences v id:int8 state:text selector:text since:timestamp until:timestamp comment:text author:text
+        silences v id:int8 state:text selector:text since:timestamp until:timestamp comment:text author:text fault:text
         queries v name:name state:text reason:text epoch:int8 rows_in:int8 rows_out:int8 late:int8 failed:int8 rejected:int8 expired:int8 behind:int8 \
         watermark:timestamp held_back_by:text state_bytes:int8 checkpoint_epoch:int8 is_materialized_view:bool statement:text
         shards v stream:name shard:int4 oldest:int8 "end":int8 bytes:int8 expired:int8 given_up:int8 fault:text

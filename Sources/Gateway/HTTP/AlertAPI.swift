@@ -20,7 +20,7 @@ enum AlertAPI {
             $0.array("alerts") {
                 for instance in board.sorted.prefix(10_000) { $0.object { append(instance, board, now, to: &$0) } }
             }
-            $0.array("silences") { for silence in board.silences where silence.holds(at: now) { $0.object { append(silence, now, to: &$0) } } }
+            $0.array("silences") { for silence in board.silences where silence.state(at: now) != .ended { $0.object { append(silence, now, to: &$0) } } }
             $0.array("notifiers") { for entry in context.engine.notifierEntries() { $0.object { append(entry, context.engine, to: &$0) } } }
         }
     }
@@ -53,12 +53,13 @@ enum AlertAPI {
 
     private static func append(_ silence: AlertBoard.Silence, _ now: Int64, to json: inout JSONWriter) {
         json.member("id", silence.id)
-        json.member("state", silence.holds(at: now) ? "active" : "ended")
-        json.member("selector", Printer.selector(silence.selector))
+        json.member("state", silence.state(at: now).rawValue)
+        json.member("selector", silence.shownSelector)
         json.member("since", StatusDocument.instant(silence.fromMicroseconds))
-        json.member("until", StatusDocument.instant(silence.untilMicroseconds))
+        json.member("until", silence.untilMicroseconds == 0 ? nil : StatusDocument.instant(silence.untilMicroseconds))
         json.member("comment", silence.comment)
         json.member("author", silence.author)
+        json.member("fault", silence.fault)
     }
 
     private static func append(_ entry: Engine.NotifierEntry, _ engine: Engine, to json: inout JSONWriter) {

@@ -63,9 +63,9 @@ enum OpenAPI {
                 }
               }
             },
-            "/v1/alerts": {"get": {"summary": "What fires, what waits, what has been resolved lately; the silences that hold and how notifiers are doing", "responses": {"200": {"description": "Alerts", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}}},
+            "/v1/alerts": {"get": {"summary": "What fires, what waits, what has been resolved lately; the silences that hold, or would if they could be understood; how notifiers are doing", "responses": {"200": {"description": "Alerts", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}}},
             "/v1/silences": {
-              "get": {"summary": "All silences, the newest first", "responses": {"200": {"description": "Silences", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}},
+              "get": {"summary": "All silences, the newest first: active, ended, or invalid, with what is wrong as fault", "responses": {"200": {"description": "Silences", "content": {"application/json": {}}}, "default": {"$ref": "#/components/responses/Error"}}},
               "post": {
                 "summary": "Keep alerts quiet for a while; as SILENCE",
                 "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": ["seconds"], "properties": {"alert": {"type": "string"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "seconds": {"type": "integer", "minimum": 1}, "comment": {"type": "string"}}}}}},

@@ -52,6 +52,10 @@ enum Metrics {
             for state in [AlertTransition.State.firing, .pending] { out.add(Family.alerts, [("state", state.rawValue)], board.count(state)) }
             for state in AlertTransition.State.allCases { out.add(Family.alertTransitions, [("to", state.rawValue)], board.transitionCounts[state] ?? 0) }
             out.add(Family.silences, board.silences.count { $0.holds(at: now) })
+            out.add(Family.silencesInvalid, board.silences.count { $0.state(at: now) == .invalid })
+            for stream in [AlertTransition.streamName, AlertAction.streamName] {
+                out.add(Family.alertRowsStrange, [("stream", stream)], board.strangeRowCounts[stream] ?? 0)
+            }
         }
         for entry in engine.notifierEntries() {
             let figures = engine.notifierBoard.figures(of: entry.id)

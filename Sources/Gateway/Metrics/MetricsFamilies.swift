@@ -32,6 +32,8 @@ extension Metrics {
         static let alerts = F("millrace_alerts", .gauge, "Instances of alerts by state.")
         static let alertTransitions = F("millrace_alert_transitions_total", .counter, "Transitions of alerts in the stream, by the state they led to.")
         static let silences = F("millrace_silences", .gauge, "Silences that hold.")
+        static let silencesInvalid = F("millrace_silences_invalid", .gauge, "Silences that would hold if they could be understood: they keep nobody quiet.")
+        static let alertRowsStrange = F("millrace_alert_rows_not_understood", .gauge, "Rows of the stream that are none of those that the program writes there.")
         static let notifications = F("millrace_notifications_total", .counter, "Notifications that the receiver took.")
         static let notificationFailures = F("millrace_notification_failures_total", .counter, "Attempts to notify that failed.")
         static let notificationDeadLetters = F("millrace_notification_dead_letters_total", .counter, "Notifications that were given up.")
@@ -46,7 +48,7 @@ extension Metrics {
         static let queryRejected = F("millrace_query_rejected_rows_total", .counter, "Rows that could not be decoded.")
         static let queryExpired = F("millrace_query_expired_rows_total", .counter, "Rows that retention removed before the query had read them.")
         static let queryEpochs = F("millrace_query_epochs_total", .counter, "Epochs run.")
-        static let queryBehindRows = F("millrace_query_behind_rows", .gauge, "Rows that are there and not yet read.")
+        static let queryBehindRows = F("millrace_query_behind_rows", .gauge, "Rows that are there and not yet read, or read by an epoch that has not ended.")
         static let queryBehindSeconds = F("millrace_query_behind_seconds", .gauge, "How long the oldest row that is not yet read has been there.")
         static let queryStateBytes = F("millrace_query_state_bytes", .gauge, "Memory of the operators' state.")
         static let queryWatermark = F("millrace_query_watermark_timestamp_seconds", .gauge, "Event time up to which the query is complete, seconds since 1970.")
@@ -67,7 +69,7 @@ extension Metrics {
             "millrace_query_output_seconds_total", .counter, "Time spent waiting for results to be taken (backpressure of a disk or a sink).")
 
         static let sourcePosition = F("millrace_source_position_rows_total", .counter, "The next row that the query reads of the shard.")
-        static let sourceBehindRows = F("millrace_source_behind_rows", .gauge, "Rows of the shard that the query has not read.")
+        static let sourceBehindRows = F("millrace_source_behind_rows", .gauge, "Rows of the shard that the query has not read, or reads in an epoch that has not ended.")
         static let sourceBehindSeconds = F("millrace_source_behind_seconds", .gauge, "How long the oldest of them has been there.")
         static let sourceWatermark = F("millrace_source_watermark_timestamp_seconds", .gauge, "The shard's watermark, seconds since 1970.")
         static let sourceIdle = F("millrace_source_idle", .gauge, "1 when the shard is idle and does not hold the watermark.")
@@ -84,7 +86,7 @@ extension Metrics {
         static let all = [
             up, residentBytes, virtualBytes, cpuSeconds, openDescriptors, maxDescriptors, threads, startTime, connections, activeStatements, httpRequests,
             httpActive, httpSentBytes, streamRows, streamRetainedRows, streamRetainedBytes, streamSegments, streamExpiredRows, streamGivenUpRows,
-            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, alerts, alertTransitions, silences, notifications, notificationFailures,
+            streamLastArrival, streamFenced, streamFaulty, streamErrorRows, alerts, alertTransitions, silences, silencesInvalid, alertRowsStrange, notifications, notificationFailures,
             notificationDeadLetters, notificationsSuppressed, notificationsWaiting, queryState, queryRowsIn, queryRowsOut, queryLate, queryFailed, queryRejected,
             queryExpired, queryEpochs, queryBehindRows, queryBehindSeconds, queryStateBytes, queryWatermark, queryWatermarkLag, checkpoints,
             checkpointFailures, checkpointAge, checkpointBytes, checkpointStateBytes, checkpointDuration, checkpointWritten, checkpointCapture,

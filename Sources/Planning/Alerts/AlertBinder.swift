@@ -51,7 +51,7 @@ final class AlertProbe {
 }
 
 enum AlertBinder {
-    static func plan(_ rules: [AlertDefinition], catalog: any Catalog, options: PlannerOptions) throws(SQLError) -> PlannedAlerts {
+    static func plan(_ rules: [AlertDefinition], catalog: any Catalog, options: PlannerOptions, tags: AlertTags = AlertTags()) throws(SQLError) -> PlannedAlerts {
         guard let first = rules.first else { throw SQLError("an alert without a rule", at: .none) }
         var body = try AlertBody(first.create, catalog: catalog, options: options)
         var items: [AlertItem] = []
@@ -73,7 +73,7 @@ enum AlertBinder {
         let binder = QueryBinder(catalog: catalog, mode: .continuous, latenessMicroseconds: options.allowedLatenessMicroseconds)
         binder.alertItems = items
         let bound = try binder.bindStatement(query)
-        var columns = try AlertRow(bound, itemCount: items.count, key: first.create.key, alert: first.create)
+        var columns = try AlertRow(bound, itemCount: items.count, key: first.create.key, alert: first.create, tags: tags)
         body.notices += columns.notices
 
         var node = AlertNode(
@@ -285,10 +285,14 @@ private struct AlertRow {
     private(set) var timeColumn: Int?
     private(set) var isTimeInclusive = false
     private(set) var notices: [String] = []
+    /// Of columns, by their tags.
+    private var places: [String: Int] = [:]
+    private let known: AlertTags
     /// Of the items behind the select list.
     private let items: [BoundExpression]
 
-    init(_ bound: BoundQuery, itemCount: Int, key: [Identifier]?, alert: CreateAlert) throws(SQLError) {
+    init(_ bound: BoundQuery, itemCount: Int, key: [Identifier]?, alert: CreateAlert, tags known: AlertTags) throws(SQLError) {
+        self.known = known
         var plan = bound.plan
         if case .project = plan {} else { plan = .project(plan, LogicalPlan.passing(bound.fields)) }
         guard case .project(let input, let all) = plan, all.count >= itemCount else {
@@ -305,7 +309,7 @@ private struct AlertRow {
                 _ = other
                 throw SQLError("column \"\(names[index])\" specified more than once", at: span, hint: "give it another name with AS", code: "42701")
             }
-            tags.append("\(index) \(names[index]) \(column.expression.type.name)")
+            note("\(index) \(names[index]) \(column.expression.type.name)")
         }
         if !bound.plan.retracts(mode: .continuous) { findTime(plan) }
         if let key {
@@ -364,11 +368,16 @@ private struct AlertRow {
 
     /// The column of an expression over the input, behind the select list when it is not there yet.
     private mutating func place(_ expression: BoundExpression, _ name: String) -> Int {
-        let tag = PhysicalPlan.withoutSpelling(String(reflecting: expression))
-        if let known = tags.firstIndex(of: tag) { return known }
+        let tag = known.text(of: expression)
+        if let place = places[tag] { return place }
         columns.append(LogicalColumn(expression: expression, name: name))
-        tags.append(tag)
+        note(tag)
         return columns.count - 1
+    }
+
+    private mutating func note(_ tag: String) {
+        if places[tag] == nil { places[tag] = tags.count }
+        tags.append(tag)
     }
 
     /// How a condition is asked for: a number compared with a constant by its bound, everything else by a column of its own.

@@ -7,9 +7,9 @@
 //    a changed query too.
 // 3. The steps, in an order in which each finds what it needs:
 //      drop the queries that must be made anew     streams, tables, functions     queries that stand on changed views, with those written in
-//      views     queries     what is to be pruned
+//      views     queries     alerts     what is to be pruned
 //    So no running query ever stands on a view that has changed under it: it is altered first to what the new view says, spelt out, and at last to the
-//    text that names the view, which changes nothing but the text.
+//    text that names the view, which changes nothing but the text. Alerts that stand on what changes under them are dropped first and made anew.
 // 4. What would lose rows or make a query begin again is refused, unless it is allowed by name.
 
 import Engine
@@ -111,10 +111,24 @@ struct DeploymentPlan {
             items[index].action = .change
             items[index].notes.append("because of \(reasons.isEmpty ? "what it reads" : reasons.joined(separator: ", "))")
         }
+        remakeAlerts(now, then, changedKeys)
         for key in rebuilt.keys where items.contains(where: { $0.definition.key == key && $0.action == .drop }) { rebuilt[key] = nil }
         order(then, rebuilt, changedViews)
         explain(&now, then)
         if permissions.prune { try prune() }
+    }
+
+    /// Alerts below which a view or a function changes, so that they are other alerts. The engine refuses to change it while they are there.
+    private mutating func remakeAlerts(_ now: Rehearsal, _ then: Rehearsal, _ changed: Set<Definition.Key>) {
+        let below = then.made.filter { ($0.kind == .view || $0.kind == .function) && changed.contains($0.key) && currentByKey[$0.key] != nil }
+        for index in items.indices where items[index].definition.kind == .alert && items[index].before != nil {
+            let definition = items[index].definition
+            // A function that is used cannot become another at all.
+            let reasons = below.filter { ($0.kind == .function || hasOtherPlan(definition, now, then)) && uses(definition, $0.name, now) }
+            guard !reasons.isEmpty else { continue }
+            items[index].action = .rebuild
+            items[index].notes.append("made anew because of \(reasons.map(\.title).joined(separator: ", ")): what it has open is resolved")
+        }
     }
 
     private func hasOtherPlan(_ definition: Definition, _ now: Rehearsal, _ then: Rehearsal) -> Bool {
@@ -263,7 +277,8 @@ struct DeploymentPlan {
             }
         }
         for item in items.reversed() where item.action == .rebuild {
-            steps.append(Step(title: "drop \(item.definition.title)", sql: item.definition.drop, undo: nil))
+            let undo = item.definition.kind == .alert ? item.before?.create : nil
+            steps.append(Step(title: "drop \(item.definition.title)", sql: item.definition.drop, undo: undo))
         }
         for item in items where item.definition.kind.isRelation || item.definition.kind == .function {
             let definition = item.definition
@@ -309,7 +324,7 @@ struct DeploymentPlan {
             for item in items where item.definition.kind == kind {
                 let definition = item.definition
                 switch item.action {
-                case .create: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
+                case .create, .rebuild: steps.append(Step(title: "create \(definition.title)", sql: definition.create, undo: definition.drop))
                 case .change: steps.append(Step(title: "replace \(definition.title)", sql: definition.replace, undo: item.before?.undoReplace))
                 default: break
                 }

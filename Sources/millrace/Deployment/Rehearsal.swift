@@ -14,7 +14,7 @@ struct Rehearsal {
     /// In the order in which they could be made.
     private(set) var made: [Definition] = []
     private(set) var problems: [Problem] = []
-    /// Of each query what it computes.
+    /// Of each query and alert what it computes.
     private(set) var signatures: [Definition.Key: String] = [:]
 
     init(_ definitions: [Definition], settings: [String]) throws {
@@ -32,7 +32,7 @@ struct Rehearsal {
             for definition in waiting {
                 do {
                     let (statement, source) = definition.inPlace
-                    let isComputed = definition.kind == .query || definition.kind == .materializedView
+                    let isComputed = [.query, .materializedView, .alert].contains(definition.kind)
                     let signature = isComputed ? try engine.signature(of: statement, source: source) : ""
                     if case .rows(let cursor) = try engine.execute(statement, source: source) { cursor.cancel() }
                     _ = engine.session.takeNotices()
